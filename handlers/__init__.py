@@ -1,0 +1,1 @@
+"""The doors: wire in, one call into the domain, wire out."""

@@ -1,0 +1,168 @@
+"""What stands in ``data`` of each answer, for the documentation and for the tests that hold it true."""
+
+# ruff: noqa: N815 - the wire's spelling
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field, RootModel
+
+Time = int | str  # epoch seconds with a Bearer credential, ISO 8601 otherwise
+
+
+class Message(BaseModel):
+    """A stored message."""
+
+    id: str
+    seq: int = Field(description="position in the log of the server")
+    text: str
+    userId: str | None
+    agentId: str | None
+    roomId: str
+    createdAt: Time
+    created_at: int = Field(description="epoch milliseconds")
+    metadata: dict[str, Any]
+    server_id: str
+    channel_id: str
+    author_id: str
+    authorName: str
+    source_type: str
+    raw_message: dict[str, Any]
+    in_reply_to_message_id: str | None
+    attachments: list[dict[str, Any]]
+
+
+class Failure(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    details: str
+
+
+class Item(BaseModel):
+    """The outcome of one message of a batch, in the place where the message stood."""
+
+    success: bool
+    data: Message | None = None
+    error: Failure | None = None
+
+
+class Batch(RootModel[list[Item]]):
+    """One outcome for each message."""
+
+
+class Pagination(BaseModel):
+    """Which page it is."""
+
+    limit: int
+    offset: int
+    total: int
+
+
+class History(BaseModel):
+    """A page of a channel's messages."""
+
+    messages: list[Message]
+    pagination: Pagination
+
+
+class Server(BaseModel):
+    """A message server."""
+
+    id: str
+    name: str
+    sourceType: str
+    sourceId: str | None
+    metadata: dict[str, Any]
+    seq: int
+    createdAt: Time
+    created_at: int
+
+
+class CreatedServer(BaseModel):
+    """The message server that was created."""
+
+    server: Server
+
+
+class Servers(BaseModel):
+    """Message servers, the oldest first."""
+
+    messageServers: list[Server]
+
+
+class Channel(BaseModel):
+    """A channel."""
+
+    id: str
+    name: str
+    serverId: str
+    type: str
+    description: str
+    metadata: dict[str, Any]
+    joinable: bool
+    seq: int
+    createdAt: Time
+    created_at: int
+
+
+class ChannelTwice(Channel):
+    """A channel, as ``data`` and as ``data.channel``: clients read either."""
+
+    channel: Channel
+
+
+class Participant(BaseModel):
+    """Somebody in a channel."""
+
+    userId: str
+    channelId: str
+    role: str
+    joinedAt: Time
+    kind: str
+    name: str
+
+
+class AddedParticipant(BaseModel):
+    """The participant that was added, or was there already."""
+
+    participant: Participant
+
+
+class ParticipantList(BaseModel):
+    """Participants in the order in which they joined."""
+
+    participants: list[Participant]
+
+
+class Participants(RootModel[ParticipantList | list[str]]):
+    """Described participants with a Bearer credential, their ids otherwise."""
+
+
+class RemovedParticipant(BaseModel):
+    """The participation that has ended."""
+
+    channelId: str
+    userId: str
+
+
+class SignedIn(BaseModel):
+    """A credential, shown this once."""
+
+    token: str
+    userId: str
+
+
+class Status(BaseModel):
+    """How the process is."""
+
+    status: str
+
+
+class SystemConfig(BaseModel):
+    """What a client needs to know before it signs in."""
+
+    requiresAuth: bool
+    version: str

@@ -1,0 +1,49 @@
+"""REST: creating a channel and looking one up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import wire
+from handlers.http import Call
+from rooms import channels
+from rooms.channels import ChannelDraft
+from rooms.tables import Channel
+
+DEFAULT_TYPE = "text"
+DEFAULT_ELIZA_TYPE = "GROUP"
+
+
+async def create(call: Call[wire.CreateChannel]) -> dict[str, Any]:
+    """Create a channel; the answer serves readers of ``data.channel`` and of ``data`` alike."""
+    body = call.body
+    chosen = {"id": body.id} if body.id else {}
+    created = await channels.create(
+        call.ctx,
+        ChannelDraft(
+            principal=call.principal,
+            server_id=body.serverId,
+            name=body.name,
+            type=body.type or (DEFAULT_TYPE if body.is_documented_form else DEFAULT_ELIZA_TYPE),
+            topic=body.description,
+            source_type=body.sourceType,
+            source_id=body.sourceId,
+            metadata=body.metadata,
+            participants=body.participantCentralUserIds or (),
+            unique=body.is_documented_form,
+            joinable=body.joinable,
+            **chosen,
+        ),
+    )
+    return _view(call, created)
+
+
+async def get(call: Call[None]) -> dict[str, Any]:
+    """Answer one channel."""
+    found = await channels.require(call.ctx, call.principal, call.path["channel_id"].lower())
+    return _view(call, found)
+
+
+def _view(call: Call[Any], stored: Channel) -> dict[str, Any]:
+    view = wire.channel(stored, call.dialect)
+    return {**view, "channel": view}

@@ -1,0 +1,153 @@
+"""Socket.IO, elizaOS's dialect: the events of the namespace ``/``, in the shapes its clients know.
+
+Beside elizaOS's own answers every event is acknowledged, and carries the ``seq`` of the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handlers import envelope, events, parsing, wire
+from handlers.connection import Connection
+from handlers.http import Gate
+from rooms import messages, participants
+from rooms.errors import ParleyError, ValidationFailed
+from rooms.messages import Draft
+from rooms.principals import Kind
+from rooms.publishing import Event, Origin
+from rooms.rows import Message
+
+JOIN, SEND = 1, 2
+RECEIVED = "received_by_server_and_processing"
+
+_log = logging.getLogger("parley.eliza")
+
+
+async def welcome(gate: Gate, connection: Connection) -> None:
+    """Let a new connection into its channels and greet it."""
+    await events.enter_channels(gate.ctx, connection)
+    connection.emit(
+        "connection_established",
+        {"message": "Connected to Parley's Socket.IO server", "socketId": connection.id},
+    )
+    connection.emit("authenticated", {"entityId": connection.principal.id, "timestamp": gate.ctx.now()})
+
+
+async def dispatch(
+    gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
+) -> dict[str, Any]:
+    """Handle an event and return its ack; what goes wrong is also told by ``messageError``."""
+    try:
+        kind, payload = _kind_and_payload(event, arguments)
+        if kind == JOIN:
+            return envelope.success(await _join(gate, connection, payload))
+        return envelope.success(await _send(gate, connection, payload))
+    except ParleyError as error:
+        return _refuse(connection, error)
+    except Exception:  # noqa: BLE001
+        # The connection lives on; the log has the frames.
+        _log.exception("event %r failed on connection %s", event[:40], connection.id)
+        return _refuse(connection, ParleyError())
+
+
+def broadcast(event: Event, message: Message, client_message_id: str | None = None) -> dict[str, Any]:
+    """Return a message as ``messageBroadcast`` carries it; the sender's copy has its own id for it."""
+    details = message.details
+    payload: dict[str, Any] = {
+        "id": message.id,
+        "seq": event.seq,
+        "senderId": message.author_id,
+        "senderName": _display_name(message),
+        "text": message.content,
+        "channelId": message.channel_id,
+        "roomId": message.channel_id,
+        **wire.server_ids(message.server_id),
+        "createdAt": message.created_at,
+        "source": message.source_type,
+    }
+    optional = {
+        "thought": details.get("thought"),
+        "actions": details.get("actions"),
+        "attachments": message.attachments,
+        "rawMessage": message.raw_message,
+        "inReplyToMessageId": message.parent_id,
+        "clientMessageId": client_message_id,
+    }
+    return payload | {name: value for name, value in optional.items() if value}
+
+
+def _display_name(message: Message) -> str:
+    """Return the registry's name; only somebody without one is called as the client says."""
+    if message.author_name != message.author_id:
+        return message.author_name
+    stated = message.details.get("agent_name" if message.by_agent else "authorDisplayName")
+    return str(stated or ("Agent" if message.by_agent else "User"))
+
+
+def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:
+    """Read ``message {type, payload}`` and its short forms ``1`` and ``2``."""
+    first = arguments[0] if arguments else {}
+    if event in ("1", "2"):
+        return int(event), first
+    if event != "message":
+        raise ValidationFailed("There is no event of this name; there is 'message'", message="Unknown event")
+    kind = first.get("type") if isinstance(first, Mapping) else None
+    if kind not in (JOIN, SEND) or isinstance(kind, bool):
+        raise ValidationFailed("Field 'type' must be 1 (join a room) or 2 (send a message)")
+    return int(kind), first.get("payload")
+
+
+async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
+    await gate.limits.charge_read(connection.principal)
+    channel_id = parsing.parse(wire.ElizaJoin, payload).channelId
+    await participants.join(gate.ctx, connection.principal, channel_id)
+    connection.enter(channel_id)
+    told = {
+        "message": f"Socket {connection.id} successfully joined channel {channel_id}.",
+        "channelId": channel_id,
+        "roomId": channel_id,
+    }
+    connection.emit("channel_joined", told)
+    connection.emit("room_joined", told)
+    return told
+
+
+async def _send(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
+    await gate.limits.charge_write(connection.principal)
+    body = parsing.parse(wire.ElizaSend, payload)
+    submitted = await messages.submit(gate.ctx, _draft(connection, body))
+    told = {
+        "clientMessageId": body.messageId,
+        "messageId": submitted.message.id,
+        "status": RECEIVED,
+        "channelId": body.channelId,
+        "roomId": body.channelId,
+    }
+    connection.emit("messageAck", told)
+    return {**told, "seq": submitted.message.seq}
+
+
+def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
+    principal = connection.principal
+    if body.senderId is None and principal.kind is Kind.SERVICE:
+        raise ValidationFailed("Required field 'senderId' is missing")
+    named = {"authorDisplayName": body.senderName} if body.senderName else {}
+    return Draft(
+        principal=principal,
+        channel_id=body.channelId,
+        author_id=body.senderId or principal.id,
+        content=body.message,
+        source_type=body.source,
+        server_id=body.messageServerId,
+        metadata=named | body.metadata,
+        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments or ()],
+        key=body.messageId,
+        origin=Origin(connection.id, body.messageId),
+    )
+
+
+def _refuse(connection: Connection, error: ParleyError) -> dict[str, Any]:
+    connection.emit("messageError", {"error": f"{error.message}: {error.details}"})
+    return envelope.failure(error)

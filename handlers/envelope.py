@@ -1,0 +1,44 @@
+"""The body around every answer, on REST and in acks, and the HTTP status of every error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rooms.errors import (
+    AuthenticationFailed,
+    Conflict,
+    NotFound,
+    ParleyError,
+    PermissionDenied,
+    RateLimited,
+    TooLarge,
+    Unavailable,
+    ValidationFailed,
+)
+
+STATUS: dict[type[ParleyError], int] = {
+    ParleyError: 500,
+    ValidationFailed: 400,
+    AuthenticationFailed: 401,
+    PermissionDenied: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    RateLimited: 429,
+    Unavailable: 503,
+}
+
+
+def success(data: Any) -> dict[str, Any]:
+    """Wrap what a call answers."""
+    return {"success": True, "data": data}
+
+
+def failure(error: ParleyError) -> dict[str, Any]:
+    """Wrap an error; ``details`` is always a string."""
+    return problem(error.code, error.message, error.details)
+
+
+def problem(code: str, message: str, details: str) -> dict[str, Any]:
+    """Wrap an error that has no class of its own."""
+    return {"success": False, "error": {"code": code, "message": message, "details": details}}

@@ -1,0 +1,142 @@
+"""Socket.IO, native: the events of a namespace ``/servers/<id>``, each answered by an ack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from handlers import envelope, messages, parsing, wire
+from handlers.connection import Connection
+from handlers.http import Gate
+from rooms import channels, participants, payloads, rules, servers
+from rooms import messages as domain
+from rooms.context import Context
+from rooms.errors import ParleyError, ValidationFailed, channel_not_found
+from rooms.publishing import Origin
+from rooms.tables import Channel
+
+_log = logging.getLogger("parley.events")
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoute:
+    """One event that clients send; reading is charged apart from writing."""
+
+    handler: Callable[[Gate, Connection, Any], Awaitable[Any]]
+    body: type[BaseModel]
+    writes: bool = False
+
+
+async def welcome(gate: Gate, connection: Connection) -> None:
+    """Let a new connection into its channels and tell it where it is."""
+    own = await enter_channels(gate.ctx, connection)
+    entered = {channel.id for channel in own}
+    joinable = await channels.list_joinable(gate.ctx, connection.server_id)
+    server = await servers.require(gate.ctx, connection.server_id)
+    connection.emit(
+        "ready",
+        {
+            "principal": {"id": connection.principal.id, "kind": connection.principal.kind},
+            "server": {"id": server.id, "name": server.name, "seq": server.seq},
+            "channels": [payloads.channel(channel) for channel in own],
+            "joinable": [payloads.channel(channel) for channel in joinable if channel.id not in entered],
+            "limits": {
+                "max_content": gate.ctx.policy.max_content,
+                "max_attachments": rules.MAX_ATTACHMENTS,
+                "max_batch": rules.MAX_BATCH,
+            },
+        },
+    )
+
+
+async def enter_channels(ctx: Context, connection: Connection) -> list[Channel]:
+    """Enter every channel that the principal participates in, and return them."""
+    own = await channels.list_for(ctx, connection.principal, connection.server_id)
+    for channel in own:
+        connection.enter(channel.id)
+    return own
+
+
+async def dispatch(
+    gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
+) -> dict[str, Any]:
+    """Handle an event and return its ack, whatever happens."""
+    try:
+        route = _EVENTS.get(event)
+        if route is None:
+            known = ", ".join(sorted(_EVENTS))
+            raise ValidationFailed(
+                f"There is no event of this name; there are {known}", message="Unknown event"
+            )
+        charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
+        await charge(connection.principal)
+        body = parsing.parse(route.body, arguments[0] if arguments else {})
+        return envelope.success(await route.handler(gate, connection, body))
+    except ParleyError as error:
+        return envelope.failure(error)
+    except Exception:  # noqa: BLE001
+        # The connection lives on; the log has the frames.
+        _log.exception("event %r failed on connection %s", event[:40], connection.id)
+        return envelope.failure(ParleyError())
+
+
+async def join(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
+    """Enter a channel, and take part in it if it is one that anybody may join."""
+    await participants.join(gate.ctx, connection.principal, body.channel_id)
+    connection.enter(body.channel_id)
+    channel = await channels.require(gate.ctx, connection.principal, body.channel_id)
+    present = await participants.list_for(gate.ctx, connection.principal, body.channel_id)
+    return {
+        "channel": payloads.channel(channel),
+        "participants": [payloads.participant(attendance) for attendance in present],
+    }
+
+
+async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
+    """Deliver the channel's events to this connection no longer; the membership stays."""
+    if not connection.is_in(body.channel_id):
+        raise channel_not_found(body.channel_id)
+    connection.leave(body.channel_id)
+    return {"channel_id": body.channel_id}
+
+
+async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> dict[str, Any]:
+    """Store one message and answer it as stored."""
+    origin = Origin(connection.id, None)
+    return _view(await domain.submit(gate.ctx, messages.draft(connection.principal, body, origin)))
+
+
+async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[dict[str, Any]]:
+    """Store up to 100 messages; each item is answered by an envelope of its own."""
+    origin = Origin(connection.id, None)
+    return await messages.submit_each(gate.ctx, gate.limits, connection.principal, body, _view, origin)
+
+
+async def typing(_gate: Gate, connection: Connection, body: wire.TypingEvent) -> dict[str, Any]:
+    """Tell the others in the channel that the principal types, or has stopped."""
+    if not connection.is_in(body.channel_id):
+        raise channel_not_found(body.channel_id)
+    told = {
+        "channel_id": body.channel_id,
+        "userId": connection.principal.id,
+        "is_typing": body.is_typing,
+    }
+    connection.whisper(body.channel_id, "typing", told)
+    return {"channel_id": body.channel_id}
+
+
+def _view(submitted: domain.Submitted) -> dict[str, Any]:
+    return payloads.message(submitted.message, submitted.key)
+
+
+_EVENTS = {
+    "join": EventRoute(join, wire.ChannelEvent),
+    "leave": EventRoute(leave, wire.ChannelEvent),
+    "submit": EventRoute(submit, wire.SubmitMessage, writes=True),
+    "submit_many": EventRoute(submit_many, wire.SubmitBatch),
+    "typing": EventRoute(typing, wire.TypingEvent),
+}

@@ -1,0 +1,23 @@
+"""Is the process up, and is it ready to store messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from handlers.http import Call
+from rooms.errors import Unavailable
+
+
+async def alive(_call: Call[None]) -> dict[str, Any]:
+    """Answer as long as the process runs."""
+    return {"status": "ok"}
+
+
+async def ready(call: Call[None]) -> dict[str, Any]:
+    """Answer when messages can be stored; raise Unavailable otherwise."""
+    if not call.ctx.journal.is_writing:
+        raise Unavailable("The journal is not writing")
+    await call.ctx.database.read(lambda connection: connection.execute(select(1)).scalar())
+    return {"status": "ready"}

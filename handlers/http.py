@@ -1,0 +1,210 @@
+"""What every REST request goes through: id, address, identity, limit, body, handler, envelope."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+from uuid_utils import uuid4
+
+from handlers import envelope
+from handlers.credentials import ANYBODY, Credentials
+from handlers.limits import Allowance, Limits, refuse_if_spent
+from handlers.parsing import parse_json
+from handlers.wire import Dialect
+from rooms.context import Context
+from rooms.errors import NotFound, ParleyError, TooLarge
+from rooms.principals import Principal
+
+B = TypeVar("B")
+
+MAX_BODY = 2 * 1024 * 1024
+GZIP_FROM = 1_024
+LIMITED_PREFIX = "/api/messaging/"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ALLOWANCE = web.RequestKey("allowance", Allowance)
+_log = logging.getLogger("parley.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What stands before the domain on every door."""
+
+    ctx: Context
+    credentials: Credentials
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B]):
+    """One authenticated request, with its body as the route's schema."""
+
+    ctx: Context
+    limits: Limits
+    principal: Principal
+    dialect: Dialect
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: B
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One entry of the route table; ``answer`` documents what stands in ``data``."""
+
+    method: str
+    path: str
+    handler: Callable[[Call[Any]], Awaitable[Any]]
+    summary: str
+    answer: type[BaseModel]
+    body: type[BaseModel] | None = None
+    status: int = 200
+    public: bool = False
+
+
+def endpoint(gate: Gate, route: Route) -> Handler:
+    """Return the aiohttp handler of a route."""
+
+    async def handle(request: web.Request) -> web.Response:
+        principal = ANYBODY if route.public else await _admit(gate, request)
+        call = Call(
+            gate.ctx,
+            gate.limits,
+            principal,
+            _dialect(request),
+            request.match_info,
+            request.query,
+            await _read_body(request, route.body),
+        )
+        data = await route.handler(call)
+        return _reply(request, envelope.success(data), route.status)
+
+    return handle
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give each request an id, and turn whatever goes wrong into the error envelope."""
+    began = time.perf_counter()
+    request_id = _request_id(request)
+    response = await _answer(request, handler, request_id)
+    if not response.prepared:
+        response.headers["X-Request-ID"] = request_id
+        response.headers["Server-Timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
+        if allowance := request.get(_ALLOWANCE):
+            response.headers.update(allowance.headers())
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ParleyError as error:
+        return _refuse(request, request_id, envelope.STATUS[type(error)], envelope.failure(error))
+    except web.HTTPRequestEntityTooLarge:
+        too_large = TooLarge(f"The request body must have at most {MAX_BODY} bytes")
+        return _refuse(request, request_id, 413, envelope.failure(too_large))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _refuse(request, request_id, error.status, _http_problem(request, error))
+    except Exception:  # noqa: BLE001
+        # The client learns nothing of our inside; the log has the frames under the request's id.
+        _log.exception("%s %s failed [%s]", request.method, request.path, request_id)
+        return _json(envelope.failure(ParleyError()), 500)
+
+
+def _refuse(request: web.Request, request_id: str, status: int, body: dict[str, Any]) -> web.Response:
+    code = body["error"]["code"]
+    _log.info("%s %s -> %d %s [%s]", request.method, request.path, status, code, request_id)
+    return _json(body, status)
+
+
+def _http_problem(request: web.Request, error: web.HTTPException) -> dict[str, Any]:
+    if error.status == 404:
+        details = f"There is no {request.path}; /openapi.json lists what there is"
+        return envelope.failure(NotFound(details, message="API endpoint not found"))
+    if error.status == 405:
+        allowed = ", ".join(sorted(getattr(error, "allowed_methods", [])))
+        return envelope.problem(
+            "METHOD_NOT_ALLOWED",
+            "Method not allowed",
+            f"{request.path} takes {allowed}, not {request.method}",
+        )
+    code = (error.reason or "BAD_REQUEST").upper().replace(" ", "_")
+    return envelope.problem(code, error.reason or "Bad request", error.text or "The request is malformed")
+
+
+async def _admit(gate: Gate, request: web.Request) -> Principal:
+    """Return who asks; charge the address before, the principal after."""
+    limited = request.path.startswith(LIMITED_PREFIX)
+    if limited:
+        _note(request, await gate.limits.charge_address(request.remote or ""))
+    principal = await gate.credentials.of_request(request.headers)
+    if limited:
+        _note(request, await gate.limits.charge_principal(principal))
+    return principal
+
+
+def _note(request: web.Request, allowance: Allowance | None) -> None:
+    """Keep the allowance of the bucket with the least left, for the answer's headers."""
+    if allowance is None:
+        return
+    kept = request.get(_ALLOWANCE)
+    if kept is None or allowance.remaining < kept.remaining:
+        request[_ALLOWANCE] = allowance
+    refuse_if_spent(allowance)
+
+
+async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:
+    if schema is None:
+        return None
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(
+            reason="Unsupported media type", text="Send the body as Content-Type: application/json"
+        )
+    return parse_json(schema, await request.read())
+
+
+def _dialect(request: web.Request) -> Dialect:
+    bearer = request.headers.get(hdrs.AUTHORIZATION, "")[:7].lower() == "bearer "
+    return Dialect.SEED if bearer else Dialect.ELIZA
+
+
+def _request_id(request: web.Request) -> str:
+    stated = request.headers.get("X-Request-ID", "")
+    return stated if _REQUEST_ID.fullmatch(stated) else uuid4().hex
+
+
+def _reply(request: web.Request, answer: dict[str, Any], status: int) -> web.Response:
+    body = orjson.dumps(answer)
+    if request.method != hdrs.METH_GET:
+        return _compressible(request, body, status)
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    known = f'"{tag}"' in request.headers.get(hdrs.IF_NONE_MATCH, "")
+    response = web.Response(status=304) if known else _compressible(request, body, status)
+    # Weak, because the same answer may go out compressed.
+    response.headers[hdrs.ETAG] = f'W/"{tag}"'
+    response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
+    return response
+
+
+def _compressible(request: web.Request, body: bytes, status: int) -> web.Response:
+    response = web.Response(body=body, status=status, content_type="application/json")
+    if len(body) > GZIP_FROM and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def _json(body: dict[str, Any], status: int) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")

@@ -1,0 +1,81 @@
+"""Which token buckets a request takes from; the buckets themselves are the process's."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from rooms.errors import RateLimited
+from rooms.principals import Kind, Principal
+
+
+class Bucket(enum.Enum):
+    """The kinds of bucket: how many tokens one holds, and in how many seconds an empty one fills."""
+
+    USER = (60, 60)
+    AGENT = (120, 60)
+    ADDRESS = (1_000, 3_600)
+    READS = (600, 60)  # reading over a socket
+
+
+_WRITES = {Kind.USER: Bucket.USER, Kind.AGENT: Bucket.AGENT}
+
+
+class Allowance(NamedTuple):
+    """What a bucket says: ``reset_at`` is the epoch second at which it is full again."""
+
+    limit: int
+    remaining: int
+    reset_at: int
+    retry_after: float  # seconds; 0 if the tokens were granted
+
+    def headers(self) -> dict[str, str]:
+        """Return the documented rate limit headers."""
+        headers = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset_at),
+        }
+        return headers | ({"Retry-After": str(math.ceil(self.retry_after))} if self.retry_after else {})
+
+
+class Limiter(Protocol):
+    """Where the buckets are kept."""
+
+    async def take(self, bucket: Bucket, key: str) -> Allowance:
+        """Take one token from the key's bucket of that kind, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Charges for what principals do; without a limiter everything is free."""
+
+    limiter: Limiter | None
+
+    async def charge_address(self, address: str) -> Allowance | None:
+        """Charge an address for a REST request."""
+        return await self._take(Bucket.ADDRESS, address)
+
+    async def charge_principal(self, principal: Principal) -> Allowance | None:
+        """Charge a user or an agent for a request or a write; services have no bucket."""
+        bucket = _WRITES.get(principal.kind)
+        return await self._take(bucket, principal.id) if bucket else None
+
+    async def charge_read(self, principal: Principal) -> None:
+        """Charge for reading over a socket; raise RateLimited when the bucket is empty."""
+        refuse_if_spent(await self._take(Bucket.READS, principal.id))
+
+    async def charge_write(self, principal: Principal) -> None:
+        """Charge for one write; raise RateLimited when the bucket is empty."""
+        refuse_if_spent(await self.charge_principal(principal))
+
+    async def _take(self, bucket: Bucket, key: str) -> Allowance | None:
+        return await self.limiter.take(bucket, key) if self.limiter else None
+
+
+def refuse_if_spent(allowance: Allowance | None) -> None:
+    """Raise RateLimited if the bucket was empty."""
+    if allowance and allowance.retry_after:
+        raise RateLimited(allowance.retry_after)

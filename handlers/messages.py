@@ -1,0 +1,152 @@
+"""REST: sending messages and reading them back."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handlers import envelope, parsing, wire
+from handlers.http import Call
+from handlers.limits import Limits
+from handlers.wire import Dialect
+from rooms import messages, rules
+from rooms.context import Context
+from rooms.errors import ParleyError, ValidationFailed
+from rooms.messages import AGENT_RESPONSE, Draft, Submitted
+from rooms.principals import Kind, Principal
+from rooms.publishing import Origin
+from rooms.rows import Window
+
+BIGGEST_INTEGER = 2**53
+BAD_PARAMETERS = "Invalid request parameters"
+
+
+async def submit(call: Call[wire.SubmitMessage]) -> dict[str, Any]:
+    """Store one message and answer it as stored."""
+    submitted = await messages.submit(call.ctx, draft(call.principal, call.body))
+    return wire.message(submitted.message, call.dialect)
+
+
+async def submit_batch(call: Call[wire.SubmitBatch]) -> list[dict[str, Any]]:
+    """Store up to 100 messages; each item is answered by an envelope of its own."""
+
+    def view(submitted: Submitted) -> dict[str, Any]:
+        return wire.message(submitted.message, call.dialect)
+
+    return await submit_each(call.ctx, call.limits, call.principal, call.body, view)
+
+
+async def submit_each(
+    ctx: Context,
+    limits: Limits,
+    principal: Principal,
+    batch: wire.SubmitBatch,
+    view: Callable[[Submitted], dict[str, Any]],
+    origin: Origin | None = None,
+) -> list[dict[str, Any]]:
+    """Check each item by itself, store the good ones together, and answer all in their places."""
+    checked = [await _check_item(limits, principal, item, origin) for item in batch.messages]
+    good = [outcome for outcome in checked if isinstance(outcome, Draft)]
+    stored = iter(await messages.submit_many(ctx, good))
+    outcomes = [next(stored) if isinstance(outcome, Draft) else outcome for outcome in checked]
+    return [
+        envelope.failure(outcome) if isinstance(outcome, ParleyError) else envelope.success(view(outcome))
+        for outcome in outcomes
+    ]
+
+
+async def history(call: Call[None]) -> dict[str, Any]:
+    """Answer a page of a channel's history."""
+    newest_first = _is_newest_first(call)
+    page_window = _window(call.query, newest_first=newest_first)
+    page = await messages.history(call.ctx, call.principal, call.path["channel_id"].lower(), page_window)
+    found = [wire.message(message, call.dialect) for message in page.messages]
+    if newest_first:
+        found.reverse()
+    return {
+        "messages": found,
+        "pagination": {"limit": page_window.limit, "offset": page_window.offset or 0, "total": page.total},
+    }
+
+
+def draft(principal: Principal, body: wire.SubmitMessage, origin: Origin | None = None) -> Draft:
+    """Return the draft that a submitted body describes; a UUID as messageId becomes the id."""
+    if body.author_id is None and principal.kind is Kind.SERVICE:
+        raise ValidationFailed("Required field 'author_id' is missing")
+    default_source = AGENT_RESPONSE if principal.kind is Kind.AGENT else "user_message"
+    chosen = {"id": body.messageId.lower()} if body.messageId and rules.is_uuid(body.messageId) else {}
+    return Draft(
+        principal=principal,
+        channel_id=body.channel_id,
+        author_id=body.author_id or principal.id,
+        content=body.content,
+        source_type=body.source_type or default_source,
+        server_id=body.server_id,
+        parent_id=body.in_reply_to_message_id,
+        raw_message=body.raw_message,
+        metadata=body.metadata,
+        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
+        key=chosen.get("id", body.messageId),
+        origin=origin,
+        **chosen,
+    )
+
+
+def _window(query: Mapping[str, str], *, newest_first: bool) -> Window:
+    """Return which part of the history ``limit``, ``offset``, ``before`` and ``after`` ask for."""
+    limit = _integer(query, "limit", rules.DEFAULT_PAGE)
+    if limit < 1:
+        raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
+    return Window(
+        limit=min(limit, rules.MAX_PAGE),
+        offset=_integer(query, "offset", 0) if "offset" in query else None,
+        newest_first=newest_first,
+        before=_moment(query, "before"),
+        after=_moment(query, "after"),
+    )
+
+
+async def _check_item(
+    limits: Limits, principal: Principal, item: object, origin: Origin | None
+) -> Draft | ParleyError:
+    try:
+        await limits.charge_write(principal)
+        return draft(principal, parsing.parse(wire.SubmitMessage, item), origin)
+    except ParleyError as error:
+        return error
+
+
+def _is_newest_first(call: Call[None]) -> bool:
+    order = call.query.get("order", "asc" if call.dialect is Dialect.SEED else "desc")
+    if order not in ("asc", "desc"):
+        raise ValidationFailed("Parameter 'order' must be asc or desc", message=BAD_PARAMETERS)
+    return order == "desc"
+
+
+def _integer(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or int(text) > BIGGEST_INTEGER:
+        raise ValidationFailed(
+            f"Parameter '{name}' must be a whole number that is not negative",
+            message=BAD_PARAMETERS,
+        )
+    return int(text)
+
+
+def _moment(query: Mapping[str, str], name: str) -> int | None:
+    """Return a time given as epoch milliseconds or in ISO 8601, in milliseconds."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return _integer(query, name, 0)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValidationFailed(
+            f"Parameter '{name}' must be epoch milliseconds or an ISO 8601 time",
+            message=BAD_PARAMETERS,
+        ) from None
+    # A time without an offset is UTC, as in every answer of this API.
+    return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)

@@ -1,0 +1,108 @@
+"""The OpenAPI description, generated from the route table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from handlers import answers
+from handlers.http import Route
+
+_PARAMETERS = re.compile(r"{(\w+)}")
+_HISTORY_QUERY = {
+    "limit": "page size, 50 unless told, at most 200",
+    "offset": "how many messages to pass over",
+    "before": "only older ones: epoch milliseconds or ISO 8601",
+    "after": "only newer ones: epoch milliseconds or ISO 8601",
+    "order": "asc or desc",
+}
+
+
+def serve(routes: Sequence[Route]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return a handler that answers the description."""
+    body = orjson.dumps(describe(routes))
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return answer
+
+
+def describe(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the routes as an OpenAPI 3.1 document."""
+    schemas = _Schemas(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Parley", "version": version("parley"), "license": {"name": "MIT"}},
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+            },
+        },
+        "security": [{"bearer": []}, {"apiKey": []}],
+    }
+
+
+class _Schemas:
+    """The JSON schemas of every body and answer, and how to refer to them."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(answers.Failure, "serialization")]
+        for route in routes:
+            wanted.append((route.answer, "serialization"))
+            if route.body is not None:
+                wanted.append((route.body, "validation"))
+        self._refs, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+        self.definitions = definitions["$defs"]
+
+    def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+        return self._refs[model, mode]
+
+
+def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    error = _body({"success": {"const": False}, "error": schemas.ref(answers.Failure, "serialization")})
+    answer = _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
+        "parameters": _parameters(route),
+        "responses": {
+            str(route.status): {"description": "Done", **answer},
+            "default": {"description": "Refused", **error},
+        },
+    }
+    if route.body is not None:
+        schema = schemas.ref(route.body, "validation")
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation | ({"security": []} if route.public else {})
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETERS.findall(route.path)
+    ]
+    if route.answer is answers.History:
+        found += [
+            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in _HISTORY_QUERY.items()
+        ]
+    return found
+
+
+def _body(properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"content": {"application/json": {"schema": schema}}}

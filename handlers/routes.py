@@ -1,0 +1,47 @@
+"""The whole HTTP API on one screen."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from handlers import answers, channels, health, keys, messages, openapi, participants, servers, system, wire
+from handlers.http import Gate, Route, endpoint
+
+_MESSAGING = "/api/messaging"
+_CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
+
+ROUTES = (
+    Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
+          answers.Message, wire.SubmitMessage, 201),
+    Route("POST", f"{_MESSAGING}/submit/batch", messages.submit_batch, "Submit up to 100 messages",
+          answers.Batch, wire.SubmitBatch, 201),
+    Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
+          answers.CreatedServer, wire.CreateServer, 201),
+    Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",
+          answers.Servers),
+    Route("POST", f"{_MESSAGING}/central-channels", channels.create, "Create a channel",
+          answers.ChannelTwice, wire.CreateChannel, 201),
+    Route("GET", _CHANNEL, channels.get, "Get a channel",
+          answers.ChannelTwice),
+    Route("GET", f"{_CHANNEL}/messages", messages.history, "Read a channel's history",
+          answers.History),
+    Route("GET", f"{_CHANNEL}/participants", participants.list_all, "List a channel's participants",
+          answers.Participants),
+    Route("POST", f"{_CHANNEL}/participants", participants.add, "Add a participant",
+          answers.AddedParticipant, wire.AddParticipant, 201),
+    Route("DELETE", f"{_CHANNEL}/participants/{{entity_id}}", participants.remove, "Remove a participant",
+          answers.RemovedParticipant),
+    Route("POST", "/api/auth/sign-in", keys.sign_in, "Exchange a sign-in code for a user key",
+          answers.SignedIn, wire.SignIn, public=True),
+    Route("GET", "/api/system/config", system.config, "What a client needs before it signs in",
+          answers.SystemConfig, public=True),
+    Route("GET", "/healthz", health.alive, "Is the process up", answers.Status, public=True),
+    Route("GET", "/readyz", health.ready, "Can messages be stored", answers.Status, public=True),
+)  # fmt: skip
+
+
+def add_routes(app: web.Application, gate: Gate) -> None:
+    """Put the table, and its own description, into the application."""
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, endpoint(gate, route))
+    app.router.add_get("/openapi.json", openapi.serve(ROUTES))

@@ -1,0 +1,263 @@
+"""The published contract: what requests must look like, and what answers look like.
+
+REST speaks two dialects (docs/decisions/0005-rest-dialects.md). A request with ``Authorization:
+Bearer`` gets epoch seconds in ``createdAt`` and ``joinedAt`` and history in ascending order; any
+other gets ISO times and the newest message first, as elizaOS's clients expect. Times in
+``created_at`` are epoch milliseconds in both.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+from rooms.access import Role
+from rooms.participants import DM
+from rooms.rows import Attendance, Message
+from rooms.rules import (
+    MAX_BATCH,
+    Attachments,
+    Content,
+    Description,
+    IdempotencyKey,
+    Label,
+    Metadata,
+    PrincipalId,
+    RawMessage,
+    Uuid,
+    channel_name,
+)
+from rooms.tables import Channel, Server
+
+SEED_CHANNEL_TYPES = frozenset({"text", "voice", DM, "group"})
+
+
+class Dialect(enum.Enum):
+    """How a REST client wants times and order."""
+
+    SEED = "seed"
+    ELIZA = "eliza"
+
+    def time(self, ms: int) -> int | str:
+        """Write a time as ``createdAt`` has it."""
+        if self is Dialect.SEED:
+            return ms // 1000
+        moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Body(BaseModel):
+    """A JSON object; fields that nobody documented are ignored."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+
+def _spelled(*names: str) -> Any:
+    """Accept a field under several names; the first is the documented one."""
+    return Field(default=None, validation_alias=AliasChoices(*names), serialization_alias=names[0])
+
+
+class SubmitMessage(_Body):
+    """A message; without ``author_id`` the principal itself is the author."""
+
+    channel_id: Uuid
+    content: Content
+    server_id: Uuid | None = _spelled("server_id", "message_server_id", "serverId", "messageServerId")
+    author_id: PrincipalId | None = None
+    in_reply_to_message_id: Uuid | None = None
+    source_type: Label | None = None
+    raw_message: RawMessage = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
+    attachments: Attachments = Field(default_factory=list)
+    messageId: IdempotencyKey | None = None  # noqa: N815 - the wire's spelling
+
+
+class SubmitBatch(_Body):
+    """Up to 100 messages; each is validated, stored and answered by itself."""
+
+    messages: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class CreateServer(_Body):
+    """A message server."""
+
+    name: Label
+    id: Uuid | None = None
+    sourceType: Label = "parley"  # noqa: N815
+    sourceId: Label | None = None  # noqa: N815
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class CreateChannel(_Body):
+    """A channel.
+
+    Without ``participantCentralUserIds`` it is the documented form: the name follows the channel
+    naming rules and is unique in its server. With them it is elizaOS's form, whose clients make up
+    names with spaces and commas.
+    """
+
+    name: Label
+    serverId: Uuid = Field(  # noqa: N815
+        validation_alias=AliasChoices("serverId", "server_id", "message_server_id", "messageServerId")
+    )
+    description: Description | None = _spelled("description", "topic")
+    type: Label | None = None
+    participantCentralUserIds: Annotated[list[PrincipalId], Field(max_length=1_000)] | None = None  # noqa: N815
+    metadata: Metadata = Field(default_factory=dict)
+    sourceType: Label | None = None  # noqa: N815
+    sourceId: Label | None = None  # noqa: N815
+    joinable: bool = False
+    id: Uuid | None = None
+
+    @property
+    def is_documented_form(self) -> bool:
+        """Tell whether the channel naming rules bind."""
+        return self.participantCentralUserIds is None
+
+    @model_validator(mode="after")
+    def _check_documented_form(self) -> Self:
+        if self.is_documented_form:
+            self.name = _name(self.name)
+            if self.type is not None and self.type.lower() not in SEED_CHANNEL_TYPES:
+                raise ValueError("Field 'type' must be text, voice, dm or group")
+        return self
+
+
+def _name(text: str) -> str:
+    try:
+        return channel_name(text)
+    except ValueError as error:
+        raise ValueError(f"Field 'name' {error}") from error
+
+
+class AddParticipant(_Body):
+    """Somebody who is to take part in a channel."""
+
+    userId: PrincipalId  # noqa: N815
+    role: Role = Role.MEMBER
+
+
+class SignIn(_Body):
+    """The code out of a sign-in link."""
+
+    code: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def message(stored: Message, dialect: Dialect) -> dict[str, Any]:
+    """Return a message for REST: the documented fields and elizaOS's row in one object."""
+    return {
+        "id": stored.id,
+        "seq": stored.seq,
+        "text": stored.content,
+        "userId": None if stored.by_agent else stored.author_id,
+        "agentId": stored.author_id if stored.by_agent else None,
+        "roomId": stored.channel_id,
+        "createdAt": dialect.time(stored.created_at),
+        "created_at": stored.created_at,
+        "updatedAt": dialect.time(stored.updated_at),
+        "updated_at": stored.updated_at,
+        "metadata": stored.details,
+        "content": stored.content,
+        "channelId": stored.channel_id,
+        "channel_id": stored.channel_id,
+        **server_ids(stored.server_id),
+        "authorId": stored.author_id,
+        "author_id": stored.author_id,
+        "authorName": stored.author_name,
+        "sourceType": stored.source_type,
+        "source_type": stored.source_type,
+        "rawMessage": stored.raw_message,
+        "raw_message": stored.raw_message,
+        "inReplyToRootMessageId": stored.parent_id,
+        "in_reply_to_message_id": stored.parent_id,
+        "attachments": stored.attachments,
+    }
+
+
+def channel(stored: Channel, dialect: Dialect) -> dict[str, Any]:
+    """Return a channel for REST: the documented fields and elizaOS's row in one object."""
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        **server_ids(stored.server_id),
+        "type": stored.type,
+        "description": stored.topic or "",
+        "topic": stored.topic,
+        "metadata": stored.details,
+        "joinable": stored.joinable,
+        "sourceType": stored.source_type,
+        "sourceId": stored.source_id,
+        "seq": stored.seq,
+        "createdAt": dialect.time(stored.created_at),
+        "created_at": stored.created_at,
+        "updatedAt": dialect.time(stored.updated_at),
+    }
+
+
+def server(stored: Server, dialect: Dialect) -> dict[str, Any]:
+    """Return a message server for REST."""
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "sourceType": stored.source_type,
+        "sourceId": stored.source_id,
+        "metadata": stored.details,
+        "seq": stored.seq,
+        "createdAt": dialect.time(stored.created_at),
+        "created_at": stored.created_at,
+        "updatedAt": dialect.time(stored.updated_at),
+    }
+
+
+def participant(attendance: Attendance, dialect: Dialect) -> dict[str, Any]:
+    """Return a participant for REST."""
+    return {
+        "userId": attendance.entity_id,
+        "channelId": attendance.channel_id,
+        "role": attendance.role,
+        "joinedAt": dialect.time(attendance.joined_at),
+        "kind": attendance.kind,
+        "name": attendance.name,
+    }
+
+
+def server_ids(server_id: str) -> dict[str, str]:
+    """Return the server's id under each name that clients know it by."""
+    return dict.fromkeys(("serverId", "server_id", "messageServerId", "message_server_id"), server_id)
+
+
+class ChannelEvent(_Body):
+    """An event about one channel: ``join`` and ``leave``."""
+
+    channel_id: Uuid
+
+
+class TypingEvent(ChannelEvent):
+    """Somebody begins or stops to type."""
+
+    is_typing: bool = True
+
+
+class ElizaJoin(_Body):
+    """The payload of elizaOS's message of type 1."""
+
+    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
+
+
+class ElizaSend(_Body):
+    """The payload of elizaOS's message of type 2."""
+
+    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
+    senderId: PrincipalId | None = _spelled("senderId", "author_id")  # noqa: N815
+    message: Content
+    messageServerId: Uuid | None = _spelled(  # noqa: N815
+        "messageServerId", "message_server_id", "serverId", "server_id"
+    )
+    senderName: Label | None = None  # noqa: N815
+    messageId: IdempotencyKey | None = None  # noqa: N815
+    source: Label = "socketio_client"
+    attachments: Attachments | None = None
+    metadata: Metadata = Field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The domain: what a message, a channel, a participant and a log are."""

@@ -1,0 +1,100 @@
+"""Who may see and do what; every door asks here, and nowhere else.
+
+A channel that a principal may not see answers as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from rooms import store
+from rooms.errors import PermissionDenied, channel_not_found
+from rooms.principals import Principal, Scope
+from rooms.rows import Interval
+from rooms.tables import Channel, Participant
+
+
+class Role(enum.StrEnum):
+    """What a participant may do in a channel."""
+
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+    OBSERVER = "observer"
+
+
+EVERYTHING = [Interval(0, None)]
+
+_MANAGING = frozenset({Role.OWNER, Role.MODERATOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a principal is in a channel: every interval of its membership, the oldest first."""
+
+    principal: Principal
+    channel: Channel
+    memberships: Sequence[Participant]
+
+    @property
+    def role(self) -> Role | None:
+        """The role that the principal has now, or None."""
+        return next((Role(row.role) for row in self.memberships if row.left_seq is None), None)
+
+
+def require_standing(connection: Connection, principal: Principal, channel_id: str) -> Standing:
+    """Return the principal's standing in a channel that it may see; raise NotFound otherwise."""
+    channel = store.find_channels(connection, [channel_id]).get(channel_id)
+    if channel is None:
+        raise channel_not_found(channel_id)
+    standing = Standing(principal, channel, store.list_memberships(connection, channel_id, principal.id))
+    require_sight(principal, channel, standing.role)
+    return standing
+
+
+def require_sight(principal: Principal, channel: Channel, role: Role | None) -> None:
+    """Raise NotFound unless the principal may know of the channel."""
+    if role is None and not channel.joinable and not principal.may(Scope.MESSAGES_READ):
+        raise channel_not_found(channel.id)
+
+
+def require_author(principal: Principal, author_id: str) -> None:
+    """Raise PermissionDenied unless the principal may speak as the author."""
+    if principal.id != author_id and not principal.may(Scope.MESSAGES_WRITE):
+        raise PermissionDenied
+
+
+def require_post(principal: Principal, author_role: Role | None) -> None:
+    """Raise PermissionDenied unless somebody with this role, or none yet, may post through the principal."""
+    if author_role is Role.OBSERVER or (author_role is None and not principal.may(Scope.MESSAGES_WRITE)):
+        raise PermissionDenied
+
+
+def require_management(standing: Standing) -> None:
+    """Raise PermissionDenied unless the principal may change who participates."""
+    if standing.role not in _MANAGING and not standing.principal.may(Scope.CHANNELS_WRITE):
+        raise PermissionDenied
+
+
+def require_scope(principal: Principal, scope: Scope) -> None:
+    """Raise PermissionDenied unless the credential carries the scope."""
+    if not principal.may(scope):
+        raise PermissionDenied
+
+
+def visible(standing: Standing) -> list[Interval]:
+    """Return the stretches of the log in which the principal may read the channel's events.
+
+    Members read what was said while they were members, or everything up to their leaving where the
+    channel shows earlier history. A joinable channel with earlier history can be read by anybody.
+    """
+    channel = standing.channel
+    if standing.principal.may(Scope.MESSAGES_READ):
+        return EVERYTHING
+    if channel.earlier_history and (standing.role is not None or channel.joinable):
+        return EVERYTHING
+    return [Interval(row.joined_seq, row.left_seq) for row in standing.memberships]

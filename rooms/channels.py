@@ -1,0 +1,140 @@
+"""Channels: creating them, and finding those that a principal may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+from uuid_utils import uuid7
+
+from rooms import access, participants, store
+from rooms.access import Role
+from rooms.context import Context
+from rooms.errors import Conflict, ValidationFailed
+from rooms.journal import Transaction, one_by_one
+from rooms.participants import Newcomer
+from rooms.principals import Kind, Principal, Scope
+from rooms.tables import Channel
+
+MAX_LISTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDraft:
+    """A channel that is to be created.
+
+    ``unique`` asks for a name that no other such channel of the server has, without regard to case.
+    ``participants`` become members beside the creator.
+    """
+
+    principal: Principal
+    server_id: str
+    name: str
+    type: str
+    topic: str | None = None
+    source_type: str | None = None
+    source_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    participants: Sequence[str] = ()
+    unique: bool = False
+    joinable: bool = False
+    id: str = field(default_factory=lambda: str(uuid7()))
+
+    @property
+    def is_dm(self) -> bool:
+        """Tell whether it is a conversation whose two participants are known."""
+        return self.type.lower() == participants.DM and bool(self.participants)
+
+
+async def create(ctx: Context, draft: ChannelDraft) -> Channel:
+    """Create a channel; a dm that the pair has already is returned as it is.
+
+    Raises NotFound without the server, ValidationFailed for a name or number of participants that
+    does not fit, Conflict if the id is taken.
+    """
+    return await ctx.journal.append_one(_create_all, draft, draft.server_id)
+
+
+async def require(ctx: Context, principal: Principal, channel_id: str) -> Channel:
+    """Return the channel; raise NotFound if it does not exist or the principal may not see it."""
+    standing = await ctx.database.read(
+        lambda connection: access.require_standing(connection, principal, channel_id)
+    )
+    return standing.channel
+
+
+async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
+    """Return the newest channels of the server that the principal participates in."""
+    return await ctx.database.read(
+        lambda connection: store.list_channels_of(connection, server_id, principal.id, MAX_LISTED)
+    )
+
+
+async def list_joinable(ctx: Context, server_id: str) -> list[Channel]:
+    """Return the newest channels of the server that anybody may join."""
+    return await ctx.database.read(
+        lambda connection: store.list_joinable_channels(connection, server_id, MAX_LISTED)
+    )
+
+
+def _create(transaction: Transaction, draft: ChannelDraft) -> Channel:
+    transaction.next_seq(draft.server_id)
+    members = _members(draft)
+    if existing := _find_dm(transaction.connection, draft, list(members)):
+        return existing
+    _require_free(transaction.connection, draft)
+    channel = _row(draft, transaction.now)
+    store.insert_channel(transaction.connection, channel.model_dump())
+    for entity_id, role in members.items():
+        kind = draft.principal.kind if entity_id == draft.principal.id else Kind.USER
+        participants.enrol(transaction, channel, Newcomer(entity_id, role, kind))
+    return channel
+
+
+def _members(draft: ChannelDraft) -> dict[str, Role]:
+    """Return who takes part at first; the creator owns it, unless a service made it for others."""
+    members = dict.fromkeys(draft.participants, Role.MEMBER)
+    if draft.principal.kind is Kind.SERVICE:
+        access.require_scope(draft.principal, Scope.CHANNELS_WRITE)
+        return members
+    if draft.is_dm and draft.principal.may(Scope.CHANNELS_WRITE):
+        return members
+    return members | {draft.principal.id: Role.OWNER}
+
+
+def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) -> Channel | None:
+    """Return the pair's dm if it has one; raise ValidationFailed if the members are no pair."""
+    if not draft.is_dm:
+        return None
+    if len(members) != participants.DM_SIZE:
+        raise ValidationFailed(f"A dm has exactly {participants.DM_SIZE} different participants")
+    return store.find_dm(connection, draft.server_id, participants.pair_key(*members))
+
+
+def _require_free(connection: Connection, draft: ChannelDraft) -> None:
+    if draft.id in store.find_channels(connection, [draft.id]):
+        raise Conflict(f"A channel with ID '{draft.id}' exists already")
+    if draft.unique and store.find_channel_by_name(connection, draft.server_id, draft.name.casefold()):
+        raise ValidationFailed(f"Field 'name' must be unique in the server; '{draft.name}' is taken")
+
+
+def _row(draft: ChannelDraft, now: int) -> Channel:
+    return Channel(
+        id=draft.id,
+        server_id=draft.server_id,
+        name=draft.name,
+        unique_name=draft.name.casefold() if draft.unique else None,
+        type=draft.type,
+        topic=draft.topic,
+        source_type=draft.source_type,
+        source_id=draft.source_id,
+        details=draft.metadata,
+        joinable=draft.joinable and draft.type.lower() != participants.DM,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+_create_all = one_by_one(_create)

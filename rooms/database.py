@@ -1,0 +1,178 @@
+"""The one place where SQLite and PostgreSQL differ: how a piece of work gets a connection.
+
+Work is an ordinary function of a SQLAlchemy ``Connection``. On SQLite it runs whole in a thread (one
+for writing, a few for reading), on PostgreSQL whole in a greenlet over asyncpg, so that the
+statements of :mod:`rooms.store` exist once. See docs/decisions/0003-work-as-functions.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from rooms.errors import Unavailable
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+READERS = 4
+BUSY_TIMEOUT_MS = 5_000
+POOL_SIZE = 8
+
+
+class OutcomeUnknown(Exception):
+    """COMMIT was sent and its answer did not arrive: the work may be stored, or not."""
+
+
+class Database(Protocol):
+    """Where work runs; ``write`` is one transaction, ``read`` sees one committed state or later ones."""
+
+    url: URL
+
+    async def read(self, work: Work[T]) -> T:
+        """Run the work without changing anything; raise Unavailable if the database is away."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the work and commit; raise Unavailable, or OutcomeUnknown if COMMIT got no answer."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+def connect(url: str) -> Database:
+    """Return the database behind the URL, without touching it yet.
+
+    ``sqlite:///path`` and ``postgresql://user:password@host/name``; the drivers are chosen here.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return SqliteDatabase(parsed.set(drivername="sqlite"))
+    return PostgresDatabase(parsed.set(drivername="postgresql+asyncpg"))
+
+
+def _encode_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _encode_json, "json_deserializer": orjson.loads}
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        raise OutcomeUnknown from error
+
+
+def _run_write(connection: Connection, work: Work[T]) -> T:
+    result = work(connection)
+    _commit(connection)
+    return result
+
+
+class SqliteDatabase:
+    """A file, in WAL mode, where each commit reaches the disk before it returns."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(url, pool_size=READERS + 1, **_JSON)
+        event.listen(self._engine, "connect", _prepare_sqlite)
+        event.listen(self._engine, "begin", _begin_sqlite)
+        self._readers = ThreadPoolExecutor(READERS, "parley-read")
+        self._writer = ThreadPoolExecutor(1, "parley-write")
+
+    async def read(self, work: Work[T]) -> T:
+        """Run the work in a reading thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the work in the writing thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
+
+    async def close(self) -> None:
+        """Wait for running work and close the file."""
+        self._readers.shutdown()
+        self._writer.shutdown()
+        self._engine.dispose()
+
+    def _read(self, work: Work[T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except OperationalError as error:
+            raise Unavailable from error
+
+    def _write(self, work: Work[T]) -> T:
+        try:
+            with self._engine.connect().execution_options(parley_writes=True) as connection:
+                return _run_write(connection, work)
+        except OperationalError as error:
+            raise Unavailable from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own transaction handling would begin a transaction only before the first INSERT.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: a read that became a write could not wait for it.
+    writes = connection.get_execution_options().get("parley_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _told_apart(error: Exception) -> Exception:
+    """Tell a database that is away from one that refuses a value: only the first passes by itself.
+
+    asyncpg reports a value that it cannot encode as an InterfaceError, like a lost connection.
+    """
+    away = not isinstance(error, DBAPIError) or error.connection_invalidated
+    return Unavailable() if away or isinstance(error, OperationalError) else error
+
+
+class PostgresDatabase:
+    """A PostgreSQL database, reached through asyncpg."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._engine = create_async_engine(url, pool_size=POOL_SIZE, pool_pre_ping=True, **_JSON)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run the work on a pooled connection."""
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(work)
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise _told_apart(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the work and commit on a pooled connection."""
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(_run_write, work)
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise _told_apart(error) from error
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._engine.dispose()

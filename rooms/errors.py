@@ -1,0 +1,109 @@
+"""What can go wrong, as one tree; each class carries the code that a client sees.
+
+ParleyError
+├── ValidationFailed       VALIDATION_ERROR        the request itself is wrong
+├── AuthenticationFailed   AUTHENTICATION_FAILED   no credential, or a bad one
+├── PermissionDenied       PERMISSION_DENIED       a good credential without this right
+├── NotFound               RESOURCE_NOT_FOUND      it does not exist, or may not be seen
+├── Conflict               CONFLICT                the same id or key with other content
+├── TooLarge               PAYLOAD_TOO_LARGE       more bytes than the limit
+├── RateLimited            RATE_LIMIT_EXCEEDED     too many requests; retry later
+└── Unavailable            UNAVAILABLE             cannot be done now; retry later
+
+Every error has a ``message`` (what kind of thing went wrong) and ``details`` (one sentence: what
+exactly, and what to do). Anything that is not a ParleyError reaches a client as INTERNAL_ERROR only.
+"""
+
+from __future__ import annotations
+
+
+class ParleyError(Exception):
+    """A failure that the client is told about."""
+
+    code = "INTERNAL_ERROR"
+    message = "Error processing message"
+    details = "Unexpected error occurred while processing the message"
+
+    def __init__(self, details: str | None = None, *, message: str | None = None) -> None:
+        self.message = message or self.message
+        self.details = details or self.details
+        super().__init__(f"{self.message}: {self.details}")
+
+
+class ValidationFailed(ParleyError):
+    """The request is malformed, or breaks a rule of :mod:`rooms.rules`."""
+
+    code = "VALIDATION_ERROR"
+    message = "Invalid request body"
+    details = "The request body does not have the documented form"
+
+
+class AuthenticationFailed(ParleyError):
+    """No credential, or one that is unknown, expired or revoked."""
+
+    code = "AUTHENTICATION_FAILED"
+    message = "Invalid or missing authorization token"
+    details = "Bearer token not provided or invalid"
+
+
+class PermissionDenied(ParleyError):
+    """The principal is known and may not do this."""
+
+    code = "PERMISSION_DENIED"
+    message = "Insufficient permissions"
+    details = "User does not have permission to perform this action"
+
+
+class NotFound(ParleyError):
+    """The thing does not exist, or this principal may not know that it does."""
+
+    code = "RESOURCE_NOT_FOUND"
+    message = "Resource not found"
+    details = "The requested resource does not exist"
+
+
+class Conflict(ParleyError):
+    """The id or the idempotency key is taken by something else."""
+
+    code = "CONFLICT"
+    message = "Conflicting request"
+    details = "This id is already in use"
+
+
+class TooLarge(ParleyError):
+    """The request has more bytes than the server reads."""
+
+    code = "PAYLOAD_TOO_LARGE"
+    message = "Request too large"
+    details = "The request body is larger than the server accepts"
+
+
+class RateLimited(ParleyError):
+    """The principal's or the address's bucket is empty."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    message = "Rate limit exceeded"
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Too many requests; try again in {retry_after:.0f} s")
+
+
+class Unavailable(ParleyError):
+    """The server cannot do this at the moment; the same request may succeed later."""
+
+    code = "UNAVAILABLE"
+    message = "Service unavailable"
+    details = "The server cannot store messages at the moment; retry with the same messageId"
+
+
+def channel_not_found(channel_id: str) -> NotFound:
+    """Return the error for a channel that is absent, or that the principal may not see."""
+    return NotFound(f"Channel with ID '{channel_id}' does not exist", message="Channel not found")
+
+
+def server_not_found(server_id: str) -> NotFound:
+    """Return the error for a message server that is absent."""
+    return NotFound(
+        f"Message server with ID '{server_id}' does not exist", message="Message server not found"
+    )

@@ -1,0 +1,141 @@
+"""API keys and sign-in codes: made here, shown once, kept as digests.
+
+A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from uuid_utils import uuid7
+
+from rooms import participants, store
+from rooms.context import Context
+from rooms.errors import AuthenticationFailed, NotFound
+from rooms.journal import Transaction, one_by_one
+from rooms.participants import Newcomer
+from rooms.principals import Kind, Principal, Scope
+from rooms.tables import ApiKey
+
+KEY_PREFIX = "parley_"
+SHOWN = len(KEY_PREFIX) + 6
+SIGN_IN_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDraft:
+    """A key that is to be made; ``name`` also names the user or agent in the registry."""
+
+    kind: Kind
+    principal_id: str
+    name: str
+    scopes: frozenset[Scope] = frozenset()
+
+
+class NewKey(NamedTuple):
+    """A key with its secret, which nobody can read again."""
+
+    key: ApiKey
+    secret: str
+
+
+class _Revocation(NamedTuple):
+    key_id: str | None
+    name: str | None
+
+
+async def create(ctx: Context, draft: KeyDraft) -> NewKey:
+    """Make a key; a user or an agent is registered with it."""
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    return NewKey(await ctx.journal.append_one(_create_all, (draft, secret)), secret)
+
+
+async def revoke(ctx: Context, *, key_id: str | None = None, name: str | None = None) -> int:
+    """Revoke a key by its id, or all of a name; return how many, raise NotFound for an unknown id."""
+    count = await ctx.journal.append_one(_revoke_all, _Revocation(key_id, name))
+    if count == 0 and key_id is not None:
+        raise NotFound(f"There is no valid key with ID '{key_id}'", message="Key not found")
+    return count
+
+
+async def list_all(ctx: Context) -> Sequence[ApiKey]:
+    """Return every key ever made, the oldest first, without secrets."""
+    return await ctx.database.read(store.list_keys)
+
+
+async def authenticate(ctx: Context, secret: str) -> Principal:
+    """Return whose key it is; raise AuthenticationFailed if it is unknown or revoked."""
+    digest = _digest(secret)
+    found = await ctx.database.read(lambda connection: store.find_key(connection, digest))
+    if found is None or found.revoked_at is not None or not hmac.compare_digest(found.digest, digest):
+        raise AuthenticationFailed
+    scopes = frozenset(Scope(scope) for scope in found.scopes.split())
+    return Principal(found.principal_id, Kind(found.kind), scopes, found.id)
+
+
+async def create_sign_in_code(ctx: Context, principal_id: str) -> str:
+    """Return a code that signs a browser in as the user, once, within 24 hours."""
+    code = secrets.token_urlsafe(24)
+    await ctx.journal.append_one(_create_codes, (code, principal_id))
+    return code
+
+
+async def exchange_sign_in_code(ctx: Context, code: str) -> NewKey:
+    """Take the code and return a new user key; raise AuthenticationFailed if it is spent or too old."""
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    return NewKey(await ctx.journal.append_one(_exchange_all, (code, secret)), secret)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
+    draft, secret = wanted
+    if draft.kind is not Kind.SERVICE:
+        newcomer = Newcomer(draft.principal_id, kind=draft.kind, name=draft.name)
+        participants.register(transaction, newcomer)
+    row = ApiKey(
+        id=str(uuid7()),
+        prefix=secret[:SHOWN],
+        digest=_digest(secret),
+        kind=draft.kind,
+        principal_id=draft.principal_id,
+        name=draft.name,
+        scopes=" ".join(sorted(draft.scopes)),
+        created_at=transaction.now,
+    )
+    store.insert_key(transaction.connection, row.model_dump())
+    return row
+
+
+def _revoke(transaction: Transaction, which: _Revocation) -> int:
+    return store.revoke_keys(transaction.connection, transaction.now, key_id=which.key_id, name=which.name)
+
+
+def _create_code(transaction: Transaction, wanted: tuple[str, str]) -> None:
+    code, principal_id = wanted
+    row = {"digest": _digest(code), "principal_id": principal_id, "expires_at": transaction.now + SIGN_IN_MS}
+    store.insert_sign_in_code(transaction.connection, row)
+
+
+def _exchange(transaction: Transaction, wanted: tuple[str, str]) -> ApiKey:
+    code, secret = wanted
+    found = store.take_sign_in_code(transaction.connection, _digest(code))
+    if found is None or found.expires_at < transaction.now:
+        raise AuthenticationFailed(
+            "The sign-in code is spent or too old; 'parley keys create --sign-in' makes a new link",
+            message="Invalid sign-in code",
+        )
+    return _create(transaction, (KeyDraft(Kind.USER, found.principal_id, "browser"), secret))
+
+
+_create_all = one_by_one(_create)
+_revoke_all = one_by_one(_revoke)
+_create_codes = one_by_one(_create_code)
+_exchange_all = one_by_one(_exchange)

@@ -1,0 +1,289 @@
+"""Messages: from a draft to a stored, ordered, announced fact; and the way back as history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+from uuid_utils import uuid7
+
+from rooms import access, participants, payloads, rules, servers, store
+from rooms.access import Role
+from rooms.context import Context
+from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
+from rooms.journal import Transaction
+from rooms.participants import Newcomer
+from rooms.principals import Kind, Principal, Scope
+from rooms.publishing import Origin
+from rooms.rows import Message, Window
+from rooms.store import Pair
+from rooms.tables import Channel, Entity
+
+AGENT_RESPONSE = "agent_response"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that was validated and is not stored yet.
+
+    ``key`` is its author's idempotency key. ``server_id`` is what the client believes the channel's
+    server to be; None and the default server's id leave that to the channel.
+    """
+
+    principal: Principal
+    channel_id: str
+    author_id: str
+    content: str
+    source_type: str = "user_message"
+    server_id: str | None = None
+    parent_id: str | None = None
+    raw_message: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    key: str | None = None
+    origin: Origin | None = None
+    id: str = field(default_factory=lambda: str(uuid7()))
+
+    @property
+    def is_from_agent(self) -> bool:
+        """Tell whether a service relays it as an agent's reply."""
+        return self.source_type == AGENT_RESPONSE and self.principal.may(Scope.MESSAGES_WRITE)
+
+    def fingerprint(self) -> bytes:
+        """Return what must be the same for two drafts of one key to be one message."""
+        parts = [self.channel_id, self.content, self.parent_id, self.attachments]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored message, and the idempotency key that it was submitted under."""
+
+    message: Message
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a channel's history in order of seq, and how many messages there are in all."""
+
+    messages: list[Message]
+    total: int
+
+
+async def submit(ctx: Context, draft: Draft) -> Submitted:
+    """Store the message once, and announce it; see :func:`submit_many` for the errors."""
+    (outcome,) = await submit_many(ctx, [draft])
+    if isinstance(outcome, ParleyError):
+        raise outcome
+    return outcome
+
+
+async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
+    """Store the messages in the order given and return an outcome for each.
+
+    An outcome is the stored message, the first answer again for a key that was used before, or
+    NotFound, PermissionDenied, ValidationFailed or Conflict. Raises Unavailable if nothing can be
+    stored now.
+    """
+    outcomes: dict[int, Submitted | ParleyError] = {}
+    homes: dict[int, str] = {}
+    for index, draft in enumerate(drafts):
+        try:
+            homes[index] = await _prepare(ctx, draft)
+        except ParleyError as error:
+            outcomes[index] = error
+    stored = await ctx.journal.append(
+        _store, [drafts[index] for index in homes], [(home,) for home in homes.values()]
+    )
+    outcomes |= dict(zip(homes, stored, strict=True))
+    return [outcomes[index] for index in range(len(drafts))]
+
+
+async def history(ctx: Context, principal: Principal, channel_id: str, window: Window) -> Page:
+    """Return a page of the channel's history; raise NotFound if the principal may not see it."""
+
+    def read(connection: Connection) -> Page:
+        standing = access.require_standing(connection, principal, channel_id)
+        visible = access.visible(standing)
+        whole = visible == access.EVERYTHING
+        return Page(
+            store.list_messages(connection, channel_id, visible, window),
+            standing.channel.message_count
+            if whole
+            else store.count_messages(connection, channel_id, visible),
+        )
+
+    return await ctx.database.read(read)
+
+
+async def _prepare(ctx: Context, draft: Draft) -> str:
+    """Check what needs no transaction and return the id of the channel's server."""
+    relayed = draft.principal.kind is Kind.AGENT or draft.is_from_agent
+    rules.check_length(draft.content, rules.MAX_AGENT_CONTENT if relayed else ctx.policy.max_content)
+    if ctx.policy.refuses_executable:
+        rules.check_executable(draft.content)
+    home = await servers.require_home(ctx, draft.channel_id)
+    if draft.server_id not in (None, rules.DEFAULT_SERVER_ID, home):
+        raise channel_not_found(draft.channel_id)
+    return home
+
+
+def _store(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
+    return _Batch(transaction, drafts).store()
+
+
+class _Batch:
+    """Drafts that are stored together, with all that deciding on them needs, looked up at once."""
+
+    def __init__(self, transaction: Transaction, drafts: Sequence[Draft]) -> None:
+        connection = transaction.connection
+        self._transaction = transaction
+        self._drafts = drafts
+        self._channels = store.find_channels(connection, {draft.channel_id for draft in drafts})
+        pairs = {(draft.channel_id, who) for draft in drafts for who in (draft.author_id, draft.principal.id)}
+        self._roles = {pair: Role(row.role) for pair, row in store.find_active(connection, pairs).items()}
+        self._authors = store.find_entities(connection, {draft.author_id for draft in drafts})
+        self._records = self._find_records()
+        self._messages = self._find_messages()
+        self._added: list[Message] = []
+        self._remembered: list[dict[str, Any]] = []
+
+    def store(self) -> list[Submitted | ParleyError]:
+        """Store what may be stored and return an outcome for each draft."""
+        outcomes = [self._decide(draft) for draft in self._drafts]
+        if self._added:
+            store.insert_messages(self._transaction.connection, self._added)
+            store.insert_idempotency(self._transaction.connection, self._remembered)
+        return outcomes
+
+    def _find_records(self) -> dict[Pair, tuple[bytes, str]]:
+        """Return the fingerprints and message ids of the keys that are in use."""
+        pairs = {(draft.author_id, draft.key) for draft in self._drafts if draft.key is not None}
+        if not pairs:
+            return {}
+        store.forget_idempotency(self._transaction.connection, self._transaction.now - rules.IDEMPOTENCY_MS)
+        found = store.find_idempotency(self._transaction.connection, pairs)
+        return {pair: (record.fingerprint, record.message_id) for pair, record in found.items()}
+
+    def _find_messages(self) -> dict[str, Message]:
+        """Return what is known of the messages that drafts repeat, collide with, or reply to."""
+        ids = {message_id for _, message_id in self._records.values()}
+        ids |= {draft.parent_id for draft in self._drafts if draft.parent_id is not None}
+        ids |= {draft.id for draft in self._drafts if draft.id == draft.key}
+        return store.find_messages(self._transaction.connection, ids) if ids else {}
+
+    def _decide(self, draft: Draft) -> Submitted | ParleyError:
+        try:
+            channel = self._require_right(draft)
+            return self._repeat(draft) or self._accept(draft, channel)
+        except ParleyError as error:
+            return error
+
+    def _require_right(self, draft: Draft) -> Channel:
+        channel = self._channels.get(draft.channel_id)
+        if channel is None:
+            raise channel_not_found(draft.channel_id)
+        access.require_sight(draft.principal, channel, self._roles.get((channel.id, draft.principal.id)))
+        access.require_author(draft.principal, draft.author_id)
+        access.require_post(draft.principal, self._roles.get((channel.id, draft.author_id)))
+        return channel
+
+    def _repeat(self, draft: Draft) -> Submitted | None:
+        """Return the first answer if the author has used the key before."""
+        if draft.key is None:
+            return None
+        known = self._records.get((draft.author_id, draft.key))
+        if known is None:
+            return None
+        fingerprint, message_id = known
+        if fingerprint != draft.fingerprint():
+            raise Conflict(f"messageId '{draft.key}' was used within 24 hours for another message")
+        return Submitted(self._messages[message_id], draft.key)
+
+    def _accept(self, draft: Draft, channel: Channel) -> Submitted:
+        if draft.id in self._messages:
+            raise Conflict(f"messageId '{draft.id}' is already in use")
+        self._require_parent(draft)
+        author = self._enrol(draft, channel)
+        message = self._message(draft, channel, author)
+        self._transaction.record(
+            channel.server_id,
+            channel.id,
+            "message",
+            payloads.message(message, draft.key),
+            message_id=message.id,
+            subject=message,
+            origin=draft.origin,
+        )
+        self._remember(draft, message)
+        return Submitted(message, draft.key)
+
+    def _require_parent(self, draft: Draft) -> None:
+        if draft.parent_id is None:
+            return
+        parent = self._messages.get(draft.parent_id)
+        if parent is None or parent.channel_id != draft.channel_id:
+            raise ValidationFailed(
+                f"Field 'in_reply_to_message_id' must name a message of the channel; '{draft.parent_id}' is none"
+            )
+
+    def _enrol(self, draft: Draft, channel: Channel) -> Entity:
+        """Return the author; one that a service names for the first time is registered and joined."""
+        if (channel.id, draft.author_id) not in self._roles:
+            kind = Kind.AGENT if draft.is_from_agent else Kind.USER
+            name = draft.metadata.get("agent_name")
+            newcomer = Newcomer(draft.author_id, kind=kind, name=name if isinstance(name, str) else None)
+            role = participants.enrol(self._transaction, channel, newcomer).role
+            self._roles[channel.id, draft.author_id] = Role(role)
+            self._authors |= store.find_entities(self._transaction.connection, [draft.author_id])
+        return self._authors[draft.author_id]
+
+    def _message(self, draft: Draft, channel: Channel, author: Entity) -> Message:
+        by_agent = author.kind == Kind.AGENT or draft.is_from_agent
+        return Message(
+            id=draft.id,
+            server_id=channel.server_id,
+            channel_id=channel.id,
+            seq=self._transaction.next_seq(channel.server_id),
+            author_id=draft.author_id,
+            by_agent=by_agent,
+            content=draft.content,
+            source_type=draft.source_type,
+            parent_id=draft.parent_id,
+            raw_message=draft.raw_message,
+            details=_name_agent(draft, author) if by_agent else draft.metadata,
+            attachments=draft.attachments,
+            created_at=self._transaction.now,
+            updated_at=self._transaction.now,
+            author_name=author.name,
+        )
+
+    def _remember(self, draft: Draft, message: Message) -> None:
+        self._added.append(message)
+        self._messages[message.id] = message
+        if draft.key is None:
+            return
+        fingerprint = draft.fingerprint()
+        self._records[draft.author_id, draft.key] = (fingerprint, message.id)
+        self._remembered.append(
+            {
+                "author_id": draft.author_id,
+                "key": draft.key,
+                "fingerprint": fingerprint,
+                "message_id": message.id,
+                "created_at": self._transaction.now,
+            }
+        )
+
+
+def _name_agent(draft: Draft, author: Entity) -> dict[str, Any]:
+    """Return the metadata with the agent's name: the registry's, unless a service states another."""
+    registered = {"agent_name": author.name}
+    if draft.principal.may(Scope.MESSAGES_WRITE):
+        return registered | draft.metadata
+    return draft.metadata | registered

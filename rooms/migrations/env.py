@@ -1,0 +1,13 @@
+"""Run the migrations on the connection that the program hands over."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import rooms.tables  # noqa: F401 - fills the metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    transactional_ddl=False,  # the caller's transaction holds
+)
+context.run_migrations()

@@ -1,0 +1,171 @@
+"""Who takes part in a channel, since when, and in which role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from rooms import access, payloads, servers, store
+from rooms.access import Role
+from rooms.context import Context
+from rooms.errors import NotFound, ValidationFailed
+from rooms.journal import Transaction, one_by_one
+from rooms.principals import Kind, Principal
+from rooms.publishing import Event
+from rooms.rows import Attendance
+from rooms.tables import Channel
+
+DM = "dm"
+DM_SIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who is about to take part; kind and name count only if the registry lacks it."""
+
+    id: str
+    role: Role = Role.MEMBER
+    kind: Kind = Kind.USER
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A wish that an entity should take part in a channel."""
+
+    principal: Principal
+    channel_id: str
+    entity_id: str
+    role: Role = Role.MEMBER
+
+
+async def add(ctx: Context, joining: Joining) -> Attendance:
+    """Make the entity a participant, or return its participation if it has one already."""
+    server_id = await servers.require_home(ctx, joining.channel_id)
+    return await ctx.journal.append_one(_add_all, joining, server_id)
+
+
+async def join(ctx: Context, principal: Principal, channel_id: str) -> None:
+    """Let the principal take part in a joinable channel that it is not in yet.
+
+    A principal that may read every channel needs no membership and gets none.
+    """
+    standing = await ctx.database.read(
+        lambda connection: access.require_standing(connection, principal, channel_id)
+    )
+    if standing.role is None and standing.channel.joinable and principal.kind is not Kind.SERVICE:
+        await add(ctx, Joining(principal, channel_id, principal.id))
+
+
+async def remove(ctx: Context, principal: Principal, channel_id: str, entity_id: str) -> None:
+    """End the entity's participation; anybody may leave, managers may remove others."""
+    server_id = await servers.require_home(ctx, channel_id)
+    await ctx.journal.append_one(_remove_all, Joining(principal, channel_id, entity_id), server_id)
+
+
+async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[Attendance]:
+    """Return the channel's participants; raise NotFound if the principal may not see it."""
+
+    def read(connection: Connection) -> list[Attendance]:
+        access.require_standing(connection, principal, channel_id)
+        return store.list_participants(connection, channel_id)
+
+    return await ctx.database.read(read)
+
+
+def register(transaction: Transaction, newcomer: Newcomer) -> None:
+    """Add the newcomer to the registry unless it is there."""
+    row = {
+        "id": newcomer.id,
+        "kind": newcomer.kind,
+        "name": newcomer.name or newcomer.id,
+        "created_at": transaction.now,
+    }
+    store.add_entities(transaction.connection, [row])
+
+
+def pair_key(one: str, other: str) -> str:
+    """Return the same text for a pair in either order; no principal's id holds a space."""
+    return " ".join(sorted((one, other)))
+
+
+def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Attendance:
+    """Register the newcomer if need be, begin its membership and record that it joined."""
+    if channel.type.lower() == DM:
+        _complete_pair(transaction, channel, newcomer.id)
+    register(transaction, newcomer)
+    seq = transaction.next_seq(channel.server_id)
+    row = {
+        "channel_id": channel.id,
+        "entity_id": newcomer.id,
+        "joined_seq": seq,
+        "left_seq": None,
+        "role": newcomer.role,
+        "joined_at": transaction.now,
+    }
+    store.insert_participants(transaction.connection, [row])
+    entity = store.find_entities(transaction.connection, [newcomer.id])[newcomer.id]
+    attendance = Attendance(entity.id, channel.id, newcomer.role, transaction.now, entity.kind, entity.name)
+    _record(transaction, channel, "participant_joined", attendance)
+    return attendance
+
+
+def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str) -> None:
+    """Keep a dm at two participants, and the only one of its pair."""
+    present = store.list_participants(transaction.connection, channel.id)
+    if len(present) >= DM_SIZE:
+        raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; create a group instead")
+    if present:
+        key = pair_key(present[0].entity_id, entity_id)
+        if existing := store.find_dm(transaction.connection, channel.server_id, key):
+            raise ValidationFailed(f"The pair has a dm in this server already: '{existing.id}'")
+        store.set_dm_key(transaction.connection, channel.id, key)
+
+
+def _record(transaction: Transaction, channel: Channel, kind: str, attendance: Attendance) -> Event:
+    payload = {
+        "channel_id": channel.id,
+        "server_id": channel.server_id,
+        "channel": payloads.channel(channel),
+        "participant": payloads.participant(attendance),
+    }
+    return transaction.record(channel.server_id, channel.id, kind, payload, subject=attendance)
+
+
+def _find(transaction: Transaction, channel_id: str, entity_id: str) -> Attendance | None:
+    present = store.list_participants(transaction.connection, channel_id)
+    return next((row for row in present if row.entity_id == entity_id), None)
+
+
+def _add(transaction: Transaction, joining: Joining) -> Attendance:
+    standing = access.require_standing(transaction.connection, joining.principal, joining.channel_id)
+    channel = standing.channel
+    joins_itself = channel.joinable and joining.entity_id == joining.principal.id
+    if not joins_itself or joining.role is not Role.MEMBER:
+        access.require_management(standing)
+    if existing := _find(transaction, channel.id, joining.entity_id):
+        return existing
+    return enrol(transaction, channel, Newcomer(joining.entity_id, joining.role))
+
+
+def _remove(transaction: Transaction, leaving: Joining) -> None:
+    standing = access.require_standing(transaction.connection, leaving.principal, leaving.channel_id)
+    channel = standing.channel
+    if leaving.entity_id != leaving.principal.id:
+        access.require_management(standing)
+    attendance = _find(transaction, channel.id, leaving.entity_id)
+    if attendance is None:
+        raise NotFound(
+            f"'{leaving.entity_id}' is not a participant of channel '{channel.id}'",
+            message="Participant not found",
+        )
+    if channel.type.lower() == DM:
+        raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; nobody can leave it")
+    seq = transaction.next_seq(channel.server_id)
+    store.end_membership(transaction.connection, channel.id, leaving.entity_id, seq + 1)
+    _record(transaction, channel, "participant_left", attendance)
+
+
+_add_all = one_by_one(_add)
+_remove_all = one_by_one(_remove)

@@ -1,0 +1,58 @@
+"""Stored things as native clients get them; times are epoch milliseconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rooms.rows import Attendance, Message
+from rooms.tables import Channel
+
+
+def message(stored: Message, key: str | None = None) -> dict[str, Any]:
+    """Return the message; ``key`` is the idempotency key by which its author knows it."""
+    payload: dict[str, Any] = {
+        "id": stored.id,
+        "seq": stored.seq,
+        "server_id": stored.server_id,
+        "channel_id": stored.channel_id,
+        "roomId": stored.channel_id,
+        "author_id": stored.author_id,
+        "author_name": stored.author_name,
+        "userId": None if stored.by_agent else stored.author_id,
+        "agentId": stored.author_id if stored.by_agent else None,
+        "text": stored.content,
+        "source_type": stored.source_type,
+        "createdAt": stored.created_at,
+        "metadata": stored.details,
+    }
+    optional = {
+        "in_reply_to_message_id": stored.parent_id,
+        "raw_message": stored.raw_message,
+        "attachments": stored.attachments,
+        "messageId": key,
+    }
+    return payload | {name: value for name, value in optional.items() if value}
+
+
+def participant(attendance: Attendance) -> dict[str, Any]:
+    """Return the participant."""
+    return {
+        "userId": attendance.entity_id,
+        "channelId": attendance.channel_id,
+        "role": attendance.role,
+        "joinedAt": attendance.joined_at,
+        "kind": attendance.kind,
+        "name": attendance.name,
+    }
+
+
+def channel(stored: Channel) -> dict[str, Any]:
+    """Return what every member may know of the channel."""
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "type": stored.type,
+        "description": stored.topic or "",
+        "metadata": stored.details,
+        "seq": stored.seq,
+    }

@@ -1,0 +1,45 @@
+"""Who acts: the identity that a credential proves."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """The three kinds of principal."""
+
+    USER = "user"
+    AGENT = "agent"
+    SERVICE = "service"
+
+
+class Scope(enum.StrEnum):
+    """What a service key may do beyond its own identity."""
+
+    MESSAGES_READ = "messages:read"  # read and join any channel
+    MESSAGES_WRITE = "messages:write"  # name any author
+    CHANNELS_WRITE = "channels:write"  # create channels, change participants
+    SERVERS_WRITE = "servers:write"  # create message servers
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody with a proven identity.
+
+    ``scopes`` is empty for users and agents with credentials of their own; it is kept when a service
+    acts as one of them. ``key_id`` names the API key, and is None for JWTs and in open mode.
+    """
+
+    id: str
+    kind: Kind
+    scopes: frozenset[Scope] = frozenset()
+    key_id: str | None = None
+    expires_at: float | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether the credential carries the scope."""
+        return scope in self.scopes

@@ -1,0 +1,90 @@
+"""What the statements of :mod:`rooms.store` take and return beside whole table rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stored message, with its author's name; times are epoch milliseconds."""
+
+    id: str
+    server_id: str
+    channel_id: str
+    seq: int
+    author_id: str
+    by_agent: bool
+    content: str
+    source_type: str
+    parent_id: str | None
+    raw_message: dict[str, Any]
+    details: dict[str, Any]
+    attachments: list[dict[str, Any]]
+    created_at: int
+    updated_at: int
+    author_name: str
+
+
+class Attendance(NamedTuple):
+    """A participant with what the registry says of it."""
+
+    entity_id: str
+    channel_id: str
+    role: str
+    joined_at: int
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a channel's history is asked for.
+
+    ``after_seq``/``before_seq`` and ``after``/``before`` (milliseconds) exclude their own value.
+    ``offset`` counts from the oldest message, or from the newest with ``newest_first``. Without it
+    the page is the one nearest to the bound that is given, or the newest.
+    """
+
+    limit: int
+    offset: int | None = None
+    newest_first: bool = False
+    after: int | None = None
+    before: int | None = None
+    after_seq: int | None = None
+    before_seq: int | None = None
+
+    @property
+    def from_the_beginning(self) -> bool:
+        """Tell whether the page is counted from the oldest message on, not from the newest back."""
+        bounded_below = self.after is not None or self.after_seq is not None
+        bounded_above = self.before is not None or self.before_seq is not None
+        if self.offset is not None:
+            return not self.newest_first
+        return bounded_below and not bounded_above
+
+
+class Interval(NamedTuple):
+    """A stretch of a log: from ``first`` until before ``end``, or without end."""
+
+    first: int
+    end: int | None
+
+
+class LogSummary(NamedTuple):
+    """What a log claims (``server_seq``) and what it holds."""
+
+    server_id: str
+    server_seq: int
+    held: int
+    first: int | None
+    last: int | None
+    orphans: int  # message events whose message is gone
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the log is 1..N without holes, with every message in place."""
+        last = self.last or 0
+        starts = self.first in (None, 1)
+        return starts and self.held == last == self.server_seq and self.orphans == 0

@@ -1,0 +1,203 @@
+"""Every limit of the API, once, as a named type; a broken rule says so in one sentence.
+
+The numbers come from the messaging API's "Message Validation and Constraints". Types are checked by
+pydantic where a request enters; what depends on who asks (the length of a content) is a function.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from rooms.errors import ValidationFailed
+
+DEFAULT_SERVER_ID = "00000000-0000-0000-0000-000000000000"
+
+MAX_CONTENT = 4_000
+MAX_AGENT_CONTENT = 50_000
+MAX_BATCH = 100
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+MAX_ATTACHMENTS = 10
+MAX_ATTACHMENT_BYTES = 25 * 1024 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+MAX_METADATA_LEVELS = 5
+MAX_RAW_MESSAGE_BYTES = 64 * 1024
+MAX_RAW_MESSAGE_LEVELS = 20
+IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
+
+ATTACHMENT_TYPES = frozenset(
+    {
+        "image/jpeg", "image/png", "image/gif",
+        "application/pdf", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "audio/mpeg", "audio/mp3", "audio/wav", "audio/x-wav", "audio/wave",
+        "video/mp4", "video/quicktime",
+        # elizaOS's clients name the kind instead of the type.
+        "image", "audio", "video", "document", "link",
+    }
+)  # fmt: skip
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
+_METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+")
+# C0 without TAB, LF and CR; DEL; C1; surrogates, which no encoding can carry.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_EXECUTABLE = re.compile(r"<\s*script\b|<[^>]{1,2000}\bon[a-z]{3,30}\s*=|javascript\s*:", re.IGNORECASE)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID of any version, in either case."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _uuid(text: str) -> str:
+    if not is_uuid(text):
+        raise ValueError("must be a UUID")
+    return text.lower()
+
+
+def principal_id(text: str) -> str:
+    """Return the id of a user, an agent or a service; raise ValueError if it cannot be one."""
+    if _PRINCIPAL_ID.fullmatch(text) is None:
+        raise ValueError("must be 1 to 128 letters, digits or - _ . : @")
+    return text.lower() if is_uuid(text) else text
+
+
+def _text(text: str) -> str:
+    if found := _FORBIDDEN.search(text):
+        raise ValueError(f"must not contain the control character U+{ord(found.group()):04X}")
+    return text
+
+
+def _content(text: str) -> str:
+    if not text:
+        raise ValueError("must have at least 1 character")
+    if len(text) > MAX_AGENT_CONTENT:
+        raise ValueError(f"must have at most {MAX_AGENT_CONTENT} characters")
+    return _text(text)
+
+
+def channel_name(text: str) -> str:
+    """Return the name in NFC; raise ValueError if it breaks the channel naming rules."""
+    name = unicodedata.normalize("NFC", text)
+    if not 2 <= len(name) <= 100:
+        raise ValueError("must have 2 to 100 characters")
+    if not all(c.isalnum() or c in "-_." for c in name):
+        raise ValueError("may hold letters, digits, hyphens, underscores and periods only")
+    return name
+
+
+def _children(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    """Tell whether containers are nested deeper; layer by layer, so that depth costs no stack."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [child for parent in layer for child in _children(parent)]
+    return any(isinstance(child, (dict, list)) for child in layer)
+
+
+def _keys(value: object) -> list[str]:
+    own = list(value) if isinstance(value, dict) else []
+    return own + [key for child in _children(value) for key in _keys(child)]
+
+
+def _strings(value: object) -> list[str]:
+    own = [value] if isinstance(value, str) else []
+    return own + [text for child in _children(value) for text in _strings(child)]
+
+
+def _json_object(value: dict[str, Any], *, max_levels: int, max_bytes: int) -> dict[str, Any]:
+    if _deeper_than(value, max_levels):
+        raise ValueError(f"must not be nested deeper than {max_levels} levels")
+    for text in _strings(value) + _keys(value):
+        # Both databases refuse NUL and surrogates; other characters are the client's business here.
+        if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
+            raise ValueError("must not contain NUL or lone surrogates")
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError as error:
+        raise ValueError("must hold JSON values only, with numbers of at most 64 bits") from error
+    if size > max_bytes:
+        raise ValueError(f"must have at most {max_bytes} bytes as JSON")
+    return value
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    checked = _json_object(value, max_levels=MAX_METADATA_LEVELS, max_bytes=MAX_METADATA_BYTES)
+    for key in _keys(checked):
+        if _METADATA_KEY.fullmatch(key) is None:
+            raise ValueError("may have keys of letters, digits, hyphens and underscores only")
+    return checked
+
+
+def _raw_message(value: dict[str, Any]) -> dict[str, Any]:
+    return _json_object(value, max_levels=MAX_RAW_MESSAGE_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
+
+
+def _url(text: str) -> str:
+    if not re.match(r"https?://[^\s/]", text) and not text.startswith("/media/"):
+        raise ValueError("must be an http or https URL")
+    return _text(text)
+
+
+def _attachment_type(text: str) -> str:
+    if text.lower() not in ATTACHMENT_TYPES:
+        raise ValueError("must be an image (JPG, PNG, GIF), PDF, DOCX, MP3, WAV, MP4 or MOV")
+    return text
+
+
+def _none_as_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+Uuid = Annotated[str, AfterValidator(_uuid)]
+PrincipalId = Annotated[str, AfterValidator(principal_id)]
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_text)]
+Label = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Description = Annotated[str, Field(max_length=4_000), AfterValidator(_text)]
+Content = Annotated[str, AfterValidator(_content)]
+Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]
+RawMessage = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_raw_message)]
+
+
+class Attachment(BaseModel):
+    """A file that a message points to; what else a client says about it is kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    url: Annotated[str, Field(max_length=2_048), AfterValidator(_url)]
+    contentType: Annotated[str, AfterValidator(_attachment_type)]  # noqa: N815 - the wire's spelling
+    name: Label | None = None
+    size: Annotated[int, Field(ge=0, le=MAX_ATTACHMENT_BYTES)] | None = None
+
+
+def _attachments(value: list[Attachment]) -> list[Attachment]:
+    if sum(attachment.size or 0 for attachment in value) > MAX_ATTACHMENT_BYTES:
+        raise ValueError("must have at most 25 MB in all")
+    plain = [attachment.model_dump(exclude_none=True) for attachment in value]
+    _json_object({"attachments": plain}, max_levels=MAX_METADATA_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
+    return value
+
+
+Attachments = Annotated[list[Attachment], Field(max_length=MAX_ATTACHMENTS), AfterValidator(_attachments)]
+
+
+def check_length(content: str, limit: int) -> None:
+    """Refuse a content of more than ``limit`` code points."""
+    if len(content) > limit:
+        raise ValidationFailed(f"Field 'content' must have at most {limit} characters; it has {len(content)}")
+
+
+def check_executable(content: str) -> None:
+    """Refuse script tags, event-handler attributes and ``javascript:`` links."""
+    if _EXECUTABLE.search(content):
+        raise ValidationFailed("Field 'content' must not contain scripts; remove the markup that would run")

@@ -1,0 +1,89 @@
+"""Message servers: the tenants, each with a log of its own."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from uuid_utils import uuid7
+
+from rooms import access, store
+from rooms.context import Context
+from rooms.errors import Conflict, channel_not_found, server_not_found
+from rooms.journal import Transaction, one_by_one
+from rooms.principals import Principal, Scope
+from rooms.rules import DEFAULT_SERVER_ID
+from rooms.tables import Server
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDraft:
+    """A message server that is to be created."""
+
+    name: str
+    source_type: str = "parley"
+    source_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: str(uuid7()))
+
+
+async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:
+    """Create a message server; raise Conflict if its id is taken."""
+    access.require_scope(principal, Scope.SERVERS_WRITE)
+    return await ctx.journal.append_one(_create_all, draft)
+
+
+async def ensure_default(ctx: Context) -> bool:
+    """Create the default server unless it exists; tell whether it was created."""
+    if await ctx.database.read(lambda connection: store.find_server(connection, DEFAULT_SERVER_ID)):
+        return False
+    draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
+    await ctx.journal.append_one(_create_all, draft)
+    return True
+
+
+async def require(ctx: Context, server_id: str) -> Server:
+    """Return the message server; raise NotFound if there is none."""
+    server = await ctx.database.read(lambda connection: store.find_server(connection, server_id))
+    if server is None:
+        raise server_not_found(server_id)
+    return server
+
+
+async def require_home(ctx: Context, channel_id: str) -> str:
+    """Return the id of the server that the channel belongs to; raise NotFound without that channel."""
+    home = ctx.homes.get(channel_id)
+    if home is None:
+        found = await ctx.database.read(lambda connection: store.find_channels(connection, [channel_id]))
+        if channel_id not in found:
+            raise channel_not_found(channel_id)
+        home = ctx.homes[channel_id] = found[channel_id].server_id
+    return home
+
+
+async def list_for(ctx: Context, principal: Principal) -> list[Server]:
+    """Return the servers that the principal takes part in, or all of them for a service."""
+    if principal.may(Scope.MESSAGES_READ):
+        return await ctx.database.read(store.list_servers)
+    return await ctx.database.read(lambda connection: store.list_servers_of(connection, principal.id))
+
+
+def _create(transaction: Transaction, draft: ServerDraft) -> Server:
+    if store.find_server(transaction.connection, draft.id):
+        raise Conflict(f"A message server with ID '{draft.id}' exists already")
+    row = Server(
+        id=draft.id,
+        name=draft.name,
+        source_type=draft.source_type,
+        source_id=draft.source_id,
+        details=draft.metadata,
+        epoch=secrets.randbits(32),
+        created_at=transaction.now,
+        updated_at=transaction.now,
+    )
+    store.insert_server(transaction.connection, row.model_dump())
+    return row
+
+
+_create_all = one_by_one(_create)

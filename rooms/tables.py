@@ -1,0 +1,178 @@
+"""The tables, as SQLModel classes; the statements over them are in :mod:`rooms.store`.
+
+Ids are text: UUIDs in lower case, principals as they were given. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, text
+from sqlmodel import Field, SQLModel
+
+
+def _big(*, default: int | None = 0, nullable: bool = False) -> Any:
+    return Field(default=default, sa_type=BigInteger, nullable=nullable)
+
+
+def _json() -> Any:
+    return Field(default_factory=dict, sa_type=JSON, nullable=False)
+
+
+class Server(SQLModel, table=True):
+    """A message server: a tenant, and one log."""
+
+    __tablename__ = "servers"
+
+    id: str = Field(primary_key=True)
+    name: str
+    source_type: str
+    source_id: str | None = None
+    details: dict[str, Any] = _json()
+    epoch: int = _big()  # changes only if the log is rebuilt
+    seq: int = _big()  # of the newest event
+    created_at: int = _big()
+    updated_at: int = _big()
+
+
+class Channel(SQLModel, table=True):
+    """A conversation of one server.
+
+    ``unique_name`` is the case-folded name where it must be unique, ``dm_key`` the sorted pair of a
+    dm; both are NULL elsewhere, so that their unique indexes bind only where they must.
+    """
+
+    __tablename__ = "channels"
+    __table_args__ = (
+        Index("channels_by_name", "server_id", "unique_name", unique=True),
+        Index("channels_by_pair", "server_id", "dm_key", unique=True),
+    )
+
+    id: str = Field(primary_key=True)
+    server_id: str = Field(foreign_key="servers.id")
+    name: str
+    unique_name: str | None = None
+    dm_key: str | None = None
+    type: str
+    topic: str | None = None
+    source_type: str | None = None
+    source_id: str | None = None
+    details: dict[str, Any] = _json()
+    joinable: bool = False  # anybody of the server may join
+    earlier_history: bool = True  # members read what was said before they joined
+    message_count: int = _big()
+    seq: int = _big()  # of the channel's newest event
+    created_at: int = _big()
+    updated_at: int = _big()
+
+
+class Entity(SQLModel, table=True):
+    """A user or an agent that has been seen or registered."""
+
+    __tablename__ = "entities"
+
+    id: str = Field(primary_key=True)
+    kind: str
+    name: str
+    created_at: int = _big()
+
+
+class Participant(SQLModel, table=True):
+    """One membership interval: from ``joined_seq`` until ``left_seq``, or until now if it is NULL."""
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        Index(
+            "participants_active",
+            "entity_id",
+            "channel_id",
+            unique=True,
+            sqlite_where=text("left_seq IS NULL"),
+            postgresql_where=text("left_seq IS NULL"),
+        ),
+    )
+
+    channel_id: str = Field(foreign_key="channels.id", primary_key=True)
+    entity_id: str = Field(foreign_key="entities.id", primary_key=True)
+    joined_seq: int = Field(sa_type=BigInteger, primary_key=True)
+    left_seq: int | None = _big(default=None, nullable=True)
+    role: str = "member"
+    joined_at: int = _big()
+
+
+class MessageRow(SQLModel, table=True):
+    """What somebody said."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("messages_by_channel", "channel_id", "seq"),
+        Index("messages_by_time", "channel_id", "created_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    server_id: str = Field(foreign_key="servers.id")
+    channel_id: str = Field(foreign_key="channels.id")
+    seq: int = _big()
+    author_id: str = Field(foreign_key="entities.id")
+    by_agent: bool = False
+    content: str = Field(sa_type=Text)
+    source_type: str
+    parent_id: str | None = None
+    raw_message: dict[str, Any] = _json()
+    details: dict[str, Any] = _json()
+    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    created_at: int = _big()
+    updated_at: int = _big()
+
+
+class LogEvent(SQLModel, table=True):
+    """One entry of a server's log; ``payload`` is the event as native clients get it, encoded."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_by_channel", "channel_id", "seq"),)
+
+    server_id: str = Field(foreign_key="servers.id", primary_key=True)
+    seq: int = Field(sa_type=BigInteger, primary_key=True)
+    channel_id: str
+    kind: str
+    message_id: str | None = None
+    created_at: int = _big()
+    payload: bytes = Field(sa_type=LargeBinary)
+
+
+class IdempotencyRecord(SQLModel, table=True):
+    """Which message an author's idempotency key has led to."""
+
+    __tablename__ = "idempotency"
+
+    author_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    fingerprint: bytes = Field(sa_type=LargeBinary)
+    message_id: str
+    created_at: int = Field(default=0, sa_type=BigInteger, index=True)
+
+
+class ApiKey(SQLModel, table=True):
+    """A credential that never expires and can be revoked; only its digest is kept."""
+
+    __tablename__ = "keys"
+
+    id: str = Field(primary_key=True)
+    prefix: str
+    digest: bytes = Field(sa_type=LargeBinary, unique=True)
+    kind: str
+    principal_id: str
+    name: str
+    scopes: str = ""
+    created_at: int = _big()
+    revoked_at: int | None = _big(default=None, nullable=True)
+
+
+class SignInCode(SQLModel, table=True):
+    """A code, good once, that the printed link carries."""
+
+    __tablename__ = "sign_in_codes"
+
+    digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    principal_id: str
+    expires_at: int = _big()

@@ -1,0 +1,138 @@
+"""The one place where the parts meet."""
+
+from __future__ import annotations
+
+import fcntl
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from aiohttp import web
+from sqlalchemy.engine import make_url
+
+from handlers.cors import allow_origins
+from handlers.credentials import Credentials
+from handlers.http import MAX_BODY, Gate, answer_errors
+from handlers.limits import Limits
+from handlers.routes import add_routes
+from rooms import database, schema
+from rooms.context import Context
+from rooms.database import Database, SqliteDatabase
+from rooms.journal import Journal
+from server.assets import add_assets
+from server.config import BadSetting, Settings
+from server.engine import SocketServer
+from server.fanout import Fanout
+from server.first_start import Welcome, provision
+from server.limits import TokenBuckets
+
+# Sockets are closed before the runner waits, so that only requests in flight are left to wait for.
+SHUTDOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One running process: where it listens, and what a new operator has to be told."""
+
+    ctx: Context
+    port: int
+    welcome: Welcome | None
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Node]:
+    """Run a node until the block ends; raise BadSetting if it cannot start as it is set."""
+    lock = _lock(settings)
+    fanout = Fanout()
+    store = database.connect(settings.database)
+    journal = Journal(store, fanout)
+    ctx = Context(store, journal, journal.clock, settings.policy())
+    try:
+        await _prepare_schema(store)
+        journal.start()
+        welcome = await provision(ctx)
+        async with _listening(settings, ctx, fanout) as port:
+            yield Node(ctx, port, welcome)
+    finally:
+        await journal.close()
+        await store.close()
+        if lock:
+            lock.close()
+
+
+def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Application, SocketServer]:
+    """Return the application with every route, and the Socket.IO server in it."""
+    limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
+    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits)
+    middlewares = [allow_origins(settings.cors_origin), answer_errors]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
+    add_routes(app, gate)
+    add_assets(app)
+    sockets = SocketServer(
+        gate,
+        fanout,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        cors_allowed_origins=settings.cors_origin or None,
+    )
+    sockets.attach(app)
+    return app, sockets
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, ctx: Context, fanout: Fanout) -> AsyncIterator[int]:
+    app, sockets = create_app(settings, ctx, fanout)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings), backlog=4_096)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise BadSetting(
+                f"Cannot listen on {where}: {error.strerror}; choose another SERVER_PORT"
+            ) from None
+        yield runner.addresses[0][1]
+    finally:
+        await site.stop()
+        await sockets.close_all()
+        await runner.cleanup()
+        await sockets.shutdown()
+
+
+async def _prepare_schema(store: Database) -> None:
+    """Bring SQLite up to date by itself; a shared database is migrated when its operator says so."""
+    if isinstance(store, SqliteDatabase):
+        await schema.upgrade(store)
+    elif not await schema.is_current(store):
+        raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
+
+
+def _lock(settings: Settings) -> IO[str] | None:
+    """Keep a second process from serving the same SQLite file."""
+    parsed = make_url(settings.database)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    path = Path(f"{parsed.database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = path.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise BadSetting(
+            f"Another Parley serves {parsed.database} already; stop it, or set another PARLEY_DATA_DIR"
+        ) from None
+    return held
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context

@@ -1,0 +1,232 @@
+"""The command ``parley``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rooms import database, keys, schema, store
+from rooms.context import Context
+from rooms.errors import ParleyError
+from rooms.journal import Journal
+from rooms.keys import KeyDraft
+from rooms.principals import ALL_SCOPES, Kind, Scope
+from rooms.rows import LogSummary
+from server import logs
+from server.app import Node, running
+from server.config import BadSetting, Settings, load
+from server.demo import eliza
+from server.fanout import Fanout
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+app.add_typer(keys_app, name="keys")
+
+_out = Console(highlight=False, soft_wrap=True)
+_log = logging.getLogger("parley")
+
+DataDir = Annotated[Path | None, typer.Option(help="Where SQLite keeps its file.")]
+
+
+def main() -> None:
+    """Run the command; a setting or a request that cannot be fulfilled ends it with a sentence."""
+    try:
+        app()
+    except BadSetting as error:
+        _fail(str(error))
+    except ParleyError as error:
+        _fail(f"{error.message}: {error.details}")
+
+
+def _fail(sentence: str) -> NoReturn:
+    sys.stderr.write(f"parley: {sentence}\n")
+    raise SystemExit(1)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(work)
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return None
+    return uvloop.new_event_loop
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    data_dir: DataDir = None,
+    demo: Annotated[bool, typer.Option(help="Keep the agent Eliza in #general.")] = True,
+) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    settings = load(host=host, port=port, data_dir=data_dir)
+    logs.configure()
+    _run(_serve(settings, with_demo=demo))
+
+
+async def _serve(settings: Settings, *, with_demo: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(running(settings))
+        url = settings.url_at(node.port)
+        if with_demo:
+            await stack.enter_async_context(eliza(node.ctx, url))
+        _greet(settings, node, url)
+        await stop.wait()
+        _log.info("stopping")
+
+
+def _greet(settings: Settings, node: Node, url: str) -> None:
+    """Tell the operator where to go; secrets are printed here and never logged."""
+    if not settings.is_loopback and settings.tls_cert is None:
+        _log.warning("keys travel in clear to %s: set PARLEY_TLS_CERT and PARLEY_TLS_KEY", settings.host)
+    _out.print(f"\n[bold]Parley[/bold] listens on {url}")
+    if node.welcome:
+        _out.print(
+            f"\n  Open this link to sign in (it works once, for 24 hours):\n"
+            f"    [bold]{url}/#code={node.welcome.sign_in_code}[/bold]\n"
+            f"\n  The key for your own programs (it is shown this once):\n"
+            f"    {node.welcome.service_key}\n"
+        )
+    elif settings.auth == "open":
+        _out.print(f"\n  No credentials are asked for: open [bold]{url}[/bold]\n")
+    else:
+        _out.print("\n  A new link to sign in: parley keys create --kind user --id owner --sign-in\n")
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database up to this version's schema."""
+    _run(_migrate(load(data_dir=data_dir)))
+
+
+async def _migrate(settings: Settings) -> None:
+    opened = database.connect(settings.database)
+    try:
+        await schema.upgrade(opened)
+    finally:
+        await opened.close()
+    _out.print("The database has this version's schema.")
+
+
+@app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Verify that each server's log is 1..N without holes; exit with 1 if one is not."""
+    _run(_check(load(data_dir=data_dir)))
+
+
+async def _check(settings: Settings) -> None:
+    opened = database.connect(settings.database)
+    try:
+        summaries = await opened.read(store.summarise_logs)
+    finally:
+        await opened.close()
+    faults = 0
+    for summary in summaries:
+        _out.print(f"server {summary.server_id}: {_describe(summary)}")
+        faults += not summary.is_whole
+    if faults:
+        raise SystemExit(1)
+
+
+def _describe(summary: LogSummary) -> str:
+    if summary.is_whole:
+        return f"{summary.held} events, 1..{summary.server_seq} without holes"
+    return (
+        f"DAMAGED: the server stands at {summary.server_seq}, its log holds {summary.held} events "
+        f"from {summary.first} to {summary.last}, {summary.orphans} of them without their message"
+    )
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Context]:
+    """Open the database for one command; a serving process may have it open too."""
+    opened = database.connect(settings.database)
+    journal = Journal(opened, Fanout())
+    journal.start()
+    try:
+        if not await schema.is_current(opened):
+            raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
+        yield Context(opened, journal, journal.clock, settings.policy())
+    finally:
+        await journal.close()
+        await opened.close()
+
+
+@keys_app.command("create")
+def keys_create(
+    kind: Annotated[Kind, typer.Option(help="Who will use it.")] = Kind.SERVICE,
+    principal_id: Annotated[str | None, typer.Option("--id", help="The user's or agent's id.")] = None,
+    name: Annotated[str | None, typer.Option(help="What people see; the id unless told.")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option(help="For services; all unless told.")] = None,
+    sign_in: Annotated[bool, typer.Option("--sign-in", help="Print a sign-in link instead (users).")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key and print it, once."""
+    if kind is not Kind.SERVICE and principal_id is None:
+        raise BadSetting(f"A key for a {kind} needs --id")
+    if sign_in and kind is not Kind.USER:
+        raise BadSetting("--sign-in goes with --kind user")
+    who = principal_id or name or "service"
+    scopes = frozenset(scope or ALL_SCOPES) if kind is Kind.SERVICE else frozenset()
+    draft = KeyDraft(kind, who, name or who, scopes)
+    _run(_create_key(load(data_dir=data_dir), draft, sign_in=sign_in))
+
+
+async def _create_key(settings: Settings, draft: KeyDraft, *, sign_in: bool) -> None:
+    async with _opened(settings) as ctx:
+        if sign_in:
+            code = await keys.create_sign_in_code(ctx, draft.principal_id)
+            _out.print(f"{settings.url_at(settings.port)}/#code={code}")
+            return
+        made = await keys.create(ctx, draft)
+        _out.print(made.secret)
+
+
+@keys_app.command("list")
+def keys_list(data_dir: DataDir = None) -> None:
+    """List every key, without its secret."""
+    _run(_list_keys(load(data_dir=data_dir)))
+
+
+async def _list_keys(settings: Settings) -> None:
+    async with _opened(settings) as ctx:
+        table = Table("id", "begins with", "kind", "principal", "name", "created", "state", box=None)
+        for key in await keys.list_all(ctx):
+            created = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+            state = "revoked" if key.revoked_at else "valid"
+            table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, created, state)
+        _out.print(table)
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="The id that 'parley keys list' shows.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key worthless from now on."""
+    _run(_revoke_key(load(data_dir=data_dir), key_id))
+
+
+async def _revoke_key(settings: Settings, key_id: str) -> None:
+    async with _opened(settings) as ctx:
+        await keys.revoke(ctx, key_id=key_id)
+    _out.print(f"Key {key_id} is revoked.")

@@ -1,0 +1,203 @@
+"""Settings: read from the environment once; a wrong value stops the start with a sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from handlers.credentials import Trust
+from handlers.tokens import TokenRules
+from rooms.context import Policy
+from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
+
+Algorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA"
+]
+_SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+
+
+class BadSetting(Exception):
+    """A setting has a value that it cannot have; the message names it and says what is allowed."""
+
+
+def _named(*names: str) -> Any:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; every name and default stands in docs/settings.md."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARLEY_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    host: str = Field(default="127.0.0.1", validation_alias=_named("PARLEY_HOST", "SERVER_HOST"))
+    port: int = Field(default=3000, ge=0, le=65_535, validation_alias=_named("PARLEY_PORT", "SERVER_PORT"))
+    data_dir: Path = Path("parley-data")
+    database_url: str = Field(default="", validation_alias=_named("DATABASE_URL"))
+    redis_url: str = Field(default="", validation_alias=_named("REDIS_URL"))
+    auth: Literal["keyed", "open"] = "keyed"
+    allow_open: bool = False
+    rate_limits: Literal["on", "off"] = "on"
+    max_content: int = Field(default=MAX_CONTENT, ge=1, le=MAX_AGENT_CONTENT)
+    content_policy: Literal["accept", "reject"] = "accept"
+    ping_interval: float = Field(default=25.0, gt=0, le=3_600)
+    ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
+    secret: SecretStr | None = Field(default=None, min_length=32)
+    jwt_secret: SecretStr | None = Field(default=None, min_length=32)
+    jwt_public_key: str | None = None
+    jwt_jwks_url: str | None = Field(default=None, pattern=r"^https?://")
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_algorithms: Annotated[list[Algorithm], NoDecode] = Field(default_factory=list)
+    jwt_leeway: float = Field(default=0.0, ge=0, le=600)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    service_token: SecretStr | None = Field(
+        default=None, min_length=16, validation_alias=_named("ELIZA_SERVER_AUTH_TOKEN")
+    )
+    cors_origin: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, validation_alias=_named("CORS_ORIGIN")
+    )
+
+    @field_validator("jwt_algorithms", "cors_origin", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        try:
+            backend = make_url(value).get_backend_name() if value else "sqlite"
+        except ArgumentError:
+            backend = ""
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis(cls, value: str) -> str:
+        if value:
+            raise ValueError("must be left unset: this version runs as one node")
+        return value
+
+    @field_validator("tls_cert", "tls_key")
+    @classmethod
+    def _check_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("must be the path of a PEM file")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("PARLEY_TLS_CERT and PARLEY_TLS_KEY must be set together")
+        if self.auth == "open" and not self.is_loopback and not self.allow_open:
+            raise ValueError(
+                f"PARLEY_AUTH=open lets everybody act as anybody, and PARLEY_HOST={self.host} is reachable "
+                "from outside: use PARLEY_AUTH=keyed, or set PARLEY_ALLOW_OPEN=true if that is what you want"
+            )
+        self._check_algorithms()
+        return self
+
+    def _check_algorithms(self) -> None:
+        sources = [self.jwt_secret, self.jwt_public_key, self.jwt_jwks_url]
+        if sum(source is not None for source in sources) > 1:
+            raise ValueError(
+                "Set only one of PARLEY_JWT_SECRET, PARLEY_JWT_PUBLIC_KEY and PARLEY_JWT_JWKS_URL"
+            )
+        # A public key accepted as an HMAC secret would let anybody sign.
+        symmetric = [name for name in self.jwt_algorithms if name in _SECRET_ALGORITHMS]
+        if self.jwt_secret is None and symmetric:
+            raise ValueError(f"PARLEY_JWT_ALGORITHMS={','.join(symmetric)} needs PARLEY_JWT_SECRET")
+        if self.jwt_secret is not None and len(symmetric) != len(self.jwt_algorithms):
+            raise ValueError("PARLEY_JWT_SECRET goes with HS256, HS384 and HS512 only")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def url_at(self, port: int) -> str:
+        """Return where a browser on this machine finds the server."""
+        host = "localhost" if self.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else self.host  # noqa: S104
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{port}"
+
+    @property
+    def database(self) -> str:
+        """The database's URL: SQLite in the data directory unless told otherwise."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'parley.db'}"
+
+    def policy(self) -> Policy:
+        """Return the rules of the domain that were set."""
+        return Policy(
+            max_content=self.max_content,
+            refuses_executable=self.content_policy == "reject",
+            requires_credentials=self.auth == "keyed",
+        )
+
+    def trust(self) -> Trust:
+        """Return which credentials are believed."""
+        token = self.service_token.get_secret_value() if self.service_token else None
+        return Trust(is_open=self.auth == "open", tokens=self._tokens(), service_token=token)
+
+    def _tokens(self) -> TokenRules | None:
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        if not (secret or self.jwt_public_key or self.jwt_jwks_url):
+            return None
+        default = ["HS256"] if secret else ["RS256", "ES256", "EdDSA"]
+        return TokenRules(
+            algorithms=self.jwt_algorithms or default,
+            secret=secret,
+            public_key=self.jwt_public_key,
+            jwks_url=self.jwt_jwks_url,
+            issuer=self.jwt_issuer,
+            audience=self.jwt_audience,
+            leeway=self.jwt_leeway,
+        )
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; raise BadSetting with a sentence for each value that is wrong."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise BadSetting("\n".join(_sentence(one) for one in error.errors(include_url=False))) from None
+
+
+_HIDDEN = frozenset(
+    {"PARLEY_SECRET", "PARLEY_JWT_SECRET", "ELIZA_SERVER_AUTH_TOKEN", "DATABASE_URL", "REDIS_URL"}
+)
+
+
+def _sentence(error: ErrorDetails | Mapping[str, Any]) -> str:
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return said
+    name = str(error["loc"][0])
+    name = name if name.isupper() else f"PARLEY_{name.upper()}"
+    said = (
+        said.replace("Input should be", "must be")
+        .replace("String should", "must")
+        .replace("Value should", "must")
+    )
+    shown = name if name in _HIDDEN else f"{name}={error['input']}"
+    return f"{shown}: {said[0].lower()}{said[1:]}"

@@ -1,0 +1,53 @@
+"""The fixtures that all kinds of tests share."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests import services
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[services.Postgres]:
+    """Run a PostgreSQL server for all tests of this run."""
+    programs = services.find_postgres()
+    if programs is None:
+        services.missing("PostgreSQL (Debian: postgresql)")
+    with services.running_postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: services.Postgres) -> str:
+    """Give the address of the PostgreSQL server's own database."""
+    return postgres_server.url()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: services.Postgres) -> Iterator[str]:
+    """Give the address of an empty PostgreSQL database of this test alone."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.url(name)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Give the path of Chromium."""
+    return services.find_chromium() or services.missing("Chromium (Debian: chromium)")
+
+
+@pytest.fixture(scope="session")
+def strace_path() -> str:
+    """Give the path of strace."""
+    return services.find_strace() or services.missing("strace (Debian: strace)")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Give the path of node, once the npm clients of tests/compat are installed."""
+    if not (services.COMPAT / "node_modules" / "socket.io-client").is_dir():
+        services.missing("the npm clients (npm ci in tests/compat, or scripts/test)")
+    return services.find_node() or services.missing("node and npm (Debian: npm)")
