@@ -61,11 +61,19 @@ class Pagination(BaseModel):
     total: int
 
 
+class Cursors(BaseModel):
+    """Where the page begins and ends: good as ``before`` and ``after`` of the next request."""
+
+    before: str | None
+    after: str | None
+
+
 class History(BaseModel):
     """A page of a channel's messages."""
 
     messages: list[Message]
     pagination: Pagination
+    cursors: Cursors
 
 
 class Server(BaseModel):

@@ -12,6 +12,7 @@ from handlers.limits import Limits
 from handlers.wire import Dialect
 from rooms import messages, rules
 from rooms.context import Context
+from rooms.cursors import Cursor
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.messages import AGENT_RESPONSE, Draft, Submitted
 from rooms.principals import Kind, Principal
@@ -59,14 +60,18 @@ async def submit_each(
 async def history(call: Call[None]) -> dict[str, Any]:
     """Answer a page of a channel's history."""
     newest_first = _is_newest_first(call)
-    page_window = _window(call.query, newest_first=newest_first)
-    page = await messages.history(call.ctx, call.principal, call.path["channel_id"].lower(), page_window)
+    bounds = _Bounds(call)
+    page_window = bounds.window(newest_first=newest_first)
+    page = await messages.history(
+        call.ctx, call.principal, call.path["channel_id"].lower(), page_window, bounds.positions
+    )
     found = [wire.message(message, call.dialect) for message in page.messages]
     if newest_first:
         found.reverse()
     return {
         "messages": found,
         "pagination": {"limit": page_window.limit, "offset": page_window.offset or 0, "total": page.total},
+        "cursors": {"before": _write(call, page.older), "after": _write(call, page.newer)},
     }
 
 
@@ -90,20 +95,6 @@ def draft(principal: Principal, body: wire.SubmitMessage, origin: Origin | None 
         key=chosen.get("id", body.messageId),
         origin=origin,
         **chosen,
-    )
-
-
-def _window(query: Mapping[str, str], *, newest_first: bool) -> Window:
-    """Return which part of the history ``limit``, ``offset``, ``before`` and ``after`` ask for."""
-    limit = _integer(query, "limit", rules.DEFAULT_PAGE)
-    if limit < 1:
-        raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
-    return Window(
-        limit=min(limit, rules.MAX_PAGE),
-        offset=_integer(query, "offset", 0) if "offset" in query else None,
-        newest_first=newest_first,
-        before=_moment(query, "before"),
-        after=_moment(query, "after"),
     )
 
 
@@ -134,19 +125,60 @@ def _integer(query: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _moment(query: Mapping[str, str], name: str) -> int | None:
-    """Return a time given as epoch milliseconds or in ISO 8601, in milliseconds."""
-    text = query.get(name)
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return _integer(query, name, 0)
+class _Bounds:
+    """What ``before`` and ``after`` say: a time each, or a cursor."""
+
+    def __init__(self, call: Call[None]) -> None:
+        self._query = call.query
+        self._signer = call.ctx.cursors
+        self.positions: list[Cursor] = []
+        self._before = self._read("before")
+        self._after = self._read("after")
+
+    def window(self, *, newest_first: bool) -> Window:
+        """Return the window, with ``limit`` and ``offset``."""
+        limit = _integer(self._query, "limit", rules.DEFAULT_PAGE)
+        if limit < 1:
+            raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
+        return Window(
+            limit=min(limit, rules.MAX_PAGE),
+            offset=_integer(self._query, "offset", 0) if "offset" in self._query else None,
+            newest_first=newest_first,
+            before=self._before[0],
+            after=self._after[0],
+            before_seq=self._before[1],
+            after_seq=self._after[1],
+        )
+
+    def _read(self, name: str) -> tuple[int | None, int | None]:
+        """Return a time in epoch milliseconds, or a seq."""
+        text = self._query.get(name)
+        if text is None:
+            return None, None
+        if text.isascii() and text.isdigit():
+            return _integer(self._query, name, 0), None
+        if (moment := _moment(text)) is not None:
+            return moment, None
+        try:
+            position = self._signer.read(text)
+        except ValidationFailed:
+            raise ValidationFailed(
+                f"Parameter '{name}' must be epoch milliseconds, an ISO 8601 time or a cursor of this server",
+                message=BAD_PARAMETERS,
+            ) from None
+        self.positions.append(position)
+        return None, position.seq
+
+
+def _moment(text: str) -> int | None:
+    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
     try:
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValidationFailed(
-            f"Parameter '{name}' must be epoch milliseconds or an ISO 8601 time",
-            message=BAD_PARAMETERS,
-        ) from None
-    # A time without an offset is UTC, as in every answer of this API.
-    return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
+        # A time without an offset is UTC, as in every answer of this API.
+        return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _write(call: Call[None], cursor: Cursor | None) -> str | None:
+    return call.ctx.cursors.write(cursor) if cursor else None

@@ -19,8 +19,8 @@ _PARAMETERS = re.compile(r"{(\w+)}")
 _HISTORY_QUERY = {
     "limit": "page size, 50 unless told, at most 200",
     "offset": "how many messages to pass over",
-    "before": "only older ones: epoch milliseconds or ISO 8601",
-    "after": "only newer ones: epoch milliseconds or ISO 8601",
+    "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
+    "after": "only newer ones: epoch milliseconds, ISO 8601 or a cursor",
     "order": "asc or desc",
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from rooms import rules
+from rooms.cursors import CursorSigner
 from rooms.database import Database
 from rooms.journal import Clock, Journal
 
@@ -31,6 +32,7 @@ class Context:
     database: Database
     journal: Journal
     clock: Clock
+    cursors: CursorSigner
     policy: Policy = field(default_factory=Policy)
     homes: MutableMapping[str, str] = field(default_factory=lambda: LRUCache(100_000))
 

@@ -12,14 +12,15 @@ from sqlalchemy import Connection
 from uuid_utils import uuid7
 
 from rooms import access, participants, payloads, rules, servers, store
-from rooms.access import Role
+from rooms.access import Role, Standing
 from rooms.context import Context
+from rooms.cursors import Cursor
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
 from rooms.journal import Transaction
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.publishing import Origin
-from rooms.rows import Message, Window
+from rooms.rows import Interval, Message, Window
 from rooms.store import Pair
 from rooms.tables import Channel, Entity
 
@@ -69,10 +70,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a channel's history in order of seq, and how many messages there are in all."""
+    """A part of a channel's history in order of seq, and how many messages there are in all.
+
+    ``older`` and ``newer`` are where the page begins and ends, or None if it is empty.
+    """
 
     messages: list[Message]
     total: int
+    older: Cursor | None
+    newer: Cursor | None
 
 
 async def submit(ctx: Context, draft: Draft) -> Submitted:
@@ -104,21 +110,39 @@ async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted |
     return [outcomes[index] for index in range(len(drafts))]
 
 
-async def history(ctx: Context, principal: Principal, channel_id: str, window: Window) -> Page:
-    """Return a page of the channel's history; raise NotFound if the principal may not see it."""
+async def history(
+    ctx: Context, principal: Principal, channel_id: str, window: Window, positions: Sequence[Cursor] = ()
+) -> Page:
+    """Return a page of the channel's history.
+
+    Raises NotFound if the principal may not see the channel, ValidationFailed if one of the cursors
+    that bound the window is of another log.
+    """
 
     def read(connection: Connection) -> Page:
         standing = access.require_standing(connection, principal, channel_id)
+        log = store.find_server(connection, standing.channel.server_id)
+        if log is None:
+            raise channel_not_found(channel_id)
+        for position in positions:
+            position.require_log(log.id, log.epoch)
         visible = access.visible(standing)
-        whole = visible == access.EVERYTHING
+        found = store.list_messages(connection, channel_id, visible, window)
         return Page(
-            store.list_messages(connection, channel_id, visible, window),
-            standing.channel.message_count
-            if whole
-            else store.count_messages(connection, channel_id, visible),
+            found,
+            _total(connection, standing, visible),
+            Cursor(log.id, log.epoch, found[0].seq) if found else None,
+            Cursor(log.id, log.epoch, found[-1].seq) if found else None,
         )
 
     return await ctx.database.read(read)
+
+
+def _total(connection: Connection, standing: Standing, visible: list[Interval]) -> int:
+    """Count what is visible; the channel's counter knows, if that is everything."""
+    if visible == access.EVERYTHING:
+        return standing.channel.message_count
+    return store.count_messages(connection, standing.channel.id, visible)
 
 
 async def _prepare(ctx: Context, draft: Draft) -> str:
@@ -229,7 +253,7 @@ class _Batch:
         parent = self._messages.get(draft.parent_id)
         if parent is None or parent.channel_id != draft.channel_id:
             raise ValidationFailed(
-                f"Field 'in_reply_to_message_id' must name a message of the channel; '{draft.parent_id}' is none"
+                f"Field 'in_reply_to_message_id' must name a message of this channel, not {draft.parent_id}"
             )
 
     def _enrol(self, draft: Draft, channel: Channel) -> Entity:

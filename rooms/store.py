@@ -29,7 +29,7 @@ from sqlmodel import SQLModel
 
 from rooms.publishing import Event
 from rooms.rows import Attendance, Interval, LogSummary, Message, Window
-from rooms.tables import ApiKey, Channel, Entity, IdempotencyRecord, Participant, Server, SignInCode
+from rooms.tables import ApiKey, Channel, Entity, IdempotencyRecord, Participant, Secret, Server, SignInCode
 
 R = TypeVar("R")
 Row = dict[str, Any]
@@ -37,7 +37,8 @@ Row = dict[str, Any]
 _table = SQLModel.metadata.tables
 servers, channels, entities = _table["servers"], _table["channels"], _table["entities"]
 participants, messages, events = _table["participants"], _table["messages"], _table["events"]
-idempotency, keys, sign_in_codes = _table["idempotency"], _table["keys"], _table["sign_in_codes"]
+idempotency, keys = _table["idempotency"], _table["keys"]
+sign_in_codes, secrets = _table["sign_in_codes"], _table["secrets"]
 
 
 def _all(connection: Connection, statement: Select[Any], row: type[R], *values: Any) -> list[R]:
@@ -404,6 +405,11 @@ def take_sign_in_code(connection: Connection, digest: bytes) -> SignInCode | Non
     return found
 
 
-def is_empty(connection: Connection) -> bool:
-    """Tell whether nothing has ever been stored here."""
-    return connection.execute(select(servers.c.id).limit(1)).first() is None
+def find_secret(connection: Connection) -> Secret | None:
+    """Return the newest secret, or None."""
+    return _first(connection, select(secrets).order_by(secrets.c.id.desc()).limit(1), Secret)
+
+
+def insert_secret(connection: Connection, row: Row) -> None:
+    """Add a secret."""
+    connection.execute(insert(secrets), row)

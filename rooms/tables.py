@@ -168,6 +168,16 @@ class ApiKey(SQLModel, table=True):
     revoked_at: int | None = _big(default=None, nullable=True)
 
 
+class Secret(SQLModel, table=True):
+    """What this deployment signs with, shared by all its nodes."""
+
+    __tablename__ = "secrets"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    value: bytes = Field(sa_type=LargeBinary)
+    created_at: int = _big()
+
+
 class SignInCode(SQLModel, table=True):
     """A code, good once, that the printed link carries."""
 

@@ -20,6 +20,7 @@ from handlers.limits import Limits
 from handlers.routes import add_routes
 from rooms import database, schema
 from rooms.context import Context
+from rooms.cursors import open_signer
 from rooms.database import Database, SqliteDatabase
 from rooms.journal import Journal
 from server.assets import add_assets
@@ -49,10 +50,10 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
     fanout = Fanout()
     store = database.connect(settings.database)
     journal = Journal(store, fanout)
-    ctx = Context(store, journal, journal.clock, settings.policy())
     try:
         await _prepare_schema(store)
         journal.start()
+        ctx = await open_context(settings, store, journal)
         welcome = await provision(ctx)
         async with _listening(settings, ctx, fanout) as port:
             yield Node(ctx, port, welcome)
@@ -61,6 +62,13 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         await store.close()
         if lock:
             lock.close()
+
+
+async def open_context(settings: Settings, store: Database, journal: Journal) -> Context:
+    """Return the domain's surroundings over an open database and a journal that writes."""
+    secret = settings.secret.get_secret_value() if settings.secret else None
+    signer = await open_signer(store, journal, secret)
+    return Context(store, journal, journal.clock, signer, settings.policy())
 
 
 def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Application, SocketServer]:

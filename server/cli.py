@@ -24,7 +24,7 @@ from rooms.keys import KeyDraft
 from rooms.principals import ALL_SCOPES, Kind, Scope
 from rooms.rows import LogSummary
 from server import logs
-from server.app import Node, running
+from server.app import Node, open_context, running
 from server.config import BadSetting, Settings, load
 from server.demo import eliza
 from server.fanout import Fanout
@@ -165,7 +165,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Context]:
     try:
         if not await schema.is_current(opened):
             raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
-        yield Context(opened, journal, journal.clock, settings.policy())
+        yield await open_context(settings, opened, journal)
     finally:
         await journal.close()
         await opened.close()
