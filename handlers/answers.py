@@ -116,6 +116,12 @@ class Channel(BaseModel):
     created_at: int
 
 
+class Channels(BaseModel):
+    """Channels, the newest first."""
+
+    channels: list[Channel]
+
+
 class ChannelTwice(Channel):
     """A channel, as ``data`` and as ``data.channel``: clients read either."""
 

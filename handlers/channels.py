@@ -38,6 +38,12 @@ async def create(call: Call[wire.CreateChannel]) -> dict[str, Any]:
     return _view(call, created)
 
 
+async def list_visible(call: Call[None]) -> dict[str, Any]:
+    """Answer the channels of a server that the principal may see, the newest first."""
+    found = await channels.list_visible(call.ctx, call.principal, call.path["server_id"].lower())
+    return {"channels": [wire.channel(channel, call.dialect) for channel in found]}
+
+
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one channel."""
     found = await channels.require(call.ctx, call.principal, call.path["channel_id"].lower())

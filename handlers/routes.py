@@ -19,6 +19,8 @@ ROUTES = (
           answers.CreatedServer, wire.CreateServer, 201),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",
           answers.Servers),
+    Route("GET", f"{_MESSAGING}/message-servers/{{server_id}}/channels", channels.list_visible,
+          "List a server's channels", answers.Channels),
     Route("POST", f"{_MESSAGING}/central-channels", channels.create, "Create a channel",
           answers.ChannelTwice, wire.CreateChannel, 201),
     Route("GET", _CHANNEL, channels.get, "Get a channel",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 from uuid_utils import uuid7
 
-from rooms import access, participants, store
+from rooms import access, participants, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import Conflict, ValidationFailed
@@ -70,6 +70,18 @@ async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[C
     return await ctx.database.read(
         lambda connection: store.list_channels_of(connection, server_id, principal.id, MAX_LISTED)
     )
+
+
+async def list_visible(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
+    """Return the newest channels of the server that the principal may see."""
+    await servers.require(ctx, server_id)
+    if principal.may(Scope.MESSAGES_READ):
+        return await ctx.database.read(
+            lambda connection: store.list_channels(connection, server_id, MAX_LISTED)
+        )
+    own = await list_for(ctx, principal, server_id)
+    seen = {channel.id for channel in own}
+    return own + [channel for channel in await list_joinable(ctx, server_id) if channel.id not in seen]
 
 
 async def list_joinable(ctx: Context, server_id: str) -> list[Channel]:

@@ -204,6 +204,13 @@ def list_channels_of(connection: Connection, server_id: str, entity_id: str, lim
     return _all(connection, statement, Channel)
 
 
+def list_channels(connection: Connection, server_id: str, limit: int) -> list[Channel]:
+    """Return the newest channels of the server."""
+    order = (channels.c.created_at.desc(), channels.c.id.desc())
+    where = channels.c.server_id == server_id
+    return _all(connection, select(channels).where(where).order_by(*order).limit(limit), Channel)
+
+
 def list_joinable_channels(connection: Connection, server_id: str, limit: int) -> list[Channel]:
     """Return the newest channels of the server that anybody may join."""
     where = and_(channels.c.server_id == server_id, channels.c.joinable)

@@ -12,13 +12,13 @@ from typing import Any
 
 import socketio
 
-from rooms import keys, participants, store
+from rooms import keys, participants
 from rooms.context import Context
 from rooms.keys import KeyDraft
 from rooms.participants import Joining
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
-from server.first_start import GENERAL, OPERATOR
+from server.first_start import GENERAL_ID, OPERATOR
 from server.psychotherapist import Psychotherapist
 
 AGENT_ID = "eliza"
@@ -44,11 +44,7 @@ async def _enrol(ctx: Context) -> str:
     """Give the agent a new key in place of its old one, and a seat in the channel."""
     await keys.revoke(ctx, name=AGENT_NAME)
     made = await keys.create(ctx, KeyDraft(Kind.AGENT, AGENT_ID, AGENT_NAME))
-    channel = await ctx.database.read(
-        lambda connection: store.find_channel_by_name(connection, DEFAULT_SERVER_ID, GENERAL)
-    )
-    if channel is not None:
-        await participants.add(ctx, Joining(OPERATOR, channel.id, AGENT_ID))
+    await participants.add(ctx, Joining(OPERATOR, GENERAL_ID, AGENT_ID))
     return made.secret
 
 

@@ -12,6 +12,8 @@ from rooms.principals import ALL_SCOPES, Kind, Principal
 from rooms.rules import DEFAULT_SERVER_ID
 
 GENERAL = "general"
+# Known beforehand, so that the first request anybody tries can be copied from the documentation.
+GENERAL_ID = "00000000-0000-0000-0000-000000000001"
 OWNER_ID = "owner"
 OPERATOR = Principal("operator", Kind.SERVICE, ALL_SCOPES)
 
@@ -39,6 +41,7 @@ async def provision(ctx: Context) -> Welcome | None:
             participants=[OWNER_ID],
             unique=True,
             joinable=True,
+            id=GENERAL_ID,
         ),
     )
     service = await keys.create(ctx, KeyDraft(Kind.SERVICE, "first-start", "first-start", ALL_SCOPES))
