@@ -66,9 +66,9 @@ async def dispatch(
 ) -> dict[str, Any]:
     """Handle an event and return its ack, whatever happens."""
     try:
-        route = _EVENTS.get(event)
+        route = EVENTS.get(event)
         if route is None:
-            known = ", ".join(sorted(_EVENTS))
+            known = ", ".join(sorted(EVENTS))
             raise ValidationFailed(
                 f"There is no event of this name; there are {known}", message="Unknown event"
             )
@@ -133,7 +133,7 @@ def _view(submitted: domain.Submitted) -> dict[str, Any]:
     return payloads.message(submitted.message, submitted.key)
 
 
-_EVENTS = {
+EVENTS = {
     "join": EventRoute(join, wire.ChannelEvent),
     "leave": EventRoute(leave, wire.ChannelEvent),
     "submit": EventRoute(submit, wire.SubmitMessage, writes=True),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.engine import make_url
 
 from rooms import database, keys, schema, store
 from rooms.context import Context
@@ -134,11 +135,8 @@ def check(data_dir: DataDir = None) -> None:
 
 
 async def _check(settings: Settings) -> None:
-    opened = database.connect(settings.database)
-    try:
-        summaries = await opened.read(store.summarise_logs)
-    finally:
-        await opened.close()
+    async with _opened(settings) as ctx:
+        summaries = await ctx.database.read(store.summarise_logs)
     faults = 0
     for summary in summaries:
         _out.print(f"server {summary.server_id}: {_describe(summary)}")
@@ -159,6 +157,9 @@ def _describe(summary: LogSummary) -> str:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Context]:
     """Open the database for one command; a serving process may have it open too."""
+    parsed = make_url(settings.database)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise BadSetting(f"There is no database at {parsed.database}; 'parley serve' makes one")
     opened = database.connect(settings.database)
     journal = Journal(opened, Fanout())
     journal.start()

@@ -33,12 +33,11 @@ async def provision(ctx: Context) -> Welcome | None:
     await channels.create(
         ctx,
         ChannelDraft(
-            principal=OPERATOR,
+            principal=Principal(OWNER_ID, Kind.USER),
             server_id=DEFAULT_SERVER_ID,
             name=GENERAL,
             type="text",
             topic="Everybody is here",
-            participants=[OWNER_ID],
             unique=True,
             joinable=True,
             id=GENERAL_ID,

@@ -1,0 +1,77 @@
+"""The documentation names everything that exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from handlers import events
+from handlers.envelope import STATUS
+from handlers.routes import ROUTES
+from server.cli import app, keys_app
+from server.config import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def _read(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def _variables() -> list[str]:
+    names: list[str] = []
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        choices = getattr(alias, "choices", None)
+        names += [str(choice) for choice in choices] if choices else [f"PARLEY_{name.upper()}"]
+    return names
+
+
+@pytest.mark.parametrize("variable", _variables())
+def test_every_setting_is_documented(variable: str) -> None:
+    """Each environment variable that is read has a place in docs/settings.md."""
+    assert f"`{variable}`" in _read("settings.md")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_is_documented(route: object) -> None:
+    """Each route of the table has a place in docs/api.md."""
+    assert f"{route.method} {route.path}`" in _read("api.md")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("event", events.EVENTS)
+def test_every_native_event_is_documented(event: str) -> None:
+    """Each event that clients may send has a place in docs/api.md."""
+    assert f"| `{event}` |" in _read("api.md")
+
+
+@pytest.mark.parametrize("error", STATUS, ids=lambda error: error.code)
+def test_every_error_code_is_documented(error: object) -> None:
+    """Each error code stands with its status in docs/api.md."""
+    row = re.compile(rf"`{error.code}`.*\| {STATUS[error]}")  # type: ignore[attr-defined,index]
+    assert row.search(_read("api.md"))
+
+
+def test_every_command_is_documented() -> None:
+    """Each command of the command line has a place in docs/settings.md."""
+    commands = [
+        f"parley {command.callback.__name__}" for command in app.registered_commands if command.callback
+    ]
+    commands += [f"parley keys {command.name}" for command in keys_app.registered_commands]
+    missing = [command for command in commands if f"`{command}`" not in _read("settings.md")]
+    assert missing == []
+
+
+def test_the_documentation_refers_to_files_that_exist() -> None:
+    """Each path of the source tree that a page names is there."""
+    root = DOCS.parent
+    named = {
+        path
+        for page in [*DOCS.rglob("*.md"), root / "README.md"]
+        for path in re.findall(
+            r"`((?:rooms|handlers|server|tests|scripts|docs|static)/[\w./-]+)`", page.read_text()
+        )
+    }
+    assert [path for path in sorted(named) if not (root / path).exists()] == []
