@@ -8,6 +8,7 @@ from handlers import wire
 from handlers.http import Call
 from rooms import channels
 from rooms.channels import ChannelDraft
+from rooms.ids import new_id
 from rooms.tables import Channel
 
 DEFAULT_TYPE = "text"
@@ -17,7 +18,6 @@ DEFAULT_ELIZA_TYPE = "GROUP"
 async def create(call: Call[wire.CreateChannel]) -> dict[str, Any]:
     """Create a channel; the answer serves readers of ``data.channel`` and of ``data`` alike."""
     body = call.body
-    chosen = {"id": body.id} if body.id else {}
     created = await channels.create(
         call.ctx,
         ChannelDraft(
@@ -32,7 +32,7 @@ async def create(call: Call[wire.CreateChannel]) -> dict[str, Any]:
             participants=body.participantCentralUserIds or (),
             unique=body.is_documented_form,
             joinable=body.joinable,
-            **chosen,
+            id=body.id or new_id(),
         ),
     )
     return _view(call, created)

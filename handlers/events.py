@@ -16,7 +16,6 @@ from rooms import channels, participants, payloads, rules, servers
 from rooms import messages as domain
 from rooms.context import Context
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
-from rooms.publishing import Origin
 from rooms.tables import Channel
 
 _log = logging.getLogger("parley.events")
@@ -106,14 +105,12 @@ async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) ->
 
 async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> dict[str, Any]:
     """Store one message and answer it as stored."""
-    origin = Origin(connection.id, None)
-    return _view(await domain.submit(gate.ctx, messages.draft(connection.principal, body, origin)))
+    return _view(await domain.submit(gate.ctx, messages.draft(connection.principal, body)))
 
 
 async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[dict[str, Any]]:
     """Store up to 100 messages; each item is answered by an envelope of its own."""
-    origin = Origin(connection.id, None)
-    return await messages.submit_each(gate.ctx, gate.limits, connection.principal, body, _view, origin)
+    return await messages.submit_each(gate.ctx, gate.limits, connection.principal, body, _view)
 
 
 async def typing(_gate: Gate, connection: Connection, body: wire.TypingEvent) -> dict[str, Any]:

@@ -64,8 +64,9 @@ class Limits:
         return await self._take(bucket, principal.id) if bucket else None
 
     async def charge_read(self, principal: Principal) -> None:
-        """Charge for reading over a socket; raise RateLimited when the bucket is empty."""
-        refuse_if_spent(await self._take(Bucket.READS, principal.id))
+        """Charge a user or an agent for reading over a socket; raise RateLimited when the bucket is empty."""
+        if principal.kind in _WRITES:
+            refuse_if_spent(await self._take(Bucket.READS, principal.id))
 
     async def charge_write(self, principal: Principal) -> None:
         """Charge for one write; raise RateLimited when the bucket is empty."""

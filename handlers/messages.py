@@ -14,12 +14,12 @@ from rooms import messages, rules
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import ParleyError, ValidationFailed
+from rooms.ids import new_id
 from rooms.messages import AGENT_RESPONSE, Draft, Submitted
 from rooms.principals import Kind, Principal
-from rooms.publishing import Origin
 from rooms.rows import Window
 
-BIGGEST_INTEGER = 2**53
+MAX_DIGITS = 15  # fits every integer type on the way
 BAD_PARAMETERS = "Invalid request parameters"
 
 
@@ -44,10 +44,9 @@ async def submit_each(
     principal: Principal,
     batch: wire.SubmitBatch,
     view: Callable[[Submitted], dict[str, Any]],
-    origin: Origin | None = None,
 ) -> list[dict[str, Any]]:
     """Check each item by itself, store the good ones together, and answer all in their places."""
-    checked = [await _check_item(limits, principal, item, origin) for item in batch.messages]
+    checked = [await _check_item(limits, principal, item) for item in batch.messages]
     good = [outcome for outcome in checked if isinstance(outcome, Draft)]
     stored = iter(await messages.submit_many(ctx, good))
     outcomes = [next(stored) if isinstance(outcome, Draft) else outcome for outcome in checked]
@@ -75,12 +74,12 @@ async def history(call: Call[None]) -> dict[str, Any]:
     }
 
 
-def draft(principal: Principal, body: wire.SubmitMessage, origin: Origin | None = None) -> Draft:
+def draft(principal: Principal, body: wire.SubmitMessage) -> Draft:
     """Return the draft that a submitted body describes; a UUID as messageId becomes the id."""
     if body.author_id is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'author_id' is missing")
     default_source = AGENT_RESPONSE if principal.kind is Kind.AGENT else "user_message"
-    chosen = {"id": body.messageId.lower()} if body.messageId and rules.is_uuid(body.messageId) else {}
+    key = body.messageId.lower() if body.messageId and rules.is_uuid(body.messageId) else body.messageId
     return Draft(
         principal=principal,
         channel_id=body.channel_id,
@@ -92,18 +91,15 @@ def draft(principal: Principal, body: wire.SubmitMessage, origin: Origin | None 
         raw_message=body.raw_message,
         metadata=body.metadata,
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
-        key=chosen.get("id", body.messageId),
-        origin=origin,
-        **chosen,
+        key=key,
+        id=key if key and rules.is_uuid(key) else new_id(),
     )
 
 
-async def _check_item(
-    limits: Limits, principal: Principal, item: object, origin: Origin | None
-) -> Draft | ParleyError:
+async def _check_item(limits: Limits, principal: Principal, item: object) -> Draft | ParleyError:
     try:
         await limits.charge_write(principal)
-        return draft(principal, parsing.parse(wire.SubmitMessage, item), origin)
+        return draft(principal, parsing.parse(wire.SubmitMessage, item))
     except ParleyError as error:
         return error
 
@@ -117,7 +113,7 @@ def _is_newest_first(call: Call[None]) -> bool:
 
 def _integer(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or int(text) > BIGGEST_INTEGER:
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         raise ValidationFailed(
             f"Parameter '{name}' must be a whole number that is not negative",
             message=BAD_PARAMETERS,

@@ -7,7 +7,7 @@ from typing import Any
 from handlers import wire
 from handlers.http import Call
 from handlers.wire import Dialect
-from rooms import participants
+from rooms import participants, rules
 from rooms.participants import Joining
 
 
@@ -28,6 +28,11 @@ async def add(call: Call[wire.AddParticipant]) -> dict[str, Any]:
 
 async def remove(call: Call[None]) -> dict[str, Any]:
     """End somebody's participation."""
-    channel_id, entity_id = call.path["channel_id"].lower(), call.path["entity_id"]
+    channel_id, entity_id = call.path["channel_id"].lower(), _entity_id(call.path["entity_id"])
     await participants.remove(call.ctx, call.principal, channel_id, entity_id)
     return {"channelId": channel_id, "userId": entity_id}
+
+
+def _entity_id(text: str) -> str:
+    """Return the id in its stored spelling; one that cannot exist is found nowhere."""
+    return text.lower() if rules.is_uuid(text) else text

@@ -7,14 +7,14 @@ from typing import Any
 from handlers import wire
 from handlers.http import Call
 from rooms import servers
+from rooms.ids import new_id
 from rooms.servers import ServerDraft
 
 
 async def create(call: Call[wire.CreateServer]) -> dict[str, Any]:
     """Create a message server, under an id of the client's choice if it has one."""
     body = call.body
-    chosen = {"id": body.id} if body.id else {}
-    wanted = ServerDraft(body.name, body.sourceType, body.sourceId, body.metadata, **chosen)
+    wanted = ServerDraft(body.name, body.sourceType, body.sourceId, body.metadata, body.id or new_id())
     created = await servers.create(call.ctx, call.principal, wanted)
     return {"server": wire.server(created, call.dialect)}
 

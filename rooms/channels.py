@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
-from uuid_utils import uuid7
 
 from rooms import access, participants, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import Conflict, ValidationFailed
+from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
@@ -40,7 +40,7 @@ class ChannelDraft:
     participants: Sequence[str] = ()
     unique: bool = False
     joinable: bool = False
-    id: str = field(default_factory=lambda: str(uuid7()))
+    id: str = field(default_factory=new_id)
 
     @property
     def is_dm(self) -> bool:

@@ -234,7 +234,11 @@ class Journal:
             _resolve_all(attempt.batch, Unavailable())
 
     def _accept(self, attempt: _Attempt) -> None:
-        self._publisher.publish(attempt.events)
+        try:
+            self._publisher.publish(attempt.events)
+        except Exception:  # noqa: BLE001
+            # It is stored: whoever submitted it must be told so.
+            _log.exception("publishing %d events failed", len(attempt.events))
         for write, outcome in zip(attempt.batch, attempt.outcomes, strict=True):
             write.resolve(outcome)
 

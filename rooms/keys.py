@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from uuid_utils import uuid7
-
 from rooms import participants, store
 from rooms.context import Context
 from rooms.errors import AuthenticationFailed, NotFound
+from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
@@ -101,7 +100,7 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
         newcomer = Newcomer(draft.principal_id, kind=draft.kind, name=draft.name)
         participants.register(transaction, newcomer)
     row = ApiKey(
-        id=str(uuid7()),
+        id=new_id(),
         prefix=secret[:SHOWN],
         digest=_digest(secret),
         kind=draft.kind,

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection
-from uuid_utils import uuid7
 
 from rooms import access, participants, payloads, rules, servers, store
 from rooms.access import Role, Standing
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
+from rooms.ids import new_id
 from rooms.journal import Transaction
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
@@ -25,6 +25,8 @@ from rooms.store import Pair
 from rooms.tables import Channel, Entity
 
 AGENT_RESPONSE = "agent_response"
+# REST answers carry the text twice, so that a page stays under 512 KiB on the wire.
+MAX_PAGE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Draft:
     attachments: list[dict[str, Any]] = field(default_factory=list)
     key: str | None = None
     origin: Origin | None = None
-    id: str = field(default_factory=lambda: str(uuid7()))
+    id: str = field(default_factory=new_id)
 
     @property
     def is_from_agent(self) -> bool:
@@ -127,7 +129,7 @@ async def history(
         for position in positions:
             position.require_log(log.id, log.epoch)
         visible = access.visible(standing)
-        found = store.list_messages(connection, channel_id, visible, window)
+        found = _fit(store.list_messages(connection, channel_id, visible, window), window)
         return Page(
             found,
             _total(connection, standing, visible),
@@ -136,6 +138,18 @@ async def history(
         )
 
     return await ctx.database.read(read)
+
+
+def _fit(found: list[Message], window: Window) -> list[Message]:
+    """Keep as much of the page as has room, counted from where the page begins."""
+    room = MAX_PAGE_BYTES
+    kept: list[Message] = []
+    for message in found if window.from_the_beginning else reversed(found):
+        room -= len(orjson.dumps(message))
+        if kept and room < 0:
+            break
+        kept.append(message)
+    return kept if window.from_the_beginning else kept[::-1]
 
 
 def _total(connection: Connection, standing: Standing, visible: list[Interval]) -> int:

@@ -6,11 +6,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from uuid_utils import uuid7
-
 from rooms import access, store
 from rooms.context import Context
 from rooms.errors import Conflict, channel_not_found, server_not_found
+from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
 from rooms.principals import Principal, Scope
 from rooms.rules import DEFAULT_SERVER_ID
@@ -25,7 +24,7 @@ class ServerDraft:
     source_type: str = "parley"
     source_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: str(uuid7()))
+    id: str = field(default_factory=new_id)
 
 
 async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:

@@ -154,12 +154,17 @@ def _describe(summary: LogSummary) -> str:
     )
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Context]:
-    """Open the database for one command; a serving process may have it open too."""
+def _require_file(settings: Settings) -> None:
+    """Refuse to make an empty database where somebody mistook the folder."""
     parsed = make_url(settings.database)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
         raise BadSetting(f"There is no database at {parsed.database}; 'parley serve' makes one")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Context]:
+    """Open the database for one command; a serving process may have it open too."""
+    _require_file(settings)
     opened = database.connect(settings.database)
     journal = Journal(opened, Fanout())
     journal.start()

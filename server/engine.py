@@ -31,6 +31,9 @@ MAX_PACKET = 1_000_000
 
 _SERVER_NAMESPACE = re.compile(r"/servers/([^/]+)")
 _log = logging.getLogger("parley.sockets")
+# The stock loggers write packets, and so content, below this level.
+_stock_log = logging.getLogger("parley.stock")
+_stock_log.setLevel(logging.ERROR)
 
 
 def _refuse_constant(name: str) -> None:
@@ -113,6 +116,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             async_handlers=False,
             json=WireJson,
             max_http_buffer_size=MAX_PACKET,
+            logger=_stock_log,
+            engineio_logger=_stock_log,
             **options,
         )
         self._gate = gate
