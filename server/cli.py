@@ -37,6 +37,8 @@ app.add_typer(keys_app, name="keys")
 _out = Console(highlight=False, soft_wrap=True)
 _log = logging.getLogger("parley")
 
+UNCUT = 1_000  # columns
+
 DataDir = Annotated[Path | None, typer.Option(help="Where SQLite keeps its file.")]
 
 
@@ -51,7 +53,7 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    sys.stderr.write(f"parley: {sentence}\n")
+    sys.stderr.writelines(f"parley: {line}\n" for line in sentence.splitlines())
     raise SystemExit(1)
 
 
@@ -215,12 +217,16 @@ def keys_list(data_dir: DataDir = None) -> None:
 
 async def _list_keys(settings: Settings) -> None:
     async with _opened(settings) as ctx:
-        table = Table("id", "begins with", "kind", "principal", "name", "created", "state", box=None)
-        for key in await keys.list_all(ctx):
-            created = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-            state = "revoked" if key.revoked_at else "valid"
-            table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, created, state)
-        _out.print(table)
+        found = await keys.list_all(ctx)
+    table = Table(box=None)
+    for heading in ("id", "begins with", "kind", "principal", "name", "created (UTC)", "state"):
+        table.add_column(heading, no_wrap=True)
+    for key in found:
+        created = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        state = "revoked" if key.revoked_at else "valid"
+        table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, created, state)
+    # Ids are there to be copied: a line may leave the screen, but nothing is cut.
+    Console(width=UNCUT).print(table)
 
 
 @keys_app.command("revoke")

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -51,8 +59,8 @@ class Settings(BaseSettings):
     content_policy: Literal["accept", "reject"] = "accept"
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
-    secret: SecretStr | None = Field(default=None, min_length=32)
-    jwt_secret: SecretStr | None = Field(default=None, min_length=32)
+    secret: SecretStr | None = None
+    jwt_secret: SecretStr | None = None
     jwt_public_key: str | None = None
     jwt_jwks_url: str | None = Field(default=None, pattern=r"^https?://")
     jwt_issuer: str | None = None
@@ -61,9 +69,7 @@ class Settings(BaseSettings):
     jwt_leeway: float = Field(default=0.0, ge=0, le=600)
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    service_token: SecretStr | None = Field(
-        default=None, min_length=16, validation_alias=_named("ELIZA_SERVER_AUTH_TOKEN")
-    )
+    service_token: SecretStr | None = Field(default=None, validation_alias=_named("ELIZA_SERVER_AUTH_TOKEN"))
     cors_origin: Annotated[list[str], NoDecode] = Field(
         default_factory=list, validation_alias=_named("CORS_ORIGIN")
     )
@@ -73,6 +79,14 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("secret", "jwt_secret", "service_token")
+    @classmethod
+    def _check_strength(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        least = 16 if info.field_name == "service_token" else 32
+        if value is not None and len(value.get_secret_value()) < least:
+            raise ValueError(f"must have at least {least} characters")
         return value
 
     @field_validator("database_url")
