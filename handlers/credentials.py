@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handlers.tokens import TokenRules
-from rooms import keys, store
+from rooms import keys
 from rooms.context import Context
 from rooms.errors import AuthenticationFailed, ValidationFailed
 from rooms.keys import KEY_PREFIX
@@ -83,8 +83,8 @@ class Credentials:
             entity_id = principal_id(entity_id)
         except ValueError as error:
             raise ValidationFailed(f"The entity id {error}") from error
-        found = await self.ctx.database.read(lambda connection: store.find_entities(connection, [entity_id]))
-        kind = Kind(found[entity_id].kind) if entity_id in found else Kind.USER
+        registered = await self.ctx.entities.find(entity_id)
+        kind = Kind(registered.kind) if registered else Kind.USER
         return replace(service, id=entity_id, kind=kind)
 
 

@@ -44,7 +44,7 @@ async def welcome(gate: Gate, connection: Connection) -> None:
             "channels": [payloads.channel(channel) for channel in own],
             "joinable": [payloads.channel(channel) for channel in joinable if channel.id not in entered],
             "limits": {
-                "max_content": gate.ctx.policy.max_content,
+                "max_content": gate.ctx.policy.length_limit(connection.principal.kind),
                 "max_attachments": rules.MAX_ATTACHMENTS,
                 "max_batch": rules.MAX_BATCH,
             },

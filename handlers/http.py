@@ -22,7 +22,7 @@ from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
 from rooms.context import Context
-from rooms.errors import NotFound, ParleyError, TooLarge
+from rooms.errors import NotFound, ParleyError, TooLarge, ValidationFailed
 from rooms.principals import Principal
 
 B = TypeVar("B")
@@ -117,7 +117,16 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _refuse(request, request_id, error.status, _http_problem(request, error))
+        response = _refuse(request, request_id, error.status, _http_problem(request, error))
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+    except web.RequestPayloadError:
+        broken = ValidationFailed("The body cannot be decoded as its Content-Encoding says")
+        response = _refuse(request, request_id, 400, envelope.failure(broken))
+        # Where the next request on this connection would begin is unknown.
+        response.force_close()
+        return response
     except Exception:  # noqa: BLE001
         # The client learns nothing of our inside; the log has the frames under the request's id.
         _log.exception("%s %s failed [%s]", request.method, request.path, request_id)

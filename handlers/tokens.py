@@ -60,7 +60,7 @@ class TokenRules:
             return self.public_key or self.secret
         try:
             return (await asyncio.to_thread(self._published.get_signing_key_from_jwt, token)).key
-        except jwt.PyJWKClientConnectionError as error:
+        except (jwt.PyJWKClientConnectionError, ValueError) as error:  # unreachable, or no JSON
             raise Unavailable("The keys that sign tokens cannot be fetched at the moment") from error
         except jwt.PyJWTError as error:
             raise AuthenticationFailed from error

@@ -80,8 +80,8 @@ async def list_visible(ctx: Context, principal: Principal, server_id: str) -> li
             lambda connection: store.list_channels(connection, server_id, MAX_LISTED)
         )
     own = await list_for(ctx, principal, server_id)
-    seen = {channel.id for channel in own}
-    return own + [channel for channel in await list_joinable(ctx, server_id) if channel.id not in seen]
+    visible = {channel.id: channel for channel in own + await list_joinable(ctx, server_id)}
+    return sorted(visible.values(), key=lambda channel: (channel.created_at, channel.id), reverse=True)
 
 
 async def list_joinable(ctx: Context, server_id: str) -> list[Channel]:

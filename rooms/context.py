@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from rooms import rules
+from rooms import rules, store
 from rooms.cursors import CursorSigner
 from rooms.database import Database
+from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
+from rooms.principals import Kind
+from rooms.tables import ApiKey, Entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,17 @@ class Policy:
     refuses_executable: bool = False
     requires_credentials: bool = True
 
+    def length_limit(self, kind: Kind) -> int:
+        """Return how long a content may be: agents say more than people."""
+        return rules.MAX_AGENT_CONTENT if kind is Kind.AGENT else self.max_content
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """The domain's surroundings.
 
     ``homes`` remembers which server a channel belongs to; that never changes, so it never expires.
+    ``keys`` (by digest) and ``entities`` (by id) are look-ups that requests share.
     """
 
     database: Database
@@ -35,6 +43,13 @@ class Context:
     cursors: CursorSigner
     policy: Policy = field(default_factory=Policy)
     homes: MutableMapping[str, str] = field(default_factory=lambda: LRUCache(100_000))
+    keys: Gathering[bytes, ApiKey] = field(init=False)
+    entities: Gathering[str, Entity] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the look-ups that requests share."""
+        object.__setattr__(self, "keys", Gathering(self.database, store.find_keys))
+        object.__setattr__(self, "entities", Gathering(self.database, store.find_entities))
 
     def now(self) -> int:
         """Return the time in epoch milliseconds."""

@@ -1,20 +1,21 @@
 """API keys and sign-in codes: made here, shown once, kept as digests.
 
-A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back.
+A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; and because digests are
+looked up, not compared one by one, the time of an answer tells nothing about a key.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from rooms import participants, store
+from rooms import participants, rules, store
 from rooms.context import Context
-from rooms.errors import AuthenticationFailed, NotFound
+from rooms.errors import AuthenticationFailed, NotFound, ValidationFailed
 from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
 from rooms.participants import Newcomer
@@ -43,23 +44,17 @@ class NewKey(NamedTuple):
     secret: str
 
 
-class _Revocation(NamedTuple):
-    key_id: str | None
-    name: str | None
-
-
 async def create(ctx: Context, draft: KeyDraft) -> NewKey:
-    """Make a key; a user or an agent is registered with it."""
+    """Make a key; a user or an agent is registered with it. Raises ValidationFailed for a bad id."""
+    if draft.kind is not Kind.SERVICE:
+        draft = replace(draft, principal_id=_checked(draft.principal_id))
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     return NewKey(await ctx.journal.append_one(_create_all, (draft, secret)), secret)
 
 
-async def revoke(ctx: Context, *, key_id: str | None = None, name: str | None = None) -> int:
-    """Revoke a key by its id, or all of a name; return how many, raise NotFound for an unknown id."""
-    count = await ctx.journal.append_one(_revoke_all, _Revocation(key_id, name))
-    if count == 0 and key_id is not None:
-        raise NotFound(f"There is no valid key with ID '{key_id}'", message="Key not found")
-    return count
+async def revoke(ctx: Context, key_id: str) -> None:
+    """Revoke a key; raise NotFound if there is no valid one with the id."""
+    await ctx.journal.append_one(_revoke_all, key_id)
 
 
 async def list_all(ctx: Context) -> Sequence[ApiKey]:
@@ -70,17 +65,16 @@ async def list_all(ctx: Context) -> Sequence[ApiKey]:
 async def authenticate(ctx: Context, secret: str) -> Principal:
     """Return whose key it is; raise AuthenticationFailed if it is unknown or revoked."""
     digest = _digest(secret)
-    found = await ctx.database.read(lambda connection: store.find_key(connection, digest))
-    if found is None or found.revoked_at is not None or not hmac.compare_digest(found.digest, digest):
+    found = await ctx.keys.find(digest)
+    if found is None or found.revoked_at is not None:
         raise AuthenticationFailed
-    scopes = frozenset(Scope(scope) for scope in found.scopes.split())
-    return Principal(found.principal_id, Kind(found.kind), scopes, found.id)
+    return Principal(found.principal_id, Kind(found.kind), _scopes(found.scopes), found.id)
 
 
 async def create_sign_in_code(ctx: Context, principal_id: str) -> str:
     """Return a code that signs a browser in as the user, once, within 24 hours."""
     code = secrets.token_urlsafe(24)
-    await ctx.journal.append_one(_create_codes, (code, principal_id))
+    await ctx.journal.append_one(_create_codes, (code, _checked(principal_id)))
     return code
 
 
@@ -88,6 +82,19 @@ async def exchange_sign_in_code(ctx: Context, code: str) -> NewKey:
     """Take the code and return a new user key; raise AuthenticationFailed if it is spent or too old."""
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     return NewKey(await ctx.journal.append_one(_exchange_all, (code, secret)), secret)
+
+
+def _checked(principal_id: str) -> str:
+    """Return the id as every door will spell it."""
+    try:
+        return rules.principal_id(principal_id)
+    except ValueError as error:
+        raise ValidationFailed(f"The id '{principal_id}' {error}", message="Invalid id") from None
+
+
+@functools.lru_cache
+def _scopes(stored: str) -> frozenset[Scope]:
+    return frozenset(Scope(scope) for scope in stored.split())
 
 
 def _digest(secret: str) -> bytes:
@@ -113,8 +120,9 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
     return row
 
 
-def _revoke(transaction: Transaction, which: _Revocation) -> int:
-    return store.revoke_keys(transaction.connection, transaction.now, key_id=which.key_id, name=which.name)
+def _revoke(transaction: Transaction, key_id: str) -> None:
+    if not store.revoke_key(transaction.connection, key_id, transaction.now):
+        raise NotFound(f"There is no valid key with ID '{key_id}'", message="Key not found")
 
 
 def _create_code(transaction: Transaction, wanted: tuple[str, str]) -> None:
@@ -128,7 +136,7 @@ def _exchange(transaction: Transaction, wanted: tuple[str, str]) -> ApiKey:
     found = store.take_sign_in_code(transaction.connection, _digest(code))
     if found is None or found.expires_at < transaction.now:
         raise AuthenticationFailed(
-            "The sign-in code is spent or too old; 'parley keys create --sign-in' makes a new link",
+            "The code is spent or too old; make another: parley keys create --kind user --id NAME --sign-in",
             message="Invalid sign-in code",
         )
     return _create(transaction, (KeyDraft(Kind.USER, found.principal_id, "browser"), secret))

@@ -20,9 +20,9 @@ from rooms.journal import Transaction
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.publishing import Origin
-from rooms.rows import Interval, Message, Window
+from rooms.rows import Attendance, Interval, Message, Window
 from rooms.store import Pair
-from rooms.tables import Channel, Entity
+from rooms.tables import Channel
 
 AGENT_RESPONSE = "agent_response"
 # REST answers carry the text twice, so that a page stays under 512 KiB on the wire.
@@ -85,10 +85,7 @@ class Page:
 
 async def submit(ctx: Context, draft: Draft) -> Submitted:
     """Store the message once, and announce it; see :func:`submit_many` for the errors."""
-    (outcome,) = await submit_many(ctx, [draft])
-    if isinstance(outcome, ParleyError):
-        raise outcome
-    return outcome
+    return await ctx.journal.append_one(_store, draft, await _prepare(ctx, draft))
 
 
 async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
@@ -161,8 +158,8 @@ def _total(connection: Connection, standing: Standing, visible: list[Interval]) 
 
 async def _prepare(ctx: Context, draft: Draft) -> str:
     """Check what needs no transaction and return the id of the channel's server."""
-    relayed = draft.principal.kind is Kind.AGENT or draft.is_from_agent
-    rules.check_length(draft.content, rules.MAX_AGENT_CONTENT if relayed else ctx.policy.max_content)
+    kind = Kind.AGENT if draft.is_from_agent else draft.principal.kind
+    rules.check_length(draft.content, ctx.policy.length_limit(kind))
     if ctx.policy.refuses_executable:
         rules.check_executable(draft.content)
     home = await servers.require_home(ctx, draft.channel_id)
@@ -183,9 +180,7 @@ class _Batch:
         self._transaction = transaction
         self._drafts = drafts
         self._channels = store.find_channels(connection, {draft.channel_id for draft in drafts})
-        pairs = {(draft.channel_id, who) for draft in drafts for who in (draft.author_id, draft.principal.id)}
-        self._roles = {pair: Role(row.role) for pair, row in store.find_active(connection, pairs).items()}
-        self._authors = store.find_entities(connection, {draft.author_id for draft in drafts})
+        self._present = store.find_active(connection, {pair for draft in drafts for pair in _pairs(draft)})
         self._records = self._find_records()
         self._messages = self._find_messages()
         self._added: list[Message] = []
@@ -226,10 +221,14 @@ class _Batch:
         channel = self._channels.get(draft.channel_id)
         if channel is None:
             raise channel_not_found(draft.channel_id)
-        access.require_sight(draft.principal, channel, self._roles.get((channel.id, draft.principal.id)))
+        access.require_sight(draft.principal, channel, self._role(channel, draft.principal.id))
         access.require_author(draft.principal, draft.author_id)
-        access.require_post(draft.principal, self._roles.get((channel.id, draft.author_id)))
+        access.require_post(draft.principal, self._role(channel, draft.author_id))
         return channel
+
+    def _role(self, channel: Channel, entity_id: str) -> Role | None:
+        attendance = self._present.get((channel.id, entity_id))
+        return Role(attendance.role) if attendance else None
 
     def _repeat(self, draft: Draft) -> Submitted | None:
         """Return the first answer if the author has used the key before."""
@@ -270,18 +269,18 @@ class _Batch:
                 f"Field 'in_reply_to_message_id' must name a message of this channel, not {draft.parent_id}"
             )
 
-    def _enrol(self, draft: Draft, channel: Channel) -> Entity:
+    def _enrol(self, draft: Draft, channel: Channel) -> Attendance:
         """Return the author; one that a service names for the first time is registered and joined."""
-        if (channel.id, draft.author_id) not in self._roles:
+        author = self._present.get((channel.id, draft.author_id))
+        if author is None:
             kind = Kind.AGENT if draft.is_from_agent else Kind.USER
             name = draft.metadata.get("agent_name")
             newcomer = Newcomer(draft.author_id, kind=kind, name=name if isinstance(name, str) else None)
-            role = participants.enrol(self._transaction, channel, newcomer).role
-            self._roles[channel.id, draft.author_id] = Role(role)
-            self._authors |= store.find_entities(self._transaction.connection, [draft.author_id])
-        return self._authors[draft.author_id]
+            author = participants.enrol(self._transaction, channel, newcomer)
+            self._present[channel.id, draft.author_id] = author
+        return author
 
-    def _message(self, draft: Draft, channel: Channel, author: Entity) -> Message:
+    def _message(self, draft: Draft, channel: Channel, author: Attendance) -> Message:
         by_agent = author.kind == Kind.AGENT or draft.is_from_agent
         return Message(
             id=draft.id,
@@ -319,9 +318,17 @@ class _Batch:
         )
 
 
-def _name_agent(draft: Draft, author: Entity) -> dict[str, Any]:
+def _name_agent(draft: Draft, author: Attendance) -> dict[str, Any]:
     """Return the metadata with the agent's name: the registry's, unless a service states another."""
     registered = {"agent_name": author.name}
     if draft.principal.may(Scope.MESSAGES_WRITE):
         return registered | draft.metadata
     return draft.metadata | registered
+
+
+def _pairs(draft: Draft) -> set[Pair]:
+    """Return whose memberships decide; what may read everything needs none of its own."""
+    pairs = {(draft.channel_id, draft.author_id)}
+    if not draft.principal.may(Scope.MESSAGES_READ):
+        pairs.add((draft.channel_id, draft.principal.id))
+    return pairs

@@ -6,6 +6,7 @@ pydantic where a request enters; what depends on who asks (the length of a conte
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from typing import Annotated, Any
@@ -115,6 +116,11 @@ def _strings(value: object) -> list[str]:
     return own + [text for child in _children(value) for text in _strings(child)]
 
 
+def _floats(value: object) -> list[float]:
+    own = [value] if isinstance(value, float) else []
+    return own + [number for child in _children(value) for number in _floats(child)]
+
+
 def _json_object(value: dict[str, Any], *, max_levels: int, max_bytes: int) -> dict[str, Any]:
     if _deeper_than(value, max_levels):
         raise ValueError(f"must not be nested deeper than {max_levels} levels")
@@ -122,6 +128,8 @@ def _json_object(value: dict[str, Any], *, max_levels: int, max_bytes: int) -> d
         # Both databases refuse NUL and surrogates; other characters are the client's business here.
         if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
             raise ValueError("must not contain NUL or lone surrogates")
+    if not all(math.isfinite(number) for number in _floats(value)):
+        raise ValueError("must not contain NaN, or numbers that are too large")
     try:
         size = len(orjson.dumps(value))
     except TypeError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -17,6 +16,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    false,
     func,
     insert,
     or_,
@@ -242,14 +242,24 @@ def add_entities(connection: Connection, rows: Sequence[Row]) -> None:
 Pair = tuple[str, str]  # a channel's id and an entity's
 
 
-def find_active(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Participant]:
-    """Return the memberships that hold now, by channel and entity."""
-    where = and_(
+_ATTENDANCE = select(
+    participants.c.entity_id,
+    participants.c.channel_id,
+    participants.c.role,
+    participants.c.joined_at,
+    entities.c.kind,
+    entities.c.name,
+).join(entities, entities.c.id == participants.c.entity_id)
+
+
+def find_active(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Attendance]:
+    """Return who of the pairs takes part now, by channel and entity."""
+    statement = _ATTENDANCE.where(
         tuple_(participants.c.channel_id, participants.c.entity_id).in_(pairs),
         participants.c.left_seq.is_(None),
     )
-    found = _all(connection, select(participants).where(where), Participant)
-    return {(row.channel_id, row.entity_id): row for row in found}
+    found = [Attendance(*row) for row in connection.execute(statement)]
+    return {(attendance.channel_id, attendance.entity_id): attendance for attendance in found}
 
 
 def list_memberships(connection: Connection, channel_id: str, entity_id: str) -> list[Participant]:
@@ -262,19 +272,9 @@ def list_memberships(connection: Connection, channel_id: str, entity_id: str) ->
 
 def list_participants(connection: Connection, channel_id: str) -> list[Attendance]:
     """Return the channel's present participants in the order in which they joined."""
-    statement = (
-        select(
-            participants.c.entity_id,
-            participants.c.channel_id,
-            participants.c.role,
-            participants.c.joined_at,
-            entities.c.kind,
-            entities.c.name,
-        )
-        .join(entities, entities.c.id == participants.c.entity_id)
-        .where(participants.c.channel_id == channel_id, participants.c.left_seq.is_(None))
-        .order_by(participants.c.joined_seq)
-    )
+    statement = _ATTENDANCE.where(
+        participants.c.channel_id == channel_id, participants.c.left_seq.is_(None)
+    ).order_by(participants.c.joined_seq)
     return [Attendance(*row) for row in connection.execute(statement)]
 
 
@@ -295,7 +295,8 @@ def end_membership(connection: Connection, channel_id: str, entity_id: str, seq:
 
 # Messages
 
-_MESSAGE_COLUMNS = [field.name for field in fields(Message) if field.name != "author_name"]
+# The author's name comes last, and from the registry.
+_MESSAGE_COLUMNS = Message._fields[:-1]
 _MESSAGE = select(*(messages.c[name] for name in _MESSAGE_COLUMNS), entities.c.name).join(
     entities, entities.c.id == messages.c.author_id
 )
@@ -314,7 +315,7 @@ def find_messages(connection: Connection, message_ids: Collection[str]) -> dict[
 def insert_messages(connection: Connection, added: Sequence[Message]) -> None:
     """Store the messages."""
     connection.execute(
-        insert(messages), [{name: getattr(message, name) for name in _MESSAGE_COLUMNS} for message in added]
+        insert(messages), [dict(zip(_MESSAGE_COLUMNS, message, strict=False)) for message in added]
     )
 
 
@@ -348,7 +349,8 @@ def count_messages(connection: Connection, channel_id: str, visible: Sequence[In
 
 def _within(visible: Sequence[Interval]) -> Any:
     seq = messages.c.seq
-    return or_(*(seq >= first if end is None else and_(seq >= first, seq < end) for first, end in visible))
+    stretches = (seq >= first if end is None else and_(seq >= first, seq < end) for first, end in visible)
+    return or_(false(), *stretches)  # without a stretch: nothing, not everything
 
 
 # Idempotency
@@ -380,9 +382,10 @@ def insert_key(connection: Connection, row: Row) -> None:
     connection.execute(insert(keys), row)
 
 
-def find_key(connection: Connection, digest: bytes) -> ApiKey | None:
-    """Return the key with the digest, revoked or not."""
-    return _first(connection, select(keys).where(keys.c.digest == digest), ApiKey)
+def find_keys(connection: Connection, digests: Collection[bytes]) -> dict[bytes, ApiKey]:
+    """Return the keys with the digests, revoked or not."""
+    found = _all(connection, select(keys).where(keys.c.digest.in_(digests)), ApiKey)
+    return {key.digest: key for key in found}
 
 
 def list_keys(connection: Connection) -> list[ApiKey]:
@@ -390,14 +393,10 @@ def list_keys(connection: Connection) -> list[ApiKey]:
     return _all(connection, select(keys).order_by(keys.c.created_at, keys.c.id), ApiKey)
 
 
-def revoke_keys(
-    connection: Connection, now: int, *, key_id: str | None = None, name: str | None = None
-) -> int:
-    """Revoke the valid keys with the id or the name and return how many there were."""
-    same = keys.c.id == key_id if name is None else keys.c.name == name
-    return connection.execute(
-        update(keys).where(same, keys.c.revoked_at.is_(None)).values(revoked_at=now)
-    ).rowcount
+def revoke_key(connection: Connection, key_id: str, now: int) -> bool:
+    """Revoke the key and tell whether it was valid until now."""
+    where = and_(keys.c.id == key_id, keys.c.revoked_at.is_(None))
+    return connection.execute(update(keys).where(where).values(revoked_at=now)).rowcount > 0
 
 
 def insert_sign_in_code(connection: Connection, row: Row) -> None:

@@ -75,8 +75,8 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
     gate = Gate(ctx, Credentials(ctx, settings.trust()), limits)
-    middlewares = [allow_origins(settings.cors_origin), answer_errors]
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
+    cross_origin = [allow_origins(settings.cors_origin)] if settings.cors_origin else []
+    app = web.Application(middlewares=[*cross_origin, answer_errors], client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
     sockets = SocketServer(

@@ -161,7 +161,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         reply = await self._reply(connection, data)
         if ack_id is not None:
-            ack = self.packet_class(protocol.ACK, namespace=connection.namespace, id=ack_id, data=[reply])
+            ack = self.packet_class(
+                protocol.ACK, namespace=connection.namespace, id=ack_id, data=[reply], binary=False
+            )
             await self._send_packet(eio_sid, ack)
 
     async def _reply(self, connection: SocketConnection, data: Any) -> dict[str, Any]:
@@ -201,9 +203,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         await self._send_packet(eio_sid, packet)
 
     async def close_all(self) -> None:
-        """Close every transport, so that clients come back by themselves."""
+        """Close every transport, without a word that would tell clients to stay away."""
         for socket in list(self.eio.sockets.values()):
-            await socket.close(wait=False)
+            await socket.close(wait=False, abort=True)
+            socket.queue.put_nowait(None)  # ends the transport's writer, which closes the WebSocket
 
 
 def _server_id(namespace: str, auth: Any) -> str:

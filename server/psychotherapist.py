@@ -80,6 +80,11 @@ RULES = (
     ),
     _rule(r"\b(?:sorry|apolog\w+)\b", "No need to be sorry. Do go on.", "That is all right. Where were we?"),
     _rule(
+        r"^(?:good ?bye|bye|see (?:you|ya)|cya|good ?night|farewell|ciao)\b",
+        "Goodbye. It was good to listen to you.",
+        "Until next time. The channel keeps what we said; I keep very little.",
+    ),
+    _rule(
         r"\b(?:thanks|thank you|thx|cheers)\b",
         "You are welcome. Is there anything else on your mind?",
         "Gladly; but I only asked, and the answers were yours.",
@@ -193,11 +198,6 @@ RULES = (
     _rule(r"^my (.+)", "Your {0}: why does that come to mind?", "Your {0}. What does that mean to you?"),
     _rule(r"^(i \w+ \w.*)", "So {0}. How was that for you?", "And when {0}, what goes through your head?"),
     _rule(
-        r"^(?:good ?bye|bye|see (?:you|ya)|cya|good ?night|farewell|ciao)\b",
-        "Goodbye. It was good to listen to you.",
-        "Until next time. The channel keeps what we said; I keep very little.",
-    ),
-    _rule(
         r"^(?:hello|hi|hey|howdy|greetings|good (?:morning|afternoon|evening|day))\b(?: \w+){0,2}$",
         "Hello! I am Eliza, a small program that listens. What is on your mind today?",
         "Hello again. What would you like to talk about?",
@@ -208,10 +208,7 @@ RULES = (
     _rule(r"^(?:maybe|perhaps|it depends)\b", "What does it depend on?", "Which way do you lean?"),
 )
 
-AGAIN = (
-    "You have just said that. Is there another way to put it?",
-    "It seems to be important to you. What is new about it this time?",
-)
+AGAIN = ("You have just said that. Is there another way to put it?", "What is new about it this time?")
 WORDLESS = ("What would that be in words?", "That says something, but I only understand words.")
 FOREIGN = ("I am afraid that my rules are all in English. Would you say it in English?",)
 TOO_MUCH = (
@@ -232,18 +229,19 @@ class Psychotherapist:
     def __init__(self) -> None:
         self._turns: Counter[Answers] = Counter()
         self._memory: deque[str] = deque(maxlen=REMEMBERED)
-        self._last: list[str] = []
+        self._last = ""
 
     def respond(self, text: str) -> str:
         """Return what to say to the text: never nothing, and never more than a few lines."""
         clauses = _clauses(text)
+        said = " ".join(clauses).lower()
         answer = (
             self._apply(URGENT, clauses)
-            or self._answer_manner(text, clauses)
+            or self._answer_manner(text, said)
             or self._apply(RULES, clauses)
-            or self._go_on(clauses)
+            or self._go_on(said)
         )
-        self._last = clauses
+        self._last = said
         self._remember(clauses)
         return answer
 
@@ -254,21 +252,21 @@ class Psychotherapist:
                     return self._take_turn(rule.answers, _turn_around(found[found.lastindex or 0]))
         return ""
 
-    def _answer_manner(self, text: str, clauses: list[str]) -> str:
+    def _answer_manner(self, text: str, said: str) -> str:
         """Answer how something was said, where that tells more than what was said."""
         if not any(character.isalpha() for character in text):
             return self._take_turn(WORDLESS)
         if not any(character.isascii() and character.isalpha() for character in text):
             return self._take_turn(FOREIGN)
-        if clauses == self._last and " " in "".join(clauses):
+        if said == self._last and " " in said:
             return self._take_turn(AGAIN)
         return self._take_turn(TOO_MUCH) if len(text) > LONG else ""
 
-    def _go_on(self, clauses: Sequence[str]) -> str:
+    def _go_on(self, said: str) -> str:
         """Keep the conversation alive when no rule fits."""
         if self._memory:
             return self._take_turn(EARLIER, self._memory.popleft())
-        return self._take_turn(GO_ON if " " in "".join(clauses) else TOO_LITTLE)
+        return self._take_turn(GO_ON if " " in said else TOO_LITTLE)
 
     def _remember(self, clauses: Sequence[str]) -> None:
         told = next((clause for clause in clauses if re.match(r"my \w+ \w", clause, re.IGNORECASE)), None)

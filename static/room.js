@@ -1,0 +1,136 @@
+// What this page knows of one channel.
+
+import { fetchHistory } from './api.js';
+
+const TYPING_MS = 3_000;
+
+export class Room {
+  messages = [];
+  participants = [];
+  isCurrent = false;
+  isLoading = false;
+  hasOlder = false;
+  problem = null;
+  #session;
+  #changed;
+  #heldUpTo = 0;
+  #interruptions = 0;
+  #typing = new Map();
+
+  constructor(channelId, session, changed) {
+    this.channelId = channelId;
+    this.#session = session;
+    this.#changed = changed;
+  }
+
+  /** Names of those who type now. */
+  get typing() {
+    return [...this.#typing.keys()].map((id) => this.#nameOf(id));
+  }
+
+  get agents() {
+    return this.participants.filter(({ kind }) => kind === 'agent');
+  }
+
+  /** The connection was lost, and messages may be missed from now on. */
+  interrupt() {
+    this.isCurrent = false;
+    this.#interruptions += 1;
+    this.#heldUpTo = this.messages.at(-1)?.seq ?? 0;
+  }
+
+  async loadNewest() {
+    const interruptions = this.#interruptions;
+    const page = await this.#fetch(0);
+    const oldest = Math.min(...page.messages.map(({ seq }) => seq));
+    // With unseen messages between what was held and this page, scrolling up would pass over them.
+    const hasGap = page.messages.length > 0 && oldest > this.#heldUpTo;
+    if (hasGap) this.messages = this.messages.filter(({ seq }) => seq >= oldest);
+    this.isCurrent = interruptions === this.#interruptions;
+    this.#take(page);
+  }
+
+  async loadOlder() {
+    if (!this.isLoading && this.hasOlder) this.#take(await this.#fetch(this.messages.length));
+  }
+
+  add(raw) {
+    this.#stopTyping(raw.author_id);
+    // An answer that comes late may be about a message of a page that is not loaded; it comes with that.
+    const isInReach = this.messages.length === 0 || raw.seq > this.messages[0].seq;
+    if (isInReach) this.messages = merge(this.messages, [raw]);
+    this.#changed();
+  }
+
+  setTyping(userId, isTyping) {
+    this.#stopTyping(userId);
+    if (isTyping) {
+      const stop = () => {
+        this.#stopTyping(userId);
+        this.#changed();
+      };
+      this.#typing.set(userId, setTimeout(stop, TYPING_MS));
+    }
+    this.#changed();
+  }
+
+  welcome(participant) {
+    this.bidFarewell(participant);
+    this.participants = [...this.participants, participant];
+  }
+
+  bidFarewell({ userId }) {
+    this.participants = this.participants.filter((present) => present.userId !== userId);
+  }
+
+  async #fetch(offset) {
+    this.isLoading = true;
+    this.problem = null;
+    this.#changed();
+    try {
+      return await fetchHistory(this.#session, this.channelId, offset);
+    } finally {
+      this.isLoading = false;
+      this.#changed();
+    }
+  }
+
+  #take({ messages, total }) {
+    this.messages = merge(this.messages, messages);
+    this.hasOlder = this.messages.length < total;
+    this.#changed();
+  }
+
+  #stopTyping(userId) {
+    clearTimeout(this.#typing.get(userId));
+    this.#typing.delete(userId);
+  }
+
+  #nameOf(id) {
+    return this.participants.find(({ userId }) => userId === id)?.name ?? id;
+  }
+}
+
+/** Adds messages in the form of either door, each id once, in order of seq. */
+function merge(known, more) {
+  const byId = new Map([...known, ...more.map(fromWire)].map((message) => [message.id, message]));
+  return [...byId.values()].sort((one, other) => one.seq - other.seq);
+}
+
+function fromWire(raw) {
+  const isByAgent = raw.agentId !== null;
+  const registered = raw.author_name ?? raw.authorName;
+  const stated = isByAgent && raw.metadata.agent_name;
+  return {
+    id: raw.id,
+    seq: raw.seq,
+    text: raw.text,
+    authorId: raw.author_id,
+    // A service that relays agents may name them otherwise, or put anything else in there.
+    authorName: stated && typeof stated === 'string' ? stated : registered,
+    isByAgent,
+    // Over REST createdAt is in seconds or a text, and created_at in milliseconds.
+    createdAt: raw.created_at ?? raw.createdAt,
+    attachments: raw.attachments ?? [],
+  };
+}
