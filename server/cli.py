@@ -125,7 +125,13 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
             f"    {node.welcome.service_key}\n"
         )
     else:
-        _out.print("\n  A new link to sign in: parley keys create --kind user --id owner --sign-in\n")
+        _out.print(f"\n  A new link to sign in: {_command()} keys create --kind user --id owner --sign-in\n")
+
+
+def _command() -> str:
+    """Return how this command was called, so that what is printed can be copied."""
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
 @app.command()
