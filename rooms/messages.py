@@ -142,7 +142,7 @@ def _fit(found: list[Message], window: Window) -> list[Message]:
     room = MAX_PAGE_BYTES
     kept: list[Message] = []
     for message in found if window.from_the_beginning else reversed(found):
-        room -= len(orjson.dumps(message))
+        room -= len(orjson.dumps(message._asdict()))
         if kept and room < 0:
             break
         kept.append(message)

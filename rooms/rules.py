@@ -12,7 +12,7 @@ import unicodedata
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 from rooms.errors import ValidationFailed
 
@@ -167,12 +167,12 @@ def _none_as_empty(value: object) -> object:
     return {} if value is None else value
 
 
-Uuid = Annotated[str, AfterValidator(_uuid)]
-PrincipalId = Annotated[str, AfterValidator(principal_id)]
-IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_text)]
-Label = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_text)]
-Description = Annotated[str, Field(max_length=4_000), AfterValidator(_text)]
-Content = Annotated[str, AfterValidator(_content)]
+Uuid = Annotated[StrictStr, AfterValidator(_uuid)]
+PrincipalId = Annotated[StrictStr, AfterValidator(principal_id)]
+IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_text)]
+Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
+Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]
 RawMessage = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_raw_message)]
 
@@ -182,8 +182,8 @@ class Attachment(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    url: Annotated[str, Field(max_length=2_048), AfterValidator(_url)]
-    contentType: Annotated[str, AfterValidator(_attachment_type)]  # noqa: N815 - the wire's spelling
+    url: Annotated[StrictStr, Field(max_length=2_048), AfterValidator(_url)]
+    contentType: Annotated[StrictStr, AfterValidator(_attachment_type)]  # noqa: N815 - the wire's spelling
     name: Label | None = None
     size: Annotated[int, Field(ge=0, le=MAX_ATTACHMENT_BYTES)] | None = None
 
