@@ -129,13 +129,15 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
         return response
     except Exception:  # noqa: BLE001
         # The client learns nothing of our inside; the log has the frames under the request's id.
-        _log.exception("%s %s failed [%s]", request.method, request.path, request_id)
+        _log.exception("%s %s failed [%s]", request.method, request.rel_url.raw_path, request_id)
         return _json(envelope.failure(ParleyError()), 500)
 
 
 def _refuse(request: web.Request, request_id: str, status: int, body: dict[str, Any]) -> web.Response:
     code = body["error"]["code"]
-    _log.info("%s %s -> %d %s [%s]", request.method, request.path, status, code, request_id)
+    # As it was sent: a decoded path may hold line breaks.
+    path = request.rel_url.raw_path
+    _log.info("%s %s -> %d %s [%s]", request.method, path, status, code, request_id)
     return _json(body, status)
 
 

@@ -25,10 +25,10 @@ from rooms.database import Database, SqliteDatabase
 from rooms.journal import Journal
 from server.assets import add_assets
 from server.config import BadSetting, Settings
-from server.engine import SocketServer
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.limits import TokenBuckets
+from server.sockets import SocketServer
 
 # Sockets are closed before the runner waits, so that only requests in flight are left to wait for.
 SHUTDOWN_SECONDS = 5.0
@@ -84,9 +84,9 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
         fanout,
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
-        cors_allowed_origins=settings.cors_origin or None,
+        origins=settings.cors_origin,
     )
-    sockets.attach(app)
+    sockets.add_to(app)
     return app, sockets
 
 

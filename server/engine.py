@@ -1,222 +1,233 @@
-"""Parley's Socket.IO server: connections are admitted, handled in order, and always acknowledged.
-
-It stands on python-socketio's packets and sessions and replaces its dispatch, because there a client
-may run the server's own handlers by their reserved names, handlers of one connection overlap, and
-unknown events are never answered. The private names in use are held by
-tests/unit/test_stack_contract.py.
-"""
+"""The Engine.IO server: opens sessions, and leads HTTP requests to them."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
-import re
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
+import engineio
 import orjson
-import socketio
-from engineio.packet import Packet as EnginePacket
-from socketio import packet as protocol
+from aiohttp import hdrs, web
 
-from handlers import eliza, envelope, events
-from handlers.http import Gate
-from rooms import servers
-from rooms.errors import NotFound, ParleyError, ValidationFailed
-from rooms.principals import Principal
-from rooms.rules import DEFAULT_SERVER_ID, is_uuid
-from server.fanout import Fanout, event_packet
+from server import websocket
+from server.frames import TEXT, Outgoing, frame
+from server.heartbeats import Deadlines
+from server.session import SEPARATOR, Session
+from server.websocket import MAX_MESSAGE, NORMAL, WebSocket
 
-ELIZA_NAMESPACE = "/"
-MAX_PACKET = 1_000_000
+MAX_PACKETS = 1_000
+BODY_SECONDS = 10.0
 
-_SERVER_NAMESPACE = re.compile(r"/servers/([^/]+)")
-_log = logging.getLogger("parley.sockets")
-# The stock loggers write packets, and so content, below this level.
-_stock_log = logging.getLogger("parley.stock")
-_stock_log.setLevel(logging.ERROR)
+# The protocol's own error numbers, as clients of the reference implementation know them.
+UNKNOWN_TRANSPORT, UNKNOWN_SESSION, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
+_MEANINGS = (
+    "Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden",
+    "Unsupported protocol version",
+)  # fmt: skip
+
+_CREDENTIALS = ("Authorization", "X-API-KEY")
+
+_log = logging.getLogger("parley.engine")
+
+HandOn = Callable[[Session, str | bytes], Awaitable[None]]
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+class Engine(engineio.AsyncServer):  # type: ignore[misc]
+    """python-engineio's server with sessions, transports and heartbeats of our own."""
 
+    def __init__(self, *, ping_interval: float, ping_timeout: float, **options: Any) -> None:
+        super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
+        self.violations = 0
+        self.origins: Collection[str] = ()
+        self._ping_interval, self._ping_timeout = ping_interval, ping_timeout
+        self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
+        self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
+        self._flushing: list[Session] = []
+        self._joined: tuple[list[Outgoing], bytes] = ([], b"")
+        self._hand_on: HandOn | None = None
+        self._on_close: Callable[[Session], None] | None = None
+        self._on_open: Callable[[Session], None] | None = None
 
-class WireJson:
-    """orjson for python-socketio; what orjson refuses to read is read, so that it can be answered.
+    def listen(
+        self, on_open: Callable[[Session], None], hand_on: HandOn, on_close: Callable[[Session], None]
+    ) -> None:
+        """Say who is told of sessions and their messages."""
+        self._on_open, self._hand_on, self._on_close = on_open, hand_on, on_close
 
-    A lone surrogate is such a case: the client deserves an error in its ack, not a lost packet.
-    """
+    # For sessions
 
-    @staticmethod
-    def dumps(value: Any, **_options: Any) -> str:
-        """Encode a value."""
-        return orjson.dumps(value).decode()
+    def flush_soon(self, session: Session) -> None:
+        """Write what the session has queued when this tick of the loop is over."""
+        if not self._flushing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._flushing.append(session)
 
-    @staticmethod
-    def loads(text: str, **_options: Any) -> Any:
-        """Decode a text; raise ValueError if it is not JSON."""
+    def _flush(self) -> None:
+        flushing, self._flushing = self._flushing, []
+        for session in flushing:
+            session.flush()
+        self._joined = ([], b"")
+
+    def join(self, unsent: list[Outgoing]) -> bytes:
+        """Return the frames as one; members of a room have the same ones, joined once."""
+        if len(unsent) == 1:
+            return unsent[0].frames
+        if self._joined[0] != unsent:
+            self._joined = (unsent, b"".join([outgoing.frames for outgoing in unsent]))
+        return self._joined[1]
+
+    def heard(self, session: Session) -> None:
+        """Begin the session's next heartbeat."""
+        self._pings.add(session)
+
+    def count_violation(self) -> None:
+        """Count a client that did not keep to the protocol."""
+        self.violations += 1
+        _log.info("a client broke the protocol and was closed")
+
+    async def hand_on(self, session: Session, message: str | bytes) -> None:
+        """Hand a message to the owner."""
+        if self._hand_on is not None:
+            await self._hand_on(session, message)
+
+    def forget(self, session: Session) -> None:
+        """Drop a closed session."""
+        self.sockets.pop(session.sid, None)
+        if self._on_close is not None:
+            self._on_close(session)
+
+    def _ping(self, session: Session) -> None:
+        if not session.closed:
+            session.ping()
+            self._pongs.add((session, session.pings))
+
+    def _expect_pong(self, pinged: tuple[Session, int]) -> None:
+        session, number = pinged
+        if not session.closed and session.pongs < number:
+            session.close(NORMAL)
+
+    async def close_all(self, code: int) -> None:
+        """Close every session's transport."""
+        self._pings.stop()
+        self._pongs.stop()
+        for session in list(self.sockets.values()):
+            session.close(code)
+
+    # Requests
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to the engine's path."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and not self._is_allowed(origin, request):
+            return _refuse(FORBIDDEN, 403)
+        response = await self._lead(request)
+        if origin is not None:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+            response.headers[hdrs.VARY] = hdrs.ORIGIN
+        return response
+
+    def _is_allowed(self, origin: str, request: web.Request) -> bool:
+        same = origin.partition("://")[2] == request.headers.get(hdrs.HOST)
+        return "*" in self.origins or origin in self.origins or same
+
+    async def _lead(self, request: web.Request) -> web.StreamResponse:
+        if request.method == hdrs.METH_OPTIONS:
+            return web.Response(status=204, headers={hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST"})
+        transport = request.query.get("transport")
+        if request.query.get("EIO") != "4":
+            return _refuse(BAD_VERSION)
+        if transport not in ("polling", websocket.NAME):
+            return _refuse(UNKNOWN_TRANSPORT)
+        if (transport == websocket.NAME) != _wants_websocket(request):
+            return _refuse(BAD_REQUEST)
+        sid = request.query.get("sid")
+        if sid is None:
+            return self._open(request)
+        session = self.sockets.get(sid)
+        if session is None:
+            return _refuse(UNKNOWN_SESSION)
+        return await self._continue(request, session)
+
+    def _open(self, request: web.Request) -> web.StreamResponse:
+        if request.method != hdrs.METH_GET:
+            return _refuse(BAD_METHOD)
+        session = Session(self, self.generate_id())
+        session.headers = {name: request.headers[name] for name in _CREDENTIALS if name in request.headers}
+        if _wants_websocket(request):
+            websocket.accept(request, lambda opened: self._carry(session, opened))
+        self._welcome(session)
+        return _text(self._hello(session, [websocket.NAME]))
+
+    def _carry(self, session: Session, opened: WebSocket) -> None:
+        opened.write(frame(TEXT, self._hello(session, [])))
+        session.use(opened)
+        self._welcome(session)
+
+    def _hello(self, session: Session, upgrades: list[str]) -> bytes:
+        """Return the OPEN packet (Engine.IO protocol, "Handshake"); times are in milliseconds."""
+        return b"0" + orjson.dumps(
+            {
+                "sid": session.sid,
+                "upgrades": upgrades,
+                "pingInterval": round(self._ping_interval * 1000),
+                "pingTimeout": round(self._ping_timeout * 1000),
+                "maxPayload": MAX_MESSAGE,
+            }
+        )
+
+    def _welcome(self, session: Session) -> None:
+        self.sockets[session.sid] = session
+        self._pings.add(session)
+        if self._on_open is not None:
+            self._on_open(session)
+
+    async def _continue(self, request: web.Request, session: Session) -> web.StreamResponse:
+        if _wants_websocket(request):
+            websocket.accept(request, session.probe)
+        if not session.is_polling:
+            return _refuse(BAD_REQUEST)
+        if request.method == hdrs.METH_GET:
+            return await _answer_poll(session)
+        if request.method == hdrs.METH_POST:
+            return await self._take_post(request, session)
+        return _refuse(BAD_REQUEST)
+
+    async def _take_post(self, request: web.Request, session: Session) -> web.StreamResponse:
+        """Take a payload whole, within bounds of size and time; what breaks them ends the session."""
+        if request.content_length is not None and request.content_length > MAX_MESSAGE:
+            session.violate()
+            return _refuse(BAD_REQUEST, 413)
         try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return json.loads(text, parse_constant=_refuse_constant)
+            async with asyncio.timeout(BODY_SECONDS):
+                payload = (await request.read()).decode()
+        except (TimeoutError, UnicodeDecodeError, web.HTTPException, ConnectionError):
+            session.violate()
+            return _refuse(BAD_REQUEST)
+        if len(payload) > MAX_MESSAGE or payload.count(SEPARATOR) >= MAX_PACKETS or not payload:
+            session.violate()
+            return _refuse(BAD_REQUEST)
+        session.receive_payload(payload)
+        return _refuse(BAD_REQUEST) if session.closed else _text(b"ok")
 
 
-class SocketConnection:
-    """One client in one namespace."""
-
-    def __init__(
-        self, sid: str, namespace: str, server_id: str, principal: Principal, fanout: Fanout, socket: Any
-    ) -> None:
-        self.id = sid
-        self.namespace = namespace
-        self.server_id = server_id
-        self.principal = principal
-        self.speaks_eliza = namespace == ELIZA_NAMESPACE
-        self.channels: set[str] = set()
-        self._fanout = fanout
-        self._socket = socket
-
-    @property
-    def principal_id(self) -> str:
-        """Whose connection it is."""
-        return self.principal.id
-
-    def send(self, packet: EnginePacket) -> None:
-        """Queue a packet behind everything that was sent before."""
-        if not self._socket.closed:
-            self._socket.queue.put_nowait(packet)
-
-    def emit(self, event: str, *arguments: Any) -> None:
-        """Send an event to this client alone."""
-        self.send(event_packet(self.namespace, event, *arguments))
-
-    def enter(self, channel_id: str) -> None:
-        """Deliver the channel's events to this client from now on."""
-        self._fanout.enter(self, channel_id)
-
-    def leave(self, channel_id: str) -> None:
-        """Deliver the channel's events no longer."""
-        self._fanout.leave(self, channel_id)
-
-    def is_in(self, channel_id: str) -> bool:
-        """Tell whether the channel's events are delivered to this client."""
-        return channel_id in self.channels
-
-    def whisper(self, channel_id: str, event: str, payload: dict[str, Any]) -> None:
-        """Send something ephemeral to the others in the channel."""
-        self._fanout.whisper(channel_id, event, payload, self)
+async def _answer_poll(session: Session) -> web.StreamResponse:
+    try:
+        return _text(await session.poll())
+    except ConnectionError:
+        return _refuse(BAD_REQUEST)
 
 
-class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
-    """The Socket.IO side of one node."""
-
-    def __init__(self, gate: Gate, fanout: Fanout, **options: Any) -> None:
-        super().__init__(
-            async_mode="aiohttp",
-            namespaces="*",
-            async_handlers=False,
-            json=WireJson,
-            max_http_buffer_size=MAX_PACKET,
-            logger=_stock_log,
-            engineio_logger=_stock_log,
-            **options,
-        )
-        self._gate = gate
-        self._fanout = fanout
-        self._connected: dict[tuple[str, str], SocketConnection] = {}
-
-    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        """Admit a client to a namespace, or tell it why not; nothing is sent to it before that."""
-        namespace = namespace or ELIZA_NAMESPACE
-        if (eio_sid, namespace) in self._connected:
-            return
-        try:
-            server_id, principal = await self._identify(eio_sid, namespace, data)
-        except ParleyError as error:
-            await self._refuse(eio_sid, namespace, error)
-        except Exception:  # noqa: BLE001
-            _log.exception("a connection could not be admitted")
-            await self._refuse(eio_sid, namespace, ParleyError())
-        else:
-            await self._accept(eio_sid, namespace, server_id, principal)
-
-    async def _handle_disconnect(
-        self, eio_sid: str, namespace: str | None, reason: str | None = None
-    ) -> None:
-        """Forget a client of a namespace."""
-        connection = self._connected.pop((eio_sid, namespace or ELIZA_NAMESPACE), None)
-        if connection is not None:
-            self._fanout.remove(connection)
-            await super()._handle_disconnect(eio_sid, namespace, reason)
-
-    async def _handle_event(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        ack_id: int | None,
-        data: Any,
-    ) -> None:
-        """Dispatch one event and acknowledge it, if the client asked for that."""
-        connection = self._connected.get((eio_sid, namespace or ELIZA_NAMESPACE))
-        if connection is None:
-            return
-        reply = await self._reply(connection, data)
-        if ack_id is not None:
-            ack = self.packet_class(
-                protocol.ACK, namespace=connection.namespace, id=ack_id, data=[reply], binary=False
-            )
-            await self._send_packet(eio_sid, ack)
-
-    async def _reply(self, connection: SocketConnection, data: Any) -> dict[str, Any]:
-        if not isinstance(data, list) or not data or not isinstance(data[0], str):
-            return envelope.failure(ValidationFailed("An event must be a list that begins with its name"))
-        dispatch = eliza.dispatch if connection.speaks_eliza else events.dispatch
-        return await dispatch(self._gate, connection, data[0], data[1:])
-
-    async def _identify(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str, Principal]:
-        """Return which server the client wants and who it is."""
-        headers = self.environ[eio_sid]["aiohttp.request"].headers
-        principal = await self._gate.credentials.of_handshake(auth, headers)
-        server_id = _server_id(namespace, auth)
-        await servers.require(self._gate.ctx, server_id)
-        return server_id, principal
-
-    async def _accept(self, eio_sid: str, namespace: str, server_id: str, principal: Principal) -> None:
-        # The transport may have gone while the credential was looked up.
-        if eio_sid not in self.environ or eio_sid not in self.eio.sockets:
-            return
-        sid = await self.manager.pre_connect(eio_sid, namespace)
-        connection = SocketConnection(
-            sid, namespace, server_id, principal, self._fanout, self.eio.sockets[eio_sid]
-        )
-        self._connected[eio_sid, namespace] = connection
-        await self._send_packet(
-            eio_sid, self.packet_class(protocol.CONNECT, {"sid": sid}, namespace=namespace)
-        )
-        await self.manager.connect(sid, namespace)
-        self._fanout.add(connection)
-        welcome = eliza.welcome if connection.speaks_eliza else events.welcome
-        await welcome(self._gate, connection)
-
-    async def _refuse(self, eio_sid: str, namespace: str, error: ParleyError) -> None:
-        reason = {"message": error.message, "data": {"code": error.code, "details": error.details}}
-        packet = self.packet_class(protocol.CONNECT_ERROR, data=reason, namespace=namespace)
-        await self._send_packet(eio_sid, packet)
-
-    async def close_all(self) -> None:
-        """Close every transport, without a word that would tell clients to stay away."""
-        for socket in list(self.eio.sockets.values()):
-            await socket.close(wait=False, abort=True)
-            socket.queue.put_nowait(None)  # ends the transport's writer, which closes the WebSocket
+def _wants_websocket(request: web.Request) -> bool:
+    return request.headers.get(hdrs.UPGRADE, "").lower() == websocket.NAME
 
 
-def _server_id(namespace: str, auth: Any) -> str:
-    """Return the message server that a namespace, or on ``/`` the handshake, names."""
-    if namespace == ELIZA_NAMESPACE:
-        stated = auth.get("serverId") if isinstance(auth, dict) else None
-        return stated.lower() if isinstance(stated, str) and is_uuid(stated) else DEFAULT_SERVER_ID
-    found = _SERVER_NAMESPACE.fullmatch(namespace)
-    if found is None:
-        raise NotFound(
-            f"Namespace '{namespace[:80]}' does not exist; use /servers/<id>", message="Invalid namespace"
-        )
-    return found[1].lower()
+def _text(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="text/plain", charset="utf-8")
+
+
+def _refuse(number: int, status: int = 400) -> web.Response:
+    body = orjson.dumps({"code": number, "message": _MEANINGS[number]})
+    return web.Response(body=body, status=status, content_type="application/json")

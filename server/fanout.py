@@ -7,17 +7,18 @@ events in the order in which they were sent.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import orjson
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as EnginePacket
 
 from handlers import eliza
 from rooms.publishing import Event
 from rooms.rows import Attendance, Message
+from server import packets
+from server.frames import Outgoing
 
 
 class Receiver(Protocol):
@@ -33,21 +34,11 @@ class Receiver(Protocol):
     def principal_id(self) -> str:
         """Whose connection it is."""
 
-    def send(self, packet: EnginePacket) -> None:
-        """Queue a packet; return at once."""
+    def send(self, outgoing: Outgoing) -> None:
+        """Queue packets; return at once."""
 
 
 Room = dict[Receiver, None]
-
-
-def event_packet(namespace: str, event: str, *arguments: Any) -> EnginePacket:
-    """Return a Socket.IO EVENT inside an Engine.IO MESSAGE (Socket.IO protocol v5, "Event")."""
-    return _packet(namespace, orjson.dumps([event, *arguments]))
-
-
-def _packet(namespace: str, arguments: bytes) -> EnginePacket:
-    prefix = "2" if namespace == "/" else f"2{namespace},"
-    return EnginePacket(MESSAGE, data=prefix + arguments.decode())
 
 
 class Fanout:
@@ -84,22 +75,23 @@ class Fanout:
             self._rooms.pop(channel_id, None)
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Deliver committed events, in order."""
-        for event in events:
-            if event.kind == "participant_joined":
-                self._admit(event)
-            if room := self._rooms.get(event.channel_id):
-                _deliver(event, room)
-            if event.kind == "participant_left":
-                self._expel(event)
+        """Deliver committed events, in order; neighbours of one channel leave as one."""
+        for channel_id, group in itertools.groupby(events, _place):
+            run = list(group)
+            if run[0].kind == "participant_joined":
+                self._admit(run[0])
+            if room := self._rooms.get(channel_id[0]):
+                _deliver(run, room)
+            if run[0].kind == "participant_left":
+                self._expel(run[0])
 
     def whisper(self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver) -> None:
         """Send something ephemeral to the native connections in the channel, except the sender."""
-        packet: EnginePacket | None = None
+        outgoing: Outgoing | None = None
         for receiver in self._rooms.get(channel_id, ()):
             if receiver is not sender and not receiver.speaks_eliza:
-                packet = packet or event_packet(receiver.namespace, name, payload)
-                receiver.send(packet)
+                outgoing = outgoing or packets.event(receiver.namespace, name, payload)
+                receiver.send(outgoing)
 
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
@@ -115,25 +107,44 @@ class Fanout:
         return list(self._connections.get((event.server_id, who), ()))
 
 
-def _deliver(event: Event, room: Room) -> None:
-    """Encode the event at most once per dialect and queue it for each receiver."""
-    native: EnginePacket | None = None
-    foreign: EnginePacket | None = None
-    message = event.subject if isinstance(event.subject, Message) else None
+def _place(event: Event) -> tuple[str, int]:
+    """Tell which events may leave together: those that move nobody, in one channel."""
+    moves = event.kind in ("participant_joined", "participant_left")
+    return event.channel_id, event.seq if moves else 0
+
+
+def _deliver(run: Sequence[Event], room: Room) -> None:
+    """Encode the events at most once per dialect and queue them for each receiver."""
+    native: Outgoing | None = None
+    foreign: Outgoing | None = None
+    origins = {event.origin.connection_id for event in run if event.origin}
     for receiver in room:
         if not receiver.speaks_eliza:
-            native = native or _packet(
-                receiver.namespace, b'["%b",%b]' % (event.kind.encode(), event.encoded)
-            )
+            native = native or _native(run, receiver.namespace)
             receiver.send(native)
-        elif message is not None:
-            if event.origin and event.origin.connection_id == receiver.id:
-                receiver.send(_broadcast(event, message, event.origin.client_message_id))
-            else:
-                foreign = foreign or _broadcast(event, message)
-                receiver.send(foreign)
+        elif receiver.id in origins:
+            receiver.send(_broadcasts(run, receiver.id))
+        else:
+            foreign = foreign or _broadcasts(run)
+            receiver.send(foreign)
 
 
-def _broadcast(event: Event, message: Message, client_message_id: str | None = None) -> EnginePacket:
-    payload = eliza.broadcast(event, message, client_message_id)
-    return event_packet("/", "messageBroadcast", payload)
+def _native(run: Sequence[Event], namespace: str) -> Outgoing:
+    return Outgoing(
+        *(
+            packets.raw_event_packet(namespace, b'["%b",%b]' % (event.kind.encode(), event.encoded))
+            for event in run
+        )
+    )
+
+
+def _broadcasts(run: Sequence[Event], receiver_id: str | None = None) -> Outgoing:
+    """Return the messages in elizaOS's form; their sender learns by which id its client knows them."""
+    found = []
+    for event in run:
+        if isinstance(event.subject, Message):
+            own = event.origin is not None and event.origin.connection_id == receiver_id
+            client_id = event.origin.client_message_id if own and event.origin else None
+            payload = eliza.broadcast(event, event.subject, client_id)
+            found.append(packets.raw_event_packet("/", orjson.dumps(["messageBroadcast", payload])))
+    return Outgoing(*found)

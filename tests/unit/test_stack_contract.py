@@ -1,20 +1,19 @@
-"""The private names of python-socketio and python-engineio that Parley uses are as it expects them."""
+"""The private names of python-socketio, python-engineio and aiohttp are as Parley uses them."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import engineio
-import pytest
 import socketio
-from engineio.async_socket import AsyncSocket
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as EnginePacket
+from aiohttp import web, web_protocol
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from socketio import packet as protocol
+
+from server import packets
 
 
 def test_the_pinned_versions_are_installed() -> None:
@@ -22,51 +21,57 @@ def test_the_pinned_versions_are_installed() -> None:
     assert (version("python-socketio"), version("python-engineio")) == ("5.18.1", "4.15.1")
 
 
-@pytest.mark.parametrize(
-    ("method", "parameters"),
-    [
-        (socketio.AsyncServer._handle_connect, ["self", "eio_sid", "namespace", "data"]),
-        (socketio.AsyncServer._handle_disconnect, ["self", "eio_sid", "namespace", "reason"]),
-        (socketio.AsyncServer._handle_event, ["self", "eio_sid", "namespace", "id", "data"]),
-        (socketio.AsyncServer._send_packet, ["self", "eio_sid", "pkt"]),
-        (socketio.AsyncManager.pre_connect, ["self", "eio_sid", "namespace"]),
-        (socketio.AsyncManager.connect, ["self", "sid", "namespace"]),
-    ],
-)
-def test_methods_that_are_overridden_or_called_have_their_form(
-    method: Callable[..., Any], parameters: list[str]
-) -> None:
-    """Each one is a coroutine function that takes these parameters in this order."""
-    assert inspect.iscoroutinefunction(method)
-    assert list(inspect.signature(method).parameters) == parameters
+def test_the_socketio_server_takes_its_engine_from_a_method() -> None:
+    """Overriding the method puts Parley's engine under python-socketio's server, with its options."""
+
+    class Engine(engineio.AsyncServer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{name: value for name, value in options.items() if name != "ping"})
+            self.ping = options["ping"]
+
+    class Server(socketio.AsyncServer):  # type: ignore[misc]
+        def _engineio_server_class(self) -> type[Engine]:
+            return Engine
+
+    assert isinstance(Server(ping=7).eio, Engine)
+    assert Server(ping=7).eio.ping == 7
 
 
-def test_events_are_passed_by_position() -> None:
-    """The dispatcher names the ack's id otherwise, which only positional calls permit."""
-    source = inspect.getsource(socketio.AsyncServer._handle_eio_message)
-    assert "self._handle_event(eio_sid, pkt.namespace, pkt.id," in source
+def test_the_engine_keeps_sessions_by_id_and_makes_ids() -> None:
+    """Sessions are kept where the library keeps its own, under ids that it makes."""
+    server = engineio.AsyncServer(async_mode="aiohttp")
+    assert server.sockets == {}
+    assert len({server.generate_id() for _ in range(100)}) == 100
 
 
-async def test_a_session_queues_what_it_sends_and_knows_that_it_is_closed() -> None:
-    """Fan-out appends to the session's queue, which the transport's writer empties in order."""
-    server = engineio.AsyncServer(async_mode="aiohttp", monitor_clients=False)
-    session = AsyncSocket(server, "sid")
-    assert isinstance(session.queue, asyncio.Queue)
-    assert session.closed is False
-    session.connected = True
-    await session.send(EnginePacket(MESSAGE, data="one"))
-    session.queue.put_nowait(EnginePacket(MESSAGE, data="two"))
-    assert [packet.data for packet in await session.poll()] == ["one", "two"]
+def test_aiohttp_lets_go_of_a_socket_that_was_taken() -> None:
+    """Without a transport, connection_lost only forgets; early bytes wait in _message_tail."""
+    handler = web_protocol.RequestHandler
+    assert list(inspect.signature(handler.connection_lost).parameters) == ["self", "exc"]
+    assert "_message_tail" in handler.__slots__
+    assert isinstance(inspect.getattr_static(web.BaseRequest, "protocol"), property)
 
 
-def test_a_server_keeps_its_sessions_and_environments_by_id() -> None:
-    """Admission looks the session and its handshake up by the Engine.IO id."""
-    server = socketio.AsyncServer(async_mode="aiohttp")
-    assert server.environ == {}
-    assert server.eio.sockets == {}
+async def test_the_frame_parser_hands_messages_to_its_queue_at_once() -> None:
+    """A subclass of the queue sees each message, and each fault, while the bytes are being fed."""
+    seen: list[object] = []
+
+    class Queue(WebSocketDataQueue):
+        def feed_data(self, data: Any, size: int) -> None:
+            seen.append(data.data)
+
+        def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+            seen.append(type(exc).__name__)
+
+    parser = WebSocketReader(Queue(None, 2**16, loop=asyncio.get_running_loop()), 100, False, True)  # type: ignore[arg-type]
+    parser.feed_data(b"\x81\x82\x00\x00\x00\x00hi")
+    parser.feed_data(b"\xc1\x80\x00\x00\x00\x00")
+    assert seen == ["hi", "WebSocketError"]
 
 
-def test_event_packets_look_as_they_are_prebuilt() -> None:
-    """The fan-out's own encoding of an EVENT equals the library's."""
-    packet = protocol.Packet(protocol.EVENT, data=["message", {"a": 1}], namespace="/servers/x")
-    assert packet.encode() == '2/servers/x,["message",{"a":1}]'
+def test_packets_are_written_as_the_library_writes_them() -> None:
+    """Prebuilt packets equal the library's own encoding."""
+    theirs = protocol.Packet(protocol.EVENT, data=["message", {"a": 1}], namespace="/servers/x")
+    assert packets.event("/servers/x", "message", {"a": 1}).packets == (b"4" + theirs.encode().encode(),)
+    theirs = protocol.Packet(protocol.ACK, data=[{"b": 2}], namespace="/servers/x", id=12)
+    assert packets.ack("/servers/x", 12, {"b": 2}).packets == (b"4" + theirs.encode().encode(),)

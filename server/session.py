@@ -1,0 +1,250 @@
+"""An Engine.IO session: one client, whichever transport carries it (Engine.IO protocol, revision 4).
+
+Packets are sent in one order, over polling or a WebSocket. What is sent within one tick of the loop
+leaves in one write. Messages are handed on in the order in which they came, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+from base64 import b64decode
+from collections import deque
+from typing import TYPE_CHECKING
+
+from server.frames import TEXT, Outgoing, frame
+from server.websocket import NORMAL, POLICY, PROTOCOL_ERROR, TRY_LATER, WebSocket
+
+if TYPE_CHECKING:
+    from server.engine import Engine
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
+
+# A client that has not yet made room for what it was sent is closed, and comes back.
+MAX_UNSENT = 1024 * 1024
+MAX_INBOX, INBOX_LOW = 256, 64
+PROBE_SECONDS = 10.0
+SEPARATOR = "\x1e"
+
+_PING = Outgoing(b"2")
+_NOOP = NOOP.encode()
+
+
+class Session:
+    """One client of the engine."""
+
+    __slots__ = (
+        "__weakref__",
+        "_engine",
+        "_farewell",
+        "_inbox",
+        "_poll",
+        "_probe",
+        "_reading_paused",
+        "_unsent",
+        "_unsent_bytes",
+        "_websocket",
+        "_worker",
+        "client",
+        "closed",
+        "headers",
+        "pings",
+        "pongs",
+        "sid",
+    )
+
+    def __init__(self, engine: Engine, sid: str) -> None:
+        self.sid = sid
+        self.closed = False
+        self.client: object = None  # whatever the engine's owner keeps for it
+        self.headers: dict[str, str] = {}
+        self.pings = self.pongs = 0
+        self._farewell: str | None = None
+        self._engine = engine
+        self._websocket: WebSocket | None = None
+        self._probe: WebSocket | None = None
+        self._poll: asyncio.Future[None] | None = None
+        self._unsent: list[Outgoing] = []
+        self._unsent_bytes = 0
+        self._inbox: deque[str | bytes] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._reading_paused = False
+
+    # Sending
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Queue packets; they leave at the end of this tick, or with the client's next poll."""
+        if self.closed or self._unsent_bytes > MAX_UNSENT:
+            return
+        if not self._unsent:
+            self._engine.flush_soon(self)
+        self._unsent.append(outgoing)
+        self._unsent_bytes += len(outgoing.frames)
+        if self._unsent_bytes + (self._websocket.waiting if self._websocket else 0) > MAX_UNSENT:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        """Close the session, but not in the middle of somebody's walk through a room."""
+        self._unsent_bytes = MAX_UNSENT + 1
+        asyncio.get_running_loop().call_soon(self.close, TRY_LATER)
+
+    def flush(self) -> None:
+        """Write what is queued to the WebSocket, or wake the poll that waits for it."""
+        if self.closed or not self._unsent or self._unsent_bytes > MAX_UNSENT:
+            return
+        if self._websocket is not None:
+            self._websocket.write(self._engine.join(self._unsent))
+            self._unsent = []
+            self._unsent_bytes = 0
+        elif self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def ping(self) -> None:
+        """Send a heartbeat."""
+        self.pings += 1
+        self.send(_PING)
+
+    async def poll(self) -> bytes:
+        """Wait until there is something to send and return it as the body of a poll's answer."""
+        if self._poll is not None:
+            self.close(PROTOCOL_ERROR, farewell=CLOSE)
+            raise ConnectionError("a second poll at the same time")
+        if not self._unsent and self._probe is None:
+            self._poll = asyncio.get_running_loop().create_future()
+            try:
+                await self._poll
+            finally:
+                self._poll = None
+        if self._farewell is not None:
+            return self._farewell.encode()
+        if self.closed:
+            # As any request of an unknown session: a packet that says "close" keeps some clients away.
+            raise ConnectionError("closed while the poll waited")
+        if self._probe is not None:
+            return _NOOP
+        packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
+        self._unsent = []
+        self._unsent_bytes = 0
+        return SEPARATOR.encode().join(packets)
+
+    # Receiving
+
+    def receive_payload(self, payload: str) -> None:
+        """Take the packets of one polling POST."""
+        for packet in payload.split(SEPARATOR):
+            if packet.startswith("b"):
+                self._receive_base64(packet[1:])
+            else:
+                self.receive(packet)
+
+    def _receive_base64(self, text: str) -> None:
+        try:
+            self.receive(b64decode(text, validate=True))
+        except binascii.Error:
+            self.violate()
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take one packet."""
+        if self.closed:
+            return
+        kind = packet[:1] if isinstance(packet, str) else MESSAGE
+        if kind == MESSAGE:
+            self._take(packet[1:] if isinstance(packet, str) else packet)
+        elif kind == PONG:
+            self._take_pong()
+        elif packet == CLOSE:
+            self.close(NORMAL, farewell=NOOP)
+        else:
+            self.violate()
+
+    def _take_pong(self) -> None:
+        """Count the answer to a heartbeat; nobody makes heartbeats come faster by answering twice."""
+        if self.pongs < self.pings:
+            self.pongs = self.pings
+            self._engine.heard(self)
+
+    def violate(self) -> None:
+        """Close a session whose client does not keep to the protocol."""
+        self._engine.count_violation()
+        self.close(PROTOCOL_ERROR)
+
+    def _take(self, message: str | bytes) -> None:
+        self._inbox.append(message)
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+        elif len(self._inbox) >= MAX_INBOX and self._websocket is not None and not self._reading_paused:
+            self._reading_paused = True
+            self._websocket.transport.pause_reading()
+
+    async def _work(self) -> None:
+        """Hand on messages one after the other, until none is left."""
+        while self._inbox and not self.closed:
+            message = self._inbox.popleft()
+            if self._reading_paused and len(self._inbox) <= INBOX_LOW and self._websocket is not None:
+                self._reading_paused = False
+                self._websocket.transport.resume_reading()
+            await self._engine.hand_on(self, message)
+        self._worker = None
+
+    # Transports
+
+    @property
+    def is_polling(self) -> bool:
+        """Tell whether no WebSocket carries the session yet."""
+        return self._websocket is None
+
+    def use(self, websocket: WebSocket) -> None:
+        """Let the WebSocket carry the session from now on."""
+        self._websocket, self._probe = websocket, None
+        websocket.on_message = self.receive
+        websocket.on_close = self._gone
+        if self._unsent:
+            self._engine.flush_soon(self)
+
+    def probe(self, websocket: WebSocket) -> None:
+        """Let a WebSocket prove itself; until then polling carries the session."""
+        if not self.is_polling:
+            websocket.close(POLICY)
+            return
+        asyncio.get_running_loop().call_later(PROBE_SECONDS, self._expect_proof, websocket)
+        websocket.on_message = lambda packet: self._prove(websocket, packet)
+
+    def _prove(self, websocket: WebSocket, packet: str | bytes) -> None:
+        if packet == PING + "probe" and self._websocket is None and self._probe is None and not self.closed:
+            self._probe = websocket
+            websocket.on_close = self._give_probe_up
+            websocket.write(frame(TEXT, b"3probe"))
+            if self._poll is not None and not self._poll.done():
+                self._poll.set_result(None)
+        elif packet == UPGRADE and self._probe is websocket:
+            self.use(websocket)
+        else:
+            websocket.close(PROTOCOL_ERROR)
+
+    def _expect_proof(self, websocket: WebSocket) -> None:
+        if self._websocket is not websocket:
+            websocket.close(POLICY)
+
+    def _give_probe_up(self) -> None:
+        self._probe = None
+
+    def _gone(self) -> None:
+        self.close(NORMAL)
+
+    def close(self, code: int, *, farewell: str | None = None) -> None:
+        """End the session: nothing more is sent or handed on, and its transport closes.
+
+        A poll that waits is answered with the ``farewell``, or as one of an unknown session.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._farewell = farewell
+        self._unsent, self._unsent_bytes = [], 0
+        self._inbox.clear()
+        for websocket in (self._websocket, self._probe):
+            if websocket is not None:
+                websocket.close(code)
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+        self._engine.forget(self)

@@ -1,0 +1,194 @@
+"""A WebSocket as an asyncio protocol: a library's compiled parser in, prebuilt frames out.
+
+The handshake arrives as an aiohttp request. Once it is answered the socket's protocol is exchanged
+and aiohttp's objects are let go, so that an idle connection costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable
+from typing import Any, NoReturn, cast
+
+from aiohttp import WSMsgType, web
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+from aiohttp.http_websocket import WebSocketError, WSMessage
+
+from server.frames import PONG, close_frame, frame
+
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, POLICY, TOO_BIG, RESTART, TRY_LATER = (
+    1000,
+    1001,
+    1002,
+    1008,
+    1009,
+    1012,
+    1013,
+)
+NAME = "websocket"
+MAX_MESSAGE = 1_000_000
+LINGER_SECONDS = 2.0
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SHORTEST_HEADER, _MASK = 2, 4
+_EXTRA_LENGTH = {126: 2, 127: 8}
+_QUEUE_LIMIT = 2**16
+
+
+class WebSocket(asyncio.Protocol):
+    """One client's WebSocket. ``on_message`` and ``on_close`` are whoever reads it at the moment."""
+
+    __slots__ = ("_head", "_parser", "_skip", "closed", "on_close", "on_message", "transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.closed = False
+        self.on_message: Callable[[str | bytes], None] = _ignore
+        self.on_close: Callable[[], None] = _nothing
+        self._head = b""  # of a frame whose header has not come whole
+        self._skip = 0  # bytes until the next frame begins
+        self._parser = WebSocketReader(_Messages(self), MAX_MESSAGE, False, True)
+
+    def write(self, frames: bytes) -> None:
+        """Send frames."""
+        if not self.closed:
+            self.transport.write(frames)
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes were written and have not left yet."""
+        return self.transport.get_write_buffer_size()
+
+    def close(self, code: int) -> None:
+        """Close the connection; what was written before still has a moment to leave."""
+        if self.closed:
+            return
+        self.transport.write(close_frame(code))
+        self.closed = True
+        self.transport.close()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.abort)
+
+    def abort(self) -> None:
+        """Drop the connection with all that waits."""
+        self.closed = True
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; called by the loop."""
+        if self.closed:
+            return
+        if not self._is_masked(data):
+            self._fail(PROTOCOL_ERROR)
+            return
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader that it is over; called by the loop."""
+        self.closed = True
+        on_close, self.on_close, self.on_message = self.on_close, _nothing, _ignore
+        on_close()
+
+    def handle(self, message: WSMessage) -> None:
+        """Act on one parsed message."""
+        if self.closed:
+            return
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self.on_message(message.data)
+        elif message.type is WSMsgType.PING:
+            self.write(frame(PONG, bytes(message.data)))
+            if self.waiting > MAX_MESSAGE:
+                self.abort()
+        elif message.type is WSMsgType.CLOSE:
+            self._fail(NORMAL)
+
+    def fail(self, error: BaseException) -> None:
+        """Close for a violation of the protocol."""
+        self._fail(error.code if isinstance(error, WebSocketError) else PROTOCOL_ERROR)
+
+    def _fail(self, code: int) -> None:
+        self.close(code)
+        self.on_message = _ignore
+
+    def _is_masked(self, data: bytes) -> bool:
+        """Tell whether every frame that begins in these bytes is masked, which the parser lets pass."""
+        if self._skip >= len(data):
+            self._skip -= len(data)
+            return True
+        view = self._head + data[self._skip :] if self._head or self._skip else data
+        at, size = 0, len(view)
+        while size - at >= _SHORTEST_HEADER:
+            second = view[at + 1]
+            if not second & 0x80:
+                return False
+            extra = _EXTRA_LENGTH.get(second & 0x7F, 0)
+            if size - at < _SHORTEST_HEADER + extra:
+                break
+            length = int.from_bytes(view[at + 2 : at + 2 + extra]) if extra else second & 0x7F
+            at += _SHORTEST_HEADER + extra + _MASK + length
+        self._head = view[at:]
+        self._skip = max(0, at - size)
+        return True
+
+
+class _Messages(WebSocketDataQueue):
+    """Where the parser puts messages: straight to the WebSocket, so that nothing is ever queued."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        super().__init__(cast(Any, None), _QUEUE_LIMIT, loop=asyncio.get_running_loop())
+        self._websocket = websocket
+
+    def feed_data(self, data: Any, size: int) -> None:
+        self._websocket.handle(data)
+
+    def feed_eof(self) -> None:
+        self._websocket.abort()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        self._websocket.fail(exc)
+
+
+def accept(request: web.Request, prepare: Callable[[WebSocket], None]) -> NoReturn:
+    """Answer the handshake and take the socket from aiohttp; the request ends here.
+
+    ``prepare`` sets the new WebSocket's readers. Raises HTTPBadRequest for a handshake that is none.
+    """
+    answer = _handshake(request)
+    protocol, transport = request.protocol, cast(asyncio.Transport, request.transport)
+    websocket = WebSocket(transport)
+    early, protocol._message_tail = protocol._message_tail, b""
+    protocol.transport = None
+    protocol.connection_lost(None)
+    transport.set_protocol(websocket)
+    transport.write(answer)
+    prepare(websocket)
+    if early:
+        websocket.data_received(early)
+    # What aiohttp would still do for this request, it must not: the socket is not its own any more.
+    raise asyncio.CancelledError
+
+
+def _handshake(request: web.Request) -> bytes:
+    """Return the answer to a handshake (RFC 6455, 4.2.2); no extension is ever accepted."""
+    key = request.headers.get("Sec-WebSocket-Key", "")
+    try:
+        is_key = len(base64.b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        is_key = False
+    if not is_key or request.headers.get("Sec-WebSocket-Version") != "13" or request.transport is None:
+        raise web.HTTPBadRequest(text="This is no WebSocket handshake of version 13")
+    accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"
+    )
+
+
+def _ignore(_message: str | bytes) -> None:
+    """Nobody reads."""
+
+
+def _nothing() -> None:
+    """Nobody asked."""
