@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from rooms.errors import Unavailable
 
@@ -141,13 +141,20 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+# Connection trouble, out of resources, an operator's intervention, a broken system (SQLSTATE classes).
+_AWAY_STATES = ("08", "53", "57", "58")
+
+
 def _told_apart(error: Exception) -> Exception:
     """Tell a database that is away from one that refuses a value: only the first passes by itself.
 
     asyncpg reports a value that it cannot encode as an InterfaceError, like a lost connection.
     """
-    away = not isinstance(error, DBAPIError) or error.connection_invalidated
-    return Unavailable() if away or isinstance(error, OperationalError) else error
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return Unavailable()
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    away = isinstance(error, OperationalError) or state.startswith(_AWAY_STATES)
+    return Unavailable() if away else error
 
 
 class PostgresDatabase:
@@ -159,19 +166,27 @@ class PostgresDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on a pooled connection."""
-        try:
-            async with self._engine.connect() as connection:
-                return await connection.run_sync(work)
-        except (DBAPIError, PoolTimeout, OSError) as error:
-            raise _told_apart(error) from error
+        return await self._run(work)
 
     async def write(self, work: Work[T]) -> T:
         """Run the work and commit on a pooled connection."""
+        return await self._run(_run_write, work)
+
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        connection = await self._connect()
         try:
-            async with self._engine.connect() as connection:
-                return await connection.run_sync(_run_write, work)
-        except (DBAPIError, PoolTimeout, OSError) as error:
+            return await connection.run_sync(function, *arguments)
+        except (DBAPIError, OSError) as error:
             raise _told_apart(error) from error
+        finally:
+            await connection.close()
+
+    async def _connect(self) -> AsyncConnection:
+        # Whatever keeps a connection from being made, the work was not to blame.
+        try:
+            return await self._engine.connect()
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise Unavailable from error
 
     async def close(self) -> None:
         """Close the pool."""

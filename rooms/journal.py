@@ -37,6 +37,7 @@ Clock = Callable[[], float]
 
 MAX_BATCH = 256
 MAX_WAITING = 20_000
+SETTLE_SECONDS = 0.2
 
 _log = logging.getLogger("parley.journal")
 
@@ -223,15 +224,23 @@ class Journal:
             self._accept(attempt)
 
     async def _settle(self, attempt: _Attempt) -> None:
-        """Find out whether a commit without an answer took place, and answer accordingly."""
-        try:
-            stored = await self._database.read(attempt.is_stored)
-        except Unavailable:
-            stored = False
-        if stored:
-            self._accept(attempt)
-        else:
-            _resolve_all(attempt.batch, Unavailable())
+        """Find out whether a commit without an answer took place, and answer accordingly.
+
+        Nobody waits for a database that is away; but nothing else is written before it has told,
+        because what it did store must be published first.
+        """
+        while not self._closing:
+            try:
+                stored = await self._database.read(attempt.is_stored)
+            except Unavailable as error:
+                _resolve_all([*attempt.batch, *self._waiting], error)
+                self._waiting.clear()
+                await asyncio.sleep(SETTLE_SECONDS)
+                continue
+            if stored:
+                self._accept(attempt)
+            break
+        _resolve_all(attempt.batch, Unavailable())
 
     def _accept(self, attempt: _Attempt) -> None:
         try:

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from rooms import participants, rules, store
+from rooms import rules, store
 from rooms.context import Context
 from rooms.errors import AuthenticationFailed, NotFound, ValidationFailed
 from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
-from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.tables import ApiKey
 
@@ -29,7 +28,7 @@ SIGN_IN_MS = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class KeyDraft:
-    """A key that is to be made; ``name`` also names the user or agent in the registry."""
+    """A key that is to be made; the registry knows its holder by this kind and name from then on."""
 
     kind: Kind
     principal_id: str
@@ -104,8 +103,13 @@ def _digest(secret: str) -> bytes:
 def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
     draft, secret = wanted
     if draft.kind is not Kind.SERVICE:
-        newcomer = Newcomer(draft.principal_id, kind=draft.kind, name=draft.name)
-        participants.register(transaction, newcomer)
+        holder = {
+            "id": draft.principal_id,
+            "kind": draft.kind,
+            "name": draft.name,
+            "created_at": transaction.now,
+        }
+        store.put_entity(transaction.connection, holder)
     row = ApiKey(
         id=new_id(),
         prefix=secret[:SHOWN],
@@ -139,7 +143,9 @@ def _exchange(transaction: Transaction, wanted: tuple[str, str]) -> ApiKey:
             "The code is spent or too old; make another: parley keys create --kind user --id NAME --sign-in",
             message="Invalid sign-in code",
         )
-    return _create(transaction, (KeyDraft(Kind.USER, found.principal_id, "browser"), secret))
+    known = store.find_entities(transaction.connection, [found.principal_id]).get(found.principal_id)
+    name = known.name if known else found.principal_id
+    return _create(transaction, (KeyDraft(Kind.USER, found.principal_id, name), secret))
 
 
 _create_all = one_by_one(_create)

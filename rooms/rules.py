@@ -6,7 +6,6 @@ pydantic where a request enters; what depends on who asks (the length of a conte
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from typing import Annotated, Any
@@ -29,6 +28,7 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_LEVELS = 5
 MAX_RAW_MESSAGE_BYTES = 64 * 1024
 MAX_RAW_MESSAGE_LEVELS = 20
+SMALLEST_NUMBER, BIGGEST_NUMBER = -(2**63), 2**64  # parsers disagree about what lies beyond
 IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
 
 ATTACHMENT_TYPES = frozenset(
@@ -128,8 +128,8 @@ def _json_object(value: dict[str, Any], *, max_levels: int, max_bytes: int) -> d
         # Both databases refuse NUL and surrogates; other characters are the client's business here.
         if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
             raise ValueError("must not contain NUL or lone surrogates")
-    if not all(math.isfinite(number) for number in _floats(value)):
-        raise ValueError("must not contain NaN, or numbers that are too large")
+    if not all(SMALLEST_NUMBER < number < BIGGEST_NUMBER for number in _floats(value)):
+        raise ValueError("must hold finite numbers of at most 64 bits")
     try:
         size = len(orjson.dumps(value))
     except TypeError as error:

@@ -233,6 +233,17 @@ _ADD_ENTITY = text(
 )
 
 
+_PUT_ENTITY = text(
+    "INSERT INTO entities (id, kind, name, created_at) VALUES (:id, :kind, :name, :created_at)"
+    " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name"
+)
+
+
+def put_entity(connection: Connection, row: Row) -> None:
+    """Register an entity, or correct what is registered."""
+    connection.execute(_PUT_ENTITY, row)
+
+
 def add_entities(connection: Connection, rows: Sequence[Row]) -> None:
     """Register entities; one that exists already stays as it is."""
     if rows:

@@ -126,8 +126,11 @@ def _lock(settings: Settings) -> IO[str] | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     path = Path(f"{parsed.database}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = path.open("w")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("w")
+    except OSError as error:
+        raise BadSetting(f"Cannot write to {path.parent}: {error.strerror}; set PARLEY_DATA_DIR") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -142,5 +145,11 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        raise BadSetting(
+            f"PARLEY_TLS_CERT={settings.tls_cert} and PARLEY_TLS_KEY={settings.tls_key} "
+            f"must be a certificate and its key in PEM: {error.strerror or error}"
+        ) from None
     return context

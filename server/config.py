@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -197,6 +198,17 @@ def load(**overrides: Any) -> Settings:
         raise BadSetting("\n".join(_sentence(one) for one in error.errors(include_url=False))) from None
 
 
+def _variable(location: str) -> str:
+    """Return the variable that was set, for a field that can be set by several."""
+    for name, field in Settings.model_fields.items():
+        names = [str(choice) for choice in getattr(field.validation_alias, "choices", ())]
+        if location == name or location in names:
+            return next(
+                (one for one in names if one in os.environ), names[0] if names else f"PARLEY_{name.upper()}"
+            )
+    return location
+
+
 _HIDDEN = frozenset(
     {"PARLEY_SECRET", "PARLEY_JWT_SECRET", "ELIZA_SERVER_AUTH_TOKEN", "DATABASE_URL", "REDIS_URL"}
 )
@@ -206,8 +218,7 @@ def _sentence(error: ErrorDetails | Mapping[str, Any]) -> str:
     said = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return said
-    name = str(error["loc"][0])
-    name = name if name.isupper() else f"PARLEY_{name.upper()}"
+    name = _variable(str(error["loc"][0]))
     said = (
         said.replace("Input should be", "must be")
         .replace("String should", "must")

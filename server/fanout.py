@@ -87,11 +87,13 @@ class Fanout:
 
     def whisper(self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver) -> None:
         """Send something ephemeral to the native connections in the channel, except the sender."""
-        outgoing: Outgoing | None = None
+        encoded: dict[str, Outgoing] = {}
         for receiver in self._rooms.get(channel_id, ()):
-            if receiver is not sender and not receiver.speaks_eliza:
-                outgoing = outgoing or packets.event(receiver.namespace, name, payload)
-                receiver.send(outgoing)
+            if receiver is sender or receiver.speaks_eliza:
+                continue
+            if receiver.namespace not in encoded:
+                encoded[receiver.namespace] = packets.event(receiver.namespace, name, payload)
+            receiver.send(encoded[receiver.namespace])
 
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
@@ -114,19 +116,18 @@ def _place(event: Event) -> tuple[str, int]:
 
 
 def _deliver(run: Sequence[Event], room: Room) -> None:
-    """Encode the events at most once per dialect and queue them for each receiver."""
-    native: Outgoing | None = None
-    foreign: Outgoing | None = None
-    origins = {event.origin.connection_id for event in run if event.origin}
+    """Encode the events at most once per namespace, and so per dialect, and queue them for everybody."""
+    encoded: dict[str, Outgoing] = {}
+    senders = {event.origin.connection_id for event in run if event.origin}
     for receiver in room:
-        if not receiver.speaks_eliza:
-            native = native or _native(run, receiver.namespace)
-            receiver.send(native)
-        elif receiver.id in origins:
+        if receiver.speaks_eliza and receiver.id in senders:
             receiver.send(_broadcasts(run, receiver.id))
-        else:
-            foreign = foreign or _broadcasts(run)
-            receiver.send(foreign)
+            continue
+        outgoing = encoded.get(receiver.namespace)
+        if outgoing is None:
+            outgoing = _broadcasts(run) if receiver.speaks_eliza else _native(run, receiver.namespace)
+            encoded[receiver.namespace] = outgoing
+        receiver.send(outgoing)
 
 
 def _native(run: Sequence[Event], namespace: str) -> Outgoing:

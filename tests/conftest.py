@@ -1,11 +1,14 @@
 """The fixtures that all kinds of tests share."""
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests import services
+from tests import running, services
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +54,27 @@ def node() -> str:
     if not (services.COMPAT / "node_modules" / "socket.io-client").is_dir():
         services.missing("the npm clients (npm ci in tests/compat, or scripts/test)")
     return services.find_node() or services.missing("node and npm (Debian: npm)")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests away from them."""
+    for name in list(filter(running.is_setting, os.environ)):
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[running.Start]:
+    """Give a function that starts a node with settings, on this test's data directory unless told."""
+    async with AsyncExitStack() as stack:
+
+        async def start_with(data_dir: Path = tmp_path / "data", **settings: object) -> running.Parley:
+            return await stack.enter_async_context(running.running_parley(data_dir, **settings))
+
+        yield start_with
+
+
+@pytest.fixture
+async def parley(start: running.Start) -> running.Parley:
+    """Run a node with an empty database and without rate limits."""
+    return await start()

@@ -1,0 +1,85 @@
+"""For each route of the table, a request that succeeds."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.http import Route
+from handlers.routes import ROUTES
+from rooms import keys
+from rooms.rules import DEFAULT_SERVER_ID
+from tests.rest import Reply, Rest
+from tests.running import Parley
+
+_numbers = itertools.count(1)
+
+WITH_BODY = [route for route in ROUTES if route.body is not None]
+PRIVATE = [route for route in ROUTES if not route.public]
+
+
+def name(route: Route) -> str:
+    """Return what a failing test calls the route."""
+    return f"{route.method} {route.path}"
+
+
+@dataclass(frozen=True)
+class World:
+    """What the samples refer to: a channel of the default server, with one participant."""
+
+    parley: Parley
+    channel_id: str
+    member: str = "ann"
+
+    def path(self, route: Route) -> str:
+        """Return the route's path about the things of this world."""
+        return route.path.format(
+            channel_id=self.channel_id, server_id=DEFAULT_SERVER_ID, entity_id=self.member
+        )
+
+    async def request(self, client: Rest, route: Route) -> Reply:
+        """Send the route's sample."""
+        body = await BODIES[route.method, route.path](self) if route.body else None
+        return await client.request(route.method, self.path(route), **({"json": body} if body else {}))
+
+
+async def new_world(parley: Parley) -> World:
+    """Create what the samples refer to, with two messages in it."""
+    channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member)
+    for text in ("first", "second"):
+        assert (await parley.service.submit(channel_id, text, author_id=World.member)).status == 201
+    return World(parley, channel_id)
+
+
+async def _message(world: World) -> dict[str, Any]:
+    return {"channel_id": world.channel_id, "author_id": world.member, "content": "hello"}
+
+
+async def _batch(world: World) -> dict[str, Any]:
+    return {"messages": [await _message(world), {"channel_id": world.channel_id}]}
+
+
+async def _server(_world: World) -> dict[str, Any]:
+    return {"name": "Acme", "metadata": {"plan": "free"}}
+
+
+async def _channel(_world: World) -> dict[str, Any]:
+    return {"name": f"new-{next(_numbers)}", "serverId": DEFAULT_SERVER_ID, "description": "A new one"}
+
+
+async def _participant(_world: World) -> dict[str, Any]:
+    return {"userId": f"guest-{next(_numbers)}"}
+
+
+async def _code(world: World) -> dict[str, Any]:
+    return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
+
+
+BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
+    ("POST", "/api/messaging/submit"): _message,
+    ("POST", "/api/messaging/submit/batch"): _batch,
+    ("POST", "/api/messaging/message-servers"): _server,
+    ("POST", "/api/messaging/central-channels"): _channel,
+    ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,
+    ("POST", "/api/auth/sign-in"): _code,
+}

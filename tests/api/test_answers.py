@@ -1,0 +1,87 @@
+"""Every route answers what its schema says, in both dialects."""
+
+import re
+from typing import Any
+
+import pytest
+
+from handlers.routes import ROUTES
+from tests.api.samples import BODIES, WITH_BODY, name, new_world
+from tests.rest import API, Rest
+from tests.running import Parley
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture(params=["documented", "eliza"])
+def client(request: pytest.FixtureRequest, parley: Parley) -> Rest:
+    """Give a client with every right, in each dialect."""
+    return parley.service if request.param == "documented" else parley.service.in_elizas_dialect()
+
+
+def times(value: Any) -> list[tuple[str, Any]]:
+    """Return every field of the answer that holds a time, at any depth."""
+    if isinstance(value, list):
+        return [found for item in value for found in times(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [(key, item) for key, item in value.items() if re.search(r"(At|_at)$", key)]
+    return own + [found for item in value.values() for found in times(item)]
+
+
+def is_well_written(key: str, moment: Any, *, in_seconds: bool) -> bool:
+    """Tell whether a time has the form that its field's name and the dialect ask for."""
+    if key.endswith("_at"):
+        return type(moment) is int and moment > 10**12
+    if in_seconds:
+        return type(moment) is int and 10**9 < moment < 10**10
+    return isinstance(moment, str) and ISO.fullmatch(moment) is not None
+
+
+def test_every_route_with_a_body_has_a_sample() -> None:
+    """A new route comes with a request that shows how it succeeds."""
+    assert set(BODIES) == {(route.method, route.path) for route in WITH_BODY}
+
+
+def test_the_table_has_every_route_once() -> None:
+    """No method and path stand in the table twice."""
+    assert len({name(route) for route in ROUTES}) == len(ROUTES)
+
+
+async def test_an_answer_has_the_form_that_its_route_documents(parley: Parley, client: Rest) -> None:
+    """The status is the documented one and ``data`` is valid to the letter."""
+    world = await new_world(parley)
+    for route in ROUTES:
+        reply = await world.request(client, route)
+        assert reply.status == route.status, name(route)
+        assert set(reply.body) == {"success", "data"}, name(route)
+        route.answer.model_validate(reply.data, strict=True)
+
+
+async def test_times_follow_the_dialect(parley: Parley, client: Rest) -> None:
+    """Times are epoch seconds for Bearer, ISO 8601 for others, and milliseconds where spelled ``_at``."""
+    world = await new_world(parley)
+    seen = set()
+    for route in ROUTES:
+        for key, moment in times((await world.request(client, route)).data):
+            seen.add(key)
+            assert is_well_written(key, moment, in_seconds="Authorization" in client.headers), name(route)
+    assert seen == {"createdAt", "created_at", "updatedAt", "updated_at", "joinedAt"}
+
+
+async def test_the_accept_header_never_changes_an_answer(parley: Parley, client: Rest) -> None:
+    """Whatever a client accepts, the dialect follows its credential alone."""
+    world = await new_world(parley)
+    first = await client.history(world.channel_id)
+    for accepted in ("text/html", "application/xml", "*/*;q=0"):
+        assert (await client.having(Accept=accepted).history(world.channel_id)).raw == first.raw
+
+
+async def test_participants_are_described_or_named_by_dialect(parley: Parley) -> None:
+    """Clients of elizaOS get a list of ids, others get objects, of the same people in the same order."""
+    world = await new_world(parley)
+    await parley.service.add(world.channel_id, "ben")
+    path = f"{API}/channels/{world.channel_id}/participants"
+    described = (await parley.service.get(path)).data["participants"]
+    assert [participant["userId"] for participant in described] == ["ann", "ben"]
+    assert (await parley.service.in_elizas_dialect().get(path)).data == ["ann", "ben"]

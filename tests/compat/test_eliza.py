@@ -1,0 +1,243 @@
+"""elizaOS's dialect on ``/``: its clients get what they know, and what they lack beside it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from rooms.principals import Kind
+from rooms.rules import DEFAULT_SERVER_ID
+from tests.rest import API
+from tests.running import Parley, Start
+from tests.talking import ELIZA, NATIVE, Talker, talking
+
+NOWHERE = "11111111-2222-3333-4444-555555555555"
+SERVER = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+async def connect(parley: Parley) -> AsyncIterator[Connect]:
+    """Give a function that connects a user by its id as elizaOS's clients do."""
+    async with AsyncExitStack() as stack:
+
+        async def connect_user(who: str, namespace: str = ELIZA, **auth: str) -> Talker:
+            secret = await parley.key(Kind.USER, who)
+            shown = {"apiKey": secret, "entityId": who, **auth}
+            return await stack.enter_async_context(talking(parley.url, shown, namespace))
+
+        yield connect_user
+
+
+@pytest.fixture
+async def channel_id(parley: Parley) -> str:
+    """Give a channel of two users."""
+    return await parley.service.new_channel("talk", "ann", "ben")
+
+
+def payload(channel_id: str, **fields: Any) -> dict[str, Any]:
+    """Return what the official web client sends, with these fields changed; None leaves one out."""
+    everything = {
+        "senderId": "ann",
+        "senderName": "user",
+        "message": "hello",
+        "channelId": channel_id,
+        "roomId": channel_id,
+        "messageServerId": DEFAULT_SERVER_ID,
+        "messageId": "local-1",
+        "source": "client_chat",
+        "attachments": [],
+        "metadata": {"channelType": "DM", "isDm": True, "targetUserId": "ben"},
+        **fields,
+    }
+    return {name: value for name, value in everything.items() if value is not None}
+
+
+async def send(talker: Talker, channel_id: str, **fields: Any) -> Any:
+    """Send a message and return the ack."""
+    return await talker.call("message", {"type": 2, "payload": payload(channel_id, **fields)})
+
+
+async def test_a_new_connection_is_greeted(connect: Connect) -> None:
+    """``connection_established`` and ``authenticated`` come first, as elizaOS sends them."""
+    ann = await connect("ann")
+    await ann.settle()
+    assert [event for event, _ in ann.heard] == [
+        "connection_established",
+        "authenticated",
+        "messageError",  # for the event that settles
+    ]
+    assert ann.all("connection_established")[0]["socketId"]
+    (authenticated,) = ann.all("authenticated")
+    assert authenticated["entityId"] == "ann"
+    assert type(authenticated["timestamp"]) is int
+
+
+@pytest.mark.parametrize("form", ["message", "1"])
+@pytest.mark.parametrize("field", ["channelId", "roomId"])
+async def test_a_room_is_joined_in_each_form(
+    connect: Connect, channel_id: str, form: str, field: str
+) -> None:
+    """``message {type: 1}`` and ``1`` do the same; both confirmations and the ack say so."""
+    ann = await connect("ann")
+    body = {field: channel_id, "entityId": "ann"}
+    ack = await ann.call(form, {"type": 1, "payload": body} if form == "message" else body)
+    assert ack["success"] is True
+    (joined,), (room,) = await ann.wait_for("channel_joined"), await ann.wait_for("room_joined")
+    assert joined == room == ack["data"]
+    assert (joined["channelId"], joined["roomId"]) == (channel_id, channel_id)
+    assert "successfully joined channel" in joined["message"]
+
+
+async def test_the_senders_own_copy_names_its_message(connect: Connect, channel_id: str) -> None:
+    """The sender's copy carries clientMessageId; the others', and its own other tab's, do not."""
+    ann, tab, ben = await connect("ann"), await connect("ann"), await connect("ben")
+    ack = await send(ann, channel_id)
+    (own,) = await ann.wait_for("messageBroadcast")
+    assert own["clientMessageId"] == "local-1"
+    for talker in (tab, ben):
+        (heard,) = await talker.wait_for("messageBroadcast")
+        assert "clientMessageId" not in heard
+        assert {**heard, "clientMessageId": "local-1"} == own
+    (confirmed,) = await ann.wait_for("messageAck")
+    assert confirmed == {
+        "clientMessageId": "local-1",
+        "messageId": own["id"],
+        "status": "received_by_server_and_processing",
+        "channelId": channel_id,
+        "roomId": channel_id,
+    }
+    assert ack["data"] == {**confirmed, "seq": own["seq"]}
+    for talker in (tab, ben):
+        await talker.settle()
+        assert talker.all("messageAck") == []
+
+
+async def test_a_broadcast_has_the_fields_that_the_web_client_reads(
+    connect: Connect, channel_id: str
+) -> None:
+    """Ids, names, text, room, server in each spelling, time in milliseconds, source and attachments."""
+    ann, ben = await connect("ann"), await connect("ben")
+    attachments = [{"url": "https://example.com/a.png", "contentType": "image", "id": "1", "title": "A"}]
+    await send(ann, channel_id, attachments=attachments, metadata={"thought": "hm", "actions": ["REPLY"]})
+    (heard,) = await ben.wait_for("messageBroadcast")
+    assert (heard["senderId"], heard["senderName"], heard["text"]) == ("ann", "user", "hello")
+    assert (heard["channelId"], heard["roomId"]) == (channel_id, channel_id)
+    assert {heard["serverId"], heard["messageServerId"]} == {DEFAULT_SERVER_ID}
+    assert heard["createdAt"] > 10**12
+    assert (heard["source"], heard["attachments"]) == ("client_chat", attachments)
+    assert (heard["thought"], heard["actions"]) == ("hm", ["REPLY"])
+
+
+async def test_a_registered_name_is_not_overridden(parley: Parley, connect: Connect, channel_id: str) -> None:
+    """Who has a name of its own is called by it, whatever the client calls itself."""
+    auth = {"token": await parley.key(Kind.USER, "zoe", "Zoe Smith")}
+    await parley.service.add(channel_id, "zoe")
+    ben = await connect("ben")
+    async with talking(parley.url, auth, ELIZA) as zoe:
+        await send(zoe, channel_id, senderId="zoe", senderName="admin")
+    assert (await ben.wait_for("messageBroadcast"))[0]["senderName"] == "Zoe Smith"
+
+
+async def test_both_dialects_hear_the_same_messages(connect: Connect, channel_id: str) -> None:
+    """What is said on ``/`` is heard on the native namespace and the reverse, in one order."""
+    ann, native, foreign = await connect("ann"), await connect("ben", NATIVE), await connect("ben")
+    for n in range(5):
+        await send(ann, channel_id, message=f"{n} foreign", messageId=None)
+        await native.data("submit", {"channel_id": channel_id, "content": f"{n} native"})
+    heard = [
+        (message["seq"], message["id"], message["text"]) for message in await native.wait_for("message", 10)
+    ]
+    for talker in (ann, foreign):
+        copies = await talker.wait_for("messageBroadcast", 10)
+        assert [(copy["seq"], copy["id"], copy["text"]) for copy in copies] == heard
+    assert [text for _, _, text in heard] == [f"{n} {way}" for n in range(5) for way in ("foreign", "native")]
+
+
+async def test_a_message_by_rest_is_broadcast(parley: Parley, connect: Connect, channel_id: str) -> None:
+    """An agent's reply that comes through POST /submit reaches the web client under its own id."""
+    ann = await connect("ann")
+    body = {
+        "channel_id": channel_id,
+        "message_server_id": DEFAULT_SERVER_ID,
+        "author_id": "bot",
+        "content": "hi",
+        "source_type": "agent_response",
+        "raw_message": {"text": "hi"},
+        "metadata": {"agent_name": "Helper", "thought": "easy"},
+    }
+    stored = (await parley.service.in_elizas_dialect().post(f"{API}/submit", body)).data
+    (heard,) = await ann.wait_for("messageBroadcast")
+    assert (heard["id"], heard["senderId"], heard["senderName"]) == (stored["id"], "bot", "Helper")
+    assert (heard["thought"], heard["rawMessage"]) == ("easy", {"text": "hi"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"senderId": "ben"}, "PERMISSION_DENIED"),
+        ({"channelId": NOWHERE}, "RESOURCE_NOT_FOUND"),
+        ({"messageServerId": NOWHERE}, "RESOURCE_NOT_FOUND"),
+        ({"channelId": "x"}, "VALIDATION_ERROR"),
+        ({"channelId": None, "roomId": None}, "VALIDATION_ERROR"),
+        ({"message": None}, "VALIDATION_ERROR"),
+        ({"message": ""}, "VALIDATION_ERROR"),
+        ({"message": "x" * 4_001}, "VALIDATION_ERROR"),
+        ({"message": {"text": "x"}}, "VALIDATION_ERROR"),
+        ({"attachments": "x"}, "VALIDATION_ERROR"),
+        ({"metadata": {"a b": 1}}, "VALIDATION_ERROR"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_is_refused_is_told_twice(
+    parley: Parley, connect: Connect, channel_id: str, fields: dict[str, Any], code: str
+) -> None:
+    """``messageError`` reaches clients that know no acks, the ack has the code, nobody hears anything."""
+    ann, ben = await connect("ann"), await connect("ben")
+    ack = await send(ann, channel_id, **fields)
+    assert (ack["success"], ack["error"]["code"]) == (False, code)
+    (error,) = await ann.wait_for("messageError")
+    assert error == {"error": f"{ack['error']['message']}: {ack['error']['details']}"}
+    assert ann.all("messageAck") == []
+    await ben.settle()
+    assert ben.all("messageBroadcast") == []
+    assert await parley.service.texts(channel_id) == []
+
+
+async def test_a_strangers_room_is_not_joined(connect: Connect, channel_id: str) -> None:
+    """Joining somebody else's room fails like joining one that does not exist."""
+    eve = await connect("eve")
+    for wanted in (channel_id, NOWHERE):
+        ack = await eve.call("message", {"type": 1, "payload": {"channelId": wanted, "entityId": "ann"}})
+        assert ack["error"]["code"] == "RESOURCE_NOT_FOUND"
+    errors = await eve.wait_for("messageError", 2)
+    assert errors[0]["error"].replace(channel_id, NOWHERE) == errors[1]["error"]
+    assert eve.all("channel_joined") == eve.all("room_joined") == []
+
+
+async def test_the_handshake_may_name_another_server(parley: Parley, connect: Connect) -> None:
+    """With ``auth.serverId`` the root namespace is that server."""
+    body = {"id": SERVER, "name": "two"}
+    assert (await parley.service.post(f"{API}/message-servers", body)).status == 201
+    channel_id = await parley.service.new_channel("talk", "ann", serverId=SERVER)
+    ann, elsewhere = await connect("ann", serverId=SERVER.upper()), await connect("ann")
+    assert (await send(ann, channel_id, messageServerId=SERVER))["success"] is True
+    (heard,) = await ann.wait_for("messageBroadcast")
+    assert heard["messageServerId"] == SERVER
+    await elsewhere.settle()
+    assert elsewhere.all("messageBroadcast") == []
+
+
+async def test_a_client_without_any_auth_is_served_in_open_mode(start: Start) -> None:
+    """Old clients connect without a handshake and name the sender in each message."""
+    parley = await start(auth="open")
+    channel_id = await parley.anonymous.new_channel("talk", "ann")
+    async with talking(parley.url, None, ELIZA) as client:
+        joined = await client.call("1", {"roomId": channel_id, "entityId": "ann"})
+        assert joined["success"] is True
+        ack = await client.call("2", payload(channel_id, messageServerId=None))
+        assert ack["success"] is True
+        assert (await client.wait_for("messageBroadcast"))[0]["senderId"] == "ann"
+        assert (await send(client, channel_id, senderId=None))["error"]["code"] == "VALIDATION_ERROR"
