@@ -196,21 +196,31 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return _refuse(BAD_REQUEST)
 
     async def _take_post(self, request: web.Request, session: Session) -> web.StreamResponse:
-        """Take a payload whole, within bounds of size and time; what breaks them ends the session."""
-        if request.content_length is not None and request.content_length > MAX_MESSAGE:
+        """Take one payload at a time, whole; what cannot be taken ends the session."""
+        is_too_long = (request.content_length or 0) > MAX_MESSAGE
+        if is_too_long or session.is_posting:
             session.violate()
-            return _refuse(BAD_REQUEST, 413)
+            return _refuse(BAD_REQUEST, 413 if is_too_long else 400)
+        session.is_posting = True
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                payload = (await request.read()).decode()
-        except (TimeoutError, UnicodeDecodeError, web.HTTPException, ConnectionError):
-            session.violate()
-            return _refuse(BAD_REQUEST)
-        if len(payload) > MAX_MESSAGE or payload.count(SEPARATOR) >= MAX_PACKETS or not payload:
-            session.violate()
-            return _refuse(BAD_REQUEST)
-        session.receive_payload(payload)
-        return _refuse(BAD_REQUEST) if session.closed else _text(b"ok")
+            payload = await _read(request)
+            if payload is None:
+                session.violate()
+                return _refuse(BAD_REQUEST)
+            return _text(b"ok") if await session.receive_payload(payload) else _refuse(BAD_REQUEST)
+        finally:
+            session.is_posting = False
+
+
+async def _read(request: web.Request) -> str | None:
+    """Return a POST's payload, or None if it breaks the bounds of size and time, or is no text."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            payload = (await request.read()).decode()
+    except (TimeoutError, UnicodeDecodeError, web.HTTPException, web.RequestPayloadError, ConnectionError):
+        return None
+    is_sound = 0 < len(payload) <= MAX_MESSAGE and payload.count(SEPARATOR) < MAX_PACKETS
+    return payload if is_sound else None
 
 
 async def _answer_poll(session: Session) -> web.StreamResponse:

@@ -127,7 +127,9 @@ def _deliver(run: Sequence[Event], room: Room) -> None:
         if outgoing is None:
             outgoing = _broadcasts(run) if receiver.speaks_eliza else _native(run, receiver.namespace)
             encoded[receiver.namespace] = outgoing
-        receiver.send(outgoing)
+        # A dialect may have no words for what happened.
+        if outgoing.packets:
+            receiver.send(outgoing)
 
 
 def _native(run: Sequence[Event], namespace: str) -> Outgoing:

@@ -42,7 +42,9 @@ class Deadlines(Generic[S]):
         self._timer = None
         # A timer may fire a hair early; what is due within that is due now.
         now = loop.time() + 0.0005
-        while self._queue and self._queue[0][0] <= now:
-            self._due(self._queue.popleft()[1])
-        if self._queue and self._timer is None:
-            self._timer = loop.call_at(self._queue[0][0], self._run)
+        try:
+            while self._queue and self._queue[0][0] <= now:
+                self._due(self._queue.popleft()[1])
+        finally:  # one that fails does not stop the others
+            if self._queue and self._timer is None:
+                self._timer = loop.call_at(self._queue[0][0], self._run)

@@ -20,7 +20,7 @@ MAX_ATTACHMENTS = 10
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = "0123456"
 
-_HEADER = re.compile(r"([0-6])(?:(\d{1,2})-)?(?:(/[^,]{0,200})(?:,|$))?(\d{1,15})?")
+_HEADER = re.compile(r"([0-6])(?:(\d{1,2})-)?(?:(/[^,]{0,200})(?:,|$))?(\d{1,15})?", re.ASCII)
 
 
 class BadPacket(Exception):
@@ -118,6 +118,10 @@ def _check(packet: Packet, counted: bool) -> None:
         raise BadPacket("not the form of its type")
 
 
+def _is_connect(packet: Packet) -> bool:
+    return packet.ack_id is None and (packet.data is None or isinstance(packet.data, dict))
+
+
 def _is_event(packet: Packet) -> bool:
     return isinstance(packet.data, list) and bool(packet.data) and isinstance(packet.data[0], str | int)
 
@@ -127,8 +131,8 @@ def _is_ack(packet: Packet) -> bool:
 
 
 _FORMS: dict[str, Callable[[Packet], bool]] = {
-    CONNECT: lambda packet: packet.data is None or isinstance(packet.data, dict),
-    DISCONNECT: lambda packet: packet.data is None,
+    CONNECT: _is_connect,
+    DISCONNECT: lambda packet: packet.ack_id is None and packet.data is None,
     EVENT: _is_event,
     BINARY_EVENT: _is_event,
     ACK: _is_ack,
@@ -139,7 +143,10 @@ _FORMS: dict[str, Callable[[Packet], bool]] = {
 
 def attach(packet: Packet, attachments: list[bytes]) -> None:
     """Put binary attachments into the places that hold them; raise BadPacket for a place without one."""
-    packet.data = _replace(packet.data, attachments)
+    try:
+        packet.data = _replace(packet.data, attachments)
+    except RecursionError as error:
+        raise BadPacket("nested too deep") from error
 
 
 def _replace(value: Any, attachments: list[bytes]) -> Any:

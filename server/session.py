@@ -7,7 +7,6 @@ leaves in one write. Messages are handed on in the order in which they came, one
 from __future__ import annotations
 
 import asyncio
-import binascii
 from base64 import b64decode
 from collections import deque
 from typing import TYPE_CHECKING
@@ -22,7 +21,8 @@ OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 
 # A client that has not yet made room for what it was sent is closed, and comes back.
 MAX_UNSENT = 1024 * 1024
-MAX_INBOX, INBOX_LOW = 256, 64
+# Reading stops while this much waits to be handled; each message counts as more than its bytes.
+MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 PROBE_SECONDS = 10.0
 SEPARATOR = "\x1e"
 
@@ -38,6 +38,7 @@ class Session:
         "_engine",
         "_farewell",
         "_inbox",
+        "_inbox_bytes",
         "_poll",
         "_probe",
         "_reading_paused",
@@ -48,6 +49,7 @@ class Session:
         "client",
         "closed",
         "headers",
+        "is_posting",
         "pings",
         "pongs",
         "sid",
@@ -59,6 +61,7 @@ class Session:
         self.client: object = None  # whatever the engine's owner keeps for it
         self.headers: dict[str, str] = {}
         self.pings = self.pongs = 0
+        self.is_posting = False  # a polling POST is under way
         self._farewell: str | None = None
         self._engine = engine
         self._websocket: WebSocket | None = None
@@ -67,6 +70,7 @@ class Session:
         self._unsent: list[Outgoing] = []
         self._unsent_bytes = 0
         self._inbox: deque[str | bytes] = deque()
+        self._inbox_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._reading_paused = False
 
@@ -120,7 +124,7 @@ class Session:
         if self.closed:
             # As any request of an unknown session: a packet that says "close" keeps some clients away.
             raise ConnectionError("closed while the poll waited")
-        if self._probe is not None:
+        if self._probe is not None or not self.is_polling:
             return _NOOP
         packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
         self._unsent = []
@@ -129,18 +133,24 @@ class Session:
 
     # Receiving
 
-    def receive_payload(self, payload: str) -> None:
-        """Take the packets of one polling POST."""
+    async def receive_payload(self, payload: str) -> bool:
+        """Take the packets of one polling POST and tell whether the client kept to the protocol.
+
+        While too much waits to be handled the client waits for its answer, and so with its next POST.
+        """
         for packet in payload.split(SEPARATOR):
             if packet.startswith("b"):
                 self._receive_base64(packet[1:])
             else:
                 self.receive(packet)
+        if self._inbox_bytes > MAX_INBOX and self._worker is not None:
+            await asyncio.wait([self._worker])
+        return not self.closed or self._farewell == NOOP
 
     def _receive_base64(self, text: str) -> None:
         try:
             self.receive(b64decode(text, validate=True))
-        except binascii.Error:
+        except ValueError:
             self.violate()
 
     def receive(self, packet: str | bytes) -> None:
@@ -170,9 +180,10 @@ class Session:
 
     def _take(self, message: str | bytes) -> None:
         self._inbox.append(message)
+        self._inbox_bytes += len(message) + MESSAGE_COST
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work())
-        elif len(self._inbox) >= MAX_INBOX and self._websocket is not None and not self._reading_paused:
+        if self._inbox_bytes > MAX_INBOX and self._websocket is not None and not self._reading_paused:
             self._reading_paused = True
             self._websocket.transport.pause_reading()
 
@@ -180,7 +191,8 @@ class Session:
         """Hand on messages one after the other, until none is left."""
         while self._inbox and not self.closed:
             message = self._inbox.popleft()
-            if self._reading_paused and len(self._inbox) <= INBOX_LOW and self._websocket is not None:
+            self._inbox_bytes -= len(message) + MESSAGE_COST
+            if self._reading_paused and self._inbox_bytes <= INBOX_LOW and self._websocket is not None:
                 self._reading_paused = False
                 self._websocket.transport.resume_reading()
             await self._engine.hand_on(self, message)
@@ -242,6 +254,7 @@ class Session:
         self._farewell = farewell
         self._unsent, self._unsent_bytes = [], 0
         self._inbox.clear()
+        self._inbox_bytes = 0
         for websocket in (self._websocket, self._probe):
             if websocket is not None:
                 websocket.close(code)

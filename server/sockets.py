@@ -81,7 +81,9 @@ class SocketConnection:
 
     def enter(self, channel_id: str) -> None:
         """Deliver the channel's events to this client from now on."""
-        self._fanout.enter(self, channel_id)
+        # The transport may have gone while the channel was looked up.
+        if not self._session.closed:
+            self._fanout.enter(self, channel_id)
 
     def leave(self, channel_id: str) -> None:
         """Deliver the channel's events no longer."""

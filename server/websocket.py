@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, hdrs, web
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.http_websocket import WebSocketError, WSMessage
 
@@ -50,7 +49,8 @@ class WebSocket(asyncio.Protocol):
         self.on_close: Callable[[], None] = _nothing
         self._head = b""  # of a frame whose header has not come whole
         self._skip = 0  # bytes until the next frame begins
-        self._parser = WebSocketReader(_Messages(self), MAX_MESSAGE, False, True)
+        # The parser's own bound is the first size that it refuses.
+        self._parser = WebSocketReader(_Messages(self), MAX_MESSAGE + 1, False, True)
 
     def write(self, frames: bytes) -> None:
         """Send frames."""
@@ -174,10 +174,10 @@ def _handshake(request: web.Request) -> bytes:
     """Return the answer to a handshake (RFC 6455, 4.2.2); no extension is ever accepted."""
     key = request.headers.get("Sec-WebSocket-Key", "")
     try:
-        is_key = len(base64.b64decode(key, validate=True)) == 16
-    except binascii.Error:
-        is_key = False
-    if not is_key or request.headers.get("Sec-WebSocket-Version") != "13" or request.transport is None:
+        is_sound = len(base64.b64decode(key, validate=True)) == 16 and request.method == hdrs.METH_GET
+    except ValueError:
+        is_sound = False
+    if not is_sound or request.headers.get("Sec-WebSocket-Version") != "13" or request.transport is None:
         raise web.HTTPBadRequest(text="This is no WebSocket handshake of version 13")
     accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     return (

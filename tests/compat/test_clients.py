@@ -178,19 +178,7 @@ async def test_a_stock_client_without_a_good_credential_learns_why(
         assert stock.all("stranger", "connect") == []
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "upgrading",
-        "websocket",
-        pytest.param(
-            "polling",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a poll is answered with nothing, which is no packet"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("way", ["upgrading", "websocket", "polling"])
 async def test_a_client_is_not_disturbed_by_what_its_dialect_leaves_out(
     parley: Parley, node: str, way: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""Workloads that measure a real server from outside. Run them with ``scripts/bench``."""

@@ -1,0 +1,26 @@
+"""The command ``python -m benchmarks``: one subcommand for each workload."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import paths, submit
+from benchmarks.failure import BenchmarkFailed
+
+
+def main() -> None:
+    """Run the workload that was asked for; a failure ends the command with a sentence."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure a real Parley server.")
+    workloads = parser.add_subparsers(metavar="WORKLOAD", required=True)
+    submit.add_command(workloads)
+    paths.add_command(workloads)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except BenchmarkFailed as failure:
+        sys.exit(f"benchmarks: {failure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The fixtures of clients that make their bytes by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rooms.principals import Kind
+from server.engine import Engine
+from tests.realtime.raw import Poller, open_poller
+from tests.running import Parley
+
+
+@pytest.fixture(autouse=True)
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+    """Give the engines of the nodes that the test starts, as they come."""
+    started: list[Engine] = []
+    listen: Callable[..., None] = Engine.listen
+
+    def note(engine: Engine, *arguments: Any) -> None:
+        started.append(engine)
+        listen(engine, *arguments)
+
+    monkeypatch.setattr(Engine, "listen", note)
+    return started
+
+
+@pytest.fixture
+async def engine(engines: list[Engine], parley: Parley) -> Engine:
+    """Give the engine inside the node."""
+    assert engines
+    return engines[0]
+
+
+@pytest.fixture
+async def secret(parley: Parley) -> str:
+    """Give the key of a user."""
+    return await parley.key(Kind.USER, "ann")
+
+
+@pytest.fixture
+async def poller(parley: Parley, secret: str) -> Poller:
+    """Give a polling client in the native namespace."""
+    opened = await open_poller(parley)
+    await opened.join(secret)
+    return opened

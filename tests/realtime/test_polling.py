@@ -1,0 +1,190 @@
+"""Polling: every packet counts, in order, and what breaks the rules ends the session."""
+
+import asyncio
+import base64
+import gzip
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server import engine as limits
+from server.engine import Engine
+from server.websocket import MAX_MESSAGE
+from tests.realtime.raw import PATH, Poller, RawSocket, open_poller, raw_connection, until
+from tests.running import Parley
+from tests.talking import NATIVE
+
+
+def events(first: int, count: int) -> list[str]:
+    """Return events with these numbers as their ack ids."""
+    return [f'42{NATIVE},{number}["settle"]' for number in range(first, first + count)]
+
+
+def post_head(sid: str, more: str) -> bytes:
+    """Return the head of a POST whose body is still to come."""
+    return (
+        f"POST {PATH}?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: parley\r\n"
+        f"Content-Type: text/plain\r\n{more}\r\n\r\n"
+    ).encode()
+
+
+async def status_of(connection: RawSocket) -> int:
+    """Wait for an answer's head and return its status."""
+    await connection.have(lambda: b"\r\n\r\n" in connection.received)
+    return int(connection.received.split()[1])
+
+
+async def test_a_body_in_pieces_is_read_whole(parley: Parley, poller: Poller) -> None:
+    """A POST whose body comes piece by piece, with answers to others in between, loses nothing."""
+    body = "\x1e".join(events(1, 5)).encode()
+    async with raw_connection(parley) as connection:
+        connection.send(post_head(poller.sid, f"Content-Length: {len(body)}") + body[:7])
+        await open_poller(parley)
+        connection.send(body[7:-1])
+        await open_poller(parley)
+        connection.send(body[-1:])
+        assert await status_of(connection) == 200
+        await connection.have(lambda: connection.received.endswith(b"ok"))
+    await poller.hear(lambda: len(poller.acks) == 5)
+    assert poller.acks == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("count", [300, limits.MAX_PACKETS])
+async def test_all_packets_of_one_payload_are_handled_in_order(poller: Poller, count: int) -> None:
+    """As many packets as the limit allows are each handled, once, in their order."""
+    assert await poller.post(*events(0, count)) == (200, "ok")
+    await poller.hear(lambda: len(poller.acks) >= count)
+    assert poller.acks == list(range(count))
+
+
+async def test_payloads_one_after_the_other_are_handled_in_order(poller: Poller) -> None:
+    """Payloads sent faster than they are handled keep their order, and none is lost."""
+    listening = asyncio.create_task(poller.hear(lambda: len(poller.acks) >= 5_000))
+    for first in range(0, 5_000, 500):
+        assert await poller.post(*events(first, 500)) == (200, "ok")
+    await listening
+    assert poller.acks == list(range(5_000))
+
+
+async def test_too_many_packets_end_the_session(poller: Poller) -> None:
+    """One packet more than the limit is refused, and nothing of the payload is handled silently."""
+    status, _ = await poller.post(*events(0, limits.MAX_PACKETS + 1))
+    assert status == 400
+    await poller.assert_ended()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_payload_over_the_limit_ends_the_session(poller: Poller, chunked: bool) -> None:
+    """One byte more than the handshake allows is refused, whether its length is announced or not."""
+    payload = b"4" + b"x" * MAX_MESSAGE
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for begin in range(0, len(payload), 65_536):
+            yield payload[begin : begin + 65_536]
+
+    status, _ = await poller.request("POST", data=pieces() if chunked else payload)
+    assert status in (400, 413)
+    await poller.assert_ended()
+
+
+async def test_the_longest_payload_is_taken(poller: Poller) -> None:
+    """A payload of exactly the size that the handshake allows is handled."""
+    (event,) = events(7, 1)
+    padding = "x" * (MAX_MESSAGE - len(event) - 3)
+    assert await poller.post(f'{event[:-1]},"{padding}"]') == (200, "ok")
+    await poller.hear(lambda: poller.acks == [7])
+
+
+async def test_an_announced_flood_is_refused_before_it_comes(parley: Parley, poller: Poller) -> None:
+    """A length over the limit is refused with 413 at once, without a byte of the body."""
+    async with raw_connection(parley) as connection:
+        connection.send(post_head(poller.sid, "Content-Length: 99999999999"))
+        assert await status_of(connection) == 413
+    await poller.assert_ended()
+
+
+async def test_a_body_that_stops_half_way_is_cut(
+    parley: Parley, poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a body and then silence is answered by a refusal at the deadline, and ends the session."""
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    async with raw_connection(parley) as connection:
+        connection.send(post_head(poller.sid, "Content-Length: 100") + b"4")
+        assert await status_of(connection) == 400
+    await poller.assert_ended()
+
+
+async def test_a_client_that_goes_half_way_through_a_body_ends_the_session(
+    parley: Parley, poller: Poller
+) -> None:
+    """A connection that breaks within a body loses packets: the session does not go on without them."""
+    async with raw_connection(parley) as connection:
+        connection.send(post_head(poller.sid, "Content-Length: 100") + b"4")
+        await open_poller(parley)
+    await poller.ended()
+
+
+BOMB = gzip.compress(b"4" * 90_000_000, 9)
+BAD_BODIES = {
+    "no chunk": ("Transfer-Encoding: chunked", b"xyz\r\n4\r\n0\r\n\r\n"),
+    "a chunk without its end": ("Transfer-Encoding: chunked", b"1\r\n4xxx\r\n0\r\n\r\n"),
+    "no gzip": ("Content-Encoding: gzip\r\nContent-Length: 4", b"4xyz"),
+    "half a gzip": ("Content-Encoding: gzip\r\nContent-Length: 20", gzip.compress(os.urandom(90))[:20]),
+    "a bomb": (f"Content-Encoding: gzip\r\nContent-Length: {len(BOMB)}", BOMB),
+    "no UTF-8": ("Content-Length: 2", b"4\xff"),
+    "nothing": ("Content-Length: 0", b""),
+}
+
+
+@pytest.mark.parametrize(("head", "body"), BAD_BODIES.values(), ids=BAD_BODIES)
+async def test_a_body_that_cannot_be_read_ends_the_session(
+    parley: Parley, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: str, body: bytes
+) -> None:
+    """Whatever is wrong with a body, it is refused, and the session does not go on without it."""
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.5)
+    async with raw_connection(parley) as connection:
+        connection.send(post_head(poller.sid, head))
+        await open_poller(parley)
+        connection.send(body)
+        assert await status_of(connection) in (400, 413)
+    await poller.ended()
+
+
+BAD_PACKETS = [
+    "", "x", "7", "0", "2", "2probe", "5", "6", "14", "\x1e", "4\x1e", "\x1e4", "4", "4x", "42", "47[]",
+    "b", "bYQ", "b!!!!", "bé", "bYQ==", "44{}", "4²[]", "42²[]", '42٣["x"]', "40,{}",
+    '451-["x",{"_placeholder":true,"num":0}]\x1e42["x"]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", BAD_PACKETS)
+async def test_a_packet_that_is_none_ends_the_session(poller: Poller, payload: str) -> None:
+    """What is no packet of the protocol is never passed over in silence."""
+    await poller.request("POST", data=payload.encode())
+    await poller.ended()
+
+
+async def test_binary_comes_as_base64(poller: Poller) -> None:
+    """An attachment in base64 completes its event, which is answered."""
+    attachment = "b" + base64.b64encode(b"\x00\xff" * 50).decode()
+    head = f'451-{NATIVE},5["submit",{{"_placeholder":true,"num":0}}]'
+    assert await poller.post(head, attachment) == (200, "ok")
+    await poller.hear(lambda: poller.acks == [5])
+    assert '"VALIDATION_ERROR"' in poller.heard[-1]
+
+
+async def test_two_polls_at_once_end_the_session(poller: Poller) -> None:
+    """A second poll while one waits is refused; the first is told to close."""
+    answers = await asyncio.gather(poller.request("GET"), poller.request("GET"))
+    assert sorted(answers) == [(200, "1"), (400, '{"code":3,"message":"Bad request"}')]
+    await poller.assert_ended()
+
+
+async def test_a_client_that_closes_is_gone(engine: Engine, poller: Poller) -> None:
+    """CLOSE is answered "ok"; a poll that waits gets a NOOP, and the session is no more."""
+    waiting = asyncio.create_task(poller.request("GET"))
+    await until(lambda: engine.sockets[poller.sid]._poll is not None)
+    assert await poller.post("1") == (200, "ok")
+    assert await waiting == (200, "6")
+    await poller.assert_ended()

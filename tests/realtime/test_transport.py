@@ -1,0 +1,207 @@
+"""Hostile bytes on a real port: the connection ends, with the right code, and others are served."""
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from server import sockets
+from server.engine import Engine
+from tests.realtime.raw import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    frame,
+    open_poller,
+    raw_connection,
+    raw_websocket,
+    text,
+    until,
+)
+from tests.running import Parley
+from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
+
+PLACE = '{"_placeholder":true,"num":%d}'
+
+
+def event(number: int, name: str = "settle") -> str:
+    """Return an event with an ack id."""
+    return f"42{NATIVE},{number}{orjson.dumps([name]).decode()}"
+
+
+HOSTILE = {
+    "unmasked": (frame(TEXT, b"4x", masked=False), 1002),
+    "unmasked behind others": (text(event(1)) * 3 + frame(PING, b"", masked=False), 1002),
+    "a reserved bit": (frame(TEXT, b"4x", reserved=2), 1002),
+    "compressed": (frame(TEXT, b"\xaaV*)*U\xb2\x02\x00", reserved=4), 1002),
+    "a reserved opcode": (frame(3, b"x"), 1002),
+    "no UTF-8": (frame(TEXT, b"4\xe2\x82", final=False) + frame(0, b"x"), 1007),
+    "too big": (b"\x81\xff" + (1_000_001).to_bytes(8) + b"mask", 1009),
+    "a close": (frame(CLOSE, b"\x03\xe9"), 1000),
+    "no packet": (text(""), 1002),
+    "garbage": (text("garbage"), 1002),
+    "an open packet": (text("0{}"), 1002),
+    "a ping of the client": (text("2"), 1002),
+    "an upgrade": (text("5"), 1002),
+    "a message without a packet": (text("4"), 1002),
+    "an attachment of nothing": (frame(BINARY, b"x"), 1002),
+    "an empty attachment of nothing": (frame(BINARY, b""), 1002),
+    "a text while attachments are due": (text('451-["x",' + PLACE % 0 + "]") + text(event(1)), 1002),
+    "no attachments": (text('450-["x"]'), 1002),
+    "an announcement without a packet": (text("451-"), 1002),
+    "too many attachments": (text('451000000000-["x"]'), 1002),
+    "eleven attachments": (text('4511-["x"]'), 1002),
+    "a place without its attachment": (text('451-["x",' + PLACE % 1 + "]") + frame(BINARY, b"x"), 1002),
+    "places too deep": (text('451-["x",' + "[" * 1_000 + "]" * 1_000 + "]") + frame(BINARY, b"x"), 1002),
+    "a long ack id": (text(f'42{NATIVE},12345678901234567890["settle"]'), 1002),
+    "a refusal of the client": (text("44{}"), 1002),
+    "the namespace again": (text(f"40{NATIVE},"), 1002),
+    "deep JSON": (text("42" + "[" * 90_000), 1002),
+    "a packet of a new type": (text('47["x"]'), 1002),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), HOSTILE.values(), ids=HOSTILE)
+async def test_a_violation_closes_that_client_alone(
+    parley: Parley, engine: Engine, secret: str, data: bytes, code: int
+) -> None:
+    """The first violation ends the session with the code that fits, without a traceback."""
+    async with talking(parley.url, {"token": secret}) as bystander, raw_websocket(parley) as socket:
+        await socket.join(secret)
+        socket.send(data)
+        assert await socket.closed() == code
+        await until(lambda: len(engine.sockets) == 1)
+        await bystander.settle()
+
+
+@pytest.fixture(autouse=True)
+def _no_tracebacks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Let no client write a traceback into the log."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.exc_info] == []
+
+
+async def test_a_close_of_the_engine_ends_the_session(parley: Parley, engine: Engine) -> None:
+    """The packet CLOSE is honoured at once."""
+    async with raw_websocket(parley) as socket:
+        socket.say("1")
+        assert await socket.closed() == 1000
+        await until(lambda: not engine.sockets)
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "connect_error", "message_", "__init__", ""])
+async def test_no_event_has_a_reserved_meaning(parley: Parley, secret: str, name: str) -> None:
+    """An event of a reserved name is an unknown one: refused in its ack, and the connection stays."""
+    async with speaking_by_hand(parley.url) as socket:
+        assert "sid" in await socket.connect({"token": secret})
+        ack = await socket.event(orjson.dumps([name, {"token": secret}, {}]).decode())
+        assert ack["error"]["code"] == "VALIDATION_ERROR"
+        await socket.settle()
+
+
+async def test_namespaces_of_one_client_are_few(parley: Parley, engine: Engine, secret: str) -> None:
+    """Ten thousand CONNECTs end after a handful of refusals."""
+    async with raw_websocket(parley) as socket:
+        for number in range(10_000):
+            socket.say(f"40/n{number},")
+        assert await socket.closed() == 1002
+        refused = [packet for packet in socket.packets if packet.startswith("44/n")]
+        assert len(refused) == sockets.MAX_NAMESPACES
+        await until(lambda: not engine.sockets)
+
+
+async def test_a_storm_of_connects_and_disconnects_is_served_in_order(parley: Parley, secret: str) -> None:
+    """Each CONNECT of a well-known client is answered; afterwards it hears each message once."""
+    channel_id = await parley.service.new_channel("talk", "ann")
+    auth = orjson.dumps({"token": secret}).decode()
+    async with raw_websocket(parley) as socket:
+        for _ in range(50):
+            socket.say(f"40{NATIVE},{auth}")
+            socket.say(f"41{NATIVE},")
+        socket.say(f"40{NATIVE},{auth}")
+        await socket.have(lambda: sum('["ready"' in packet for packet in socket.packets) == 51)
+        await parley.service.submit(channel_id, "once", author_id="ann")
+        await socket.settle()
+        assert sum('"once"' in packet for packet in socket.packets) == 1
+
+
+@pytest.mark.parametrize("said", [[], [f'40{NATIVE},{{"token":"wrong"}}'], [event(1)], ["3"]], ids=str)
+async def test_who_connects_to_no_namespace_is_closed(
+    parley: Parley, engine: Engine, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    """Without an accepted CONNECT within the deadline the session ends, on both transports."""
+    monkeypatch.setattr(engine_owner(engine)._unconnected, "_delay", 0.3)
+    poller = await open_poller(parley)
+    async with raw_websocket(parley) as socket:
+        for packet in said:
+            socket.say(packet)
+            await poller.post(packet)
+        assert await socket.closed() == 1002
+    await poller.ended()
+
+
+async def test_who_leaves_every_namespace_is_closed(
+    parley: Parley, engine: Engine, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """A session without a namespace has a deadline again; one that came back in time stays."""
+    monkeypatch.setattr(engine_owner(engine)._unconnected, "_delay", 0.3)
+    async with raw_websocket(parley) as leaving, raw_websocket(parley) as returning:
+        await leaving.join(secret)
+        await returning.join(secret)
+        returning.say(f"41{NATIVE},")
+        returning.say(f'40{NATIVE},{{"token":"{secret}"}}')
+        leaving.say(f"41{NATIVE},")
+        assert await leaving.closed() == 1002
+        await returning.settle()
+
+
+def engine_owner(engine: Engine) -> sockets.SocketServer:
+    """Return the Socket.IO server of an engine."""
+    owner = engine._hand_on.__self__  # type: ignore[union-attr]
+    assert isinstance(owner, sockets.SocketServer)
+    return owner
+
+
+@pytest.mark.parametrize("namespace", [NATIVE, ELIZA])
+async def test_binary_in_an_event_is_refused_in_its_ack(parley: Parley, secret: str, namespace: str) -> None:
+    """Bytes are no content: the ack says so, whatever field holds them, and the connection stays."""
+    prefix = "" if namespace == ELIZA else f"{namespace},"
+    event = "message" if namespace == ELIZA else "submit"
+    bodies = [
+        "%s",
+        '{"channel_id":%s}',
+        '{"channel_id":"x","content":%s}',
+        '{"type":2,"payload":%s}',
+        '{"type":%s}',
+    ]
+    async with raw_websocket(parley) as socket:
+        socket.say(f'40{prefix}{{"token":"{secret}"}}')
+        await socket.packet(f"40{prefix}")
+        for number, body in enumerate(bodies, 1):
+            socket.say(f'451-{prefix}{number}["{event}",{body % (PLACE % 0)}]')
+            socket.send(frame(BINARY, b"\x00\xff"))
+            ack = await socket.packet(f"43{prefix}{number}[")
+            assert orjson.loads(ack[ack.index("[") :])[0]["error"]["code"] == "VALIDATION_ERROR"
+
+
+async def test_pings_of_the_websocket_are_answered_between_fragments(parley: Parley, secret: str) -> None:
+    """A message in fragments with control frames between them is whole, and each ping is answered."""
+    async with raw_websocket(parley) as socket:
+        await socket.join(secret)
+        whole = event(7).encode()
+        socket.send(frame(TEXT, whole[:9], final=False) + frame(PING, b"1"))
+        await socket.have(lambda: (PONG, b"1") in socket.frames)
+        socket.send(frame(PONG, b"") + frame(0, whole[9:20], final=False) + frame(PING, b"2"))
+        await socket.have(lambda: (PONG, b"2") in socket.frames)
+        socket.send(frame(0, whole[20:]))
+        await socket.packet(f"43{NATIVE},7[")
+
+
+async def test_half_a_handshake_is_no_session(parley: Parley, engine: Engine) -> None:
+    """Bytes that are no request begin nothing."""
+    async with raw_connection(parley) as connection:
+        connection.send(b"\x16\x03\x01\x02\x00\x01\x00" * 10 + b"\r\n\r\n")
+        await connection.over()
+    assert engine.sockets == {}
