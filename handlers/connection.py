@@ -19,6 +19,10 @@ class Connection(Protocol):
         """The message server that the client talks to."""
 
     @property
+    def channels(self) -> set[str]:
+        """The channels whose events are delivered to this client."""
+
+    @property
     def principal(self) -> Principal:
         """Who the client is."""
 

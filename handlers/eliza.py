@@ -12,7 +12,8 @@ from typing import Any
 from handlers import envelope, events, parsing, wire
 from handlers.connection import Connection
 from handlers.http import Gate
-from rooms import messages, participants
+from handlers.messages import required_server
+from rooms import messages, rules
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.messages import Draft
 from rooms.principals import Kind
@@ -102,8 +103,7 @@ def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:
 async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
     await gate.limits.charge_read(connection.principal)
     channel_id = parsing.parse(wire.ElizaJoin, payload).channelId
-    await participants.join(gate.ctx, connection.principal, channel_id)
-    connection.enter(channel_id)
+    await events.enter(gate.ctx, connection, channel_id)
     told = {
         "message": f"Socket {connection.id} successfully joined channel {channel_id}.",
         "channelId": channel_id,
@@ -140,10 +140,10 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
         author_id=body.senderId or principal.id,
         content=body.message,
         source_type=body.source,
-        server_id=body.messageServerId,
+        server_id=required_server(body.messageServerId, connection.server_id, body.channelId),
         metadata=named | body.metadata,
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments or ()],
-        key=body.messageId,
+        key=rules.idempotency_key(body.messageId),
         origin=Origin(connection.id, body.messageId),
     )
 

@@ -41,8 +41,8 @@ async def welcome(gate: Gate, connection: Connection) -> None:
         {
             "principal": {"id": connection.principal.id, "kind": connection.principal.kind},
             "server": {"id": server.id, "name": server.name, "seq": server.seq},
-            "channels": [payloads.channel(channel) for channel in own],
-            "joinable": [payloads.channel(channel) for channel in joinable if channel.id not in entered],
+            "channels": [payloads.channel_line(channel) for channel in own],
+            "joinable": [payloads.channel_line(channel) for channel in joinable if channel.id not in entered],
             "limits": {
                 "max_content": gate.ctx.policy.length_limit(connection.principal.kind),
                 "max_attachments": rules.MAX_ATTACHMENTS,
@@ -54,10 +54,29 @@ async def welcome(gate: Gate, connection: Connection) -> None:
 
 async def enter_channels(ctx: Context, connection: Connection) -> list[Channel]:
     """Enter every channel that the principal participates in, and return them."""
-    own = await channels.list_for(ctx, connection.principal, connection.server_id)
-    for channel in own:
+    for channel in await channels.list_for(ctx, connection.principal, connection.server_id):
         connection.enter(channel.id)
-    return own
+    # Looked up again: who was removed in between was not in the room yet when that was announced.
+    own = {
+        channel.id: channel
+        for channel in await channels.list_for(ctx, connection.principal, connection.server_id)
+    }
+    for channel_id in connection.channels - own.keys():
+        connection.leave(channel_id)
+    return list(own.values())
+
+
+async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channel:
+    """Enter a channel of the connection's server that the principal may join, and return it."""
+    await servers.require_channel_of(ctx, connection.server_id, channel_id)
+    await participants.join(ctx, connection.principal, channel_id)
+    connection.enter(channel_id)
+    try:
+        # Looked up after entering, as in enter_channels.
+        return await channels.require(ctx, connection.principal, channel_id)
+    except ParleyError:
+        connection.leave(channel_id)
+        raise
 
 
 async def dispatch(
@@ -85,9 +104,7 @@ async def dispatch(
 
 async def join(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
     """Enter a channel, and take part in it if it is one that anybody may join."""
-    await participants.join(gate.ctx, connection.principal, body.channel_id)
-    connection.enter(body.channel_id)
-    channel = await channels.require(gate.ctx, connection.principal, body.channel_id)
+    channel = await enter(gate.ctx, connection, body.channel_id)
     present = await participants.list_for(gate.ctx, connection.principal, body.channel_id)
     return {
         "channel": payloads.channel(channel),
@@ -105,12 +122,16 @@ async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) ->
 
 async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> dict[str, Any]:
     """Store one message and answer it as stored."""
-    return _view(await domain.submit(gate.ctx, messages.draft(connection.principal, body)))
+    return _view(
+        await domain.submit(gate.ctx, messages.draft(connection.principal, body, connection.server_id))
+    )
 
 
 async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[dict[str, Any]]:
     """Store up to 100 messages; each item is answered by an envelope of its own."""
-    return await messages.submit_each(gate.ctx, gate.limits, connection.principal, body, _view)
+    return await messages.submit_each(
+        gate.ctx, gate.limits, connection.principal, body, _view, connection.server_id
+    )
 
 
 async def typing(_gate: Gate, connection: Connection, body: wire.TypingEvent) -> dict[str, Any]:

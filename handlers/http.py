@@ -76,7 +76,7 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     """Return the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.Response:
-        principal = ANYBODY if route.public else await _admit(gate, request)
+        principal = await _admit_anybody(gate, request) if route.public else await _admit(gate, request)
         call = Call(
             gate.ctx,
             gate.limits,
@@ -165,6 +165,13 @@ async def _admit(gate: Gate, request: web.Request) -> Principal:
     if limited:
         _note(request, await gate.limits.charge_principal(principal))
     return principal
+
+
+async def _admit_anybody(gate: Gate, request: web.Request) -> Principal:
+    """Let a public request in; one that may write is charged to its address."""
+    if request.method != hdrs.METH_GET:
+        _note(request, await gate.limits.charge_address(request.remote or ""))
+    return ANYBODY
 
 
 def _note(request: web.Request, allowance: Allowance | None) -> None:

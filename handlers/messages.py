@@ -13,7 +13,7 @@ from handlers.wire import Dialect
 from rooms import messages, rules
 from rooms.context import Context
 from rooms.cursors import Cursor
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.messages import AGENT_RESPONSE, Draft, Submitted
 from rooms.principals import Kind, Principal
@@ -44,9 +44,10 @@ async def submit_each(
     principal: Principal,
     batch: wire.SubmitBatch,
     view: Callable[[Submitted], dict[str, Any]],
+    server_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Check each item by itself, store the good ones together, and answer all in their places."""
-    checked = [await _check_item(limits, principal, item) for item in batch.messages]
+    checked = [await _check_item(limits, principal, item, server_id) for item in batch.messages]
     good = [outcome for outcome in checked if isinstance(outcome, Draft)]
     stored = iter(await messages.submit_many(ctx, good))
     outcomes = [next(stored) if isinstance(outcome, Draft) else outcome for outcome in checked]
@@ -74,19 +75,22 @@ async def history(call: Call[None]) -> dict[str, Any]:
     }
 
 
-def draft(principal: Principal, body: wire.SubmitMessage) -> Draft:
-    """Return the draft that a submitted body describes; a UUID as messageId becomes the id."""
+def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None = None) -> Draft:
+    """Return the draft that a submitted body describes; a UUID as messageId becomes the id.
+
+    ``server_id`` is the connection's, over a socket.
+    """
     if body.author_id is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'author_id' is missing")
     default_source = AGENT_RESPONSE if principal.kind is Kind.AGENT else "user_message"
-    key = body.messageId.lower() if body.messageId and rules.is_uuid(body.messageId) else body.messageId
+    key = rules.idempotency_key(body.messageId)
     return Draft(
         principal=principal,
         channel_id=body.channel_id,
         author_id=body.author_id or principal.id,
         content=body.content,
         source_type=body.source_type or default_source,
-        server_id=body.server_id,
+        server_id=required_server(body.server_id, server_id, body.channel_id),
         parent_id=body.in_reply_to_message_id,
         raw_message=body.raw_message,
         metadata=body.metadata,
@@ -96,10 +100,25 @@ def draft(principal: Principal, body: wire.SubmitMessage) -> Draft:
     )
 
 
-async def _check_item(limits: Limits, principal: Principal, item: object) -> Draft | ParleyError:
+def required_server(stated: str | None, connected: str | None, channel_id: str) -> str | None:
+    """Return the server that the channel must belong to, or None if nobody said.
+
+    The default server's id says no more than nothing: the documented examples send it with every
+    channel. Raises NotFound if a client names another server than the one it is connected to.
+    """
+    if stated == rules.DEFAULT_SERVER_ID:
+        stated = None
+    if stated and connected and stated != connected:
+        raise channel_not_found(channel_id)
+    return connected or stated
+
+
+async def _check_item(
+    limits: Limits, principal: Principal, item: object, server_id: str | None
+) -> Draft | ParleyError:
     try:
         await limits.charge_write(principal)
-        return draft(principal, parsing.parse(wire.SubmitMessage, item))
+        return draft(principal, parsing.parse(wire.SubmitMessage, item), server_id)
     except ParleyError as error:
         return error
 

@@ -43,7 +43,7 @@ class TokenRules:
                 leeway=self.leeway,
                 options={"require": ["exp", "sub"], "verify_aud": self.audience is not None},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError) as error:  # a key of another kind than the token says
             raise AuthenticationFailed from error
         try:
             subject = principal_id(claims["sub"])

@@ -102,6 +102,7 @@ def _create(transaction: Transaction, draft: ChannelDraft) -> Channel:
     for entity_id, role in members.items():
         kind = draft.principal.kind if entity_id == draft.principal.id else Kind.USER
         participants.enrol(transaction, channel, Newcomer(entity_id, role, kind))
+        channel.seq = transaction.next_seq(channel.server_id) - 1
     return channel
 
 

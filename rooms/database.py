@@ -71,7 +71,7 @@ _JSON: dict[str, Any] = {"json_serializer": _encode_json, "json_deserializer": o
 def _commit(connection: Connection) -> None:
     try:
         connection.commit()
-    except DBAPIError as error:
+    except (DBAPIError, OSError) as error:
         raise OutcomeUnknown from error
 
 

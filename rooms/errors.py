@@ -94,7 +94,7 @@ class Unavailable(ParleyError):
 
     code = "UNAVAILABLE"
     message = "Service unavailable"
-    details = "The server cannot store messages at the moment; retry with the same messageId"
+    details = "The database cannot be reached at the moment; retry, with the same messageId if there is one"
 
 
 def channel_not_found(channel_id: str) -> NotFound:

@@ -278,4 +278,8 @@ class _Attempt:
 
     def is_stored(self, connection: Connection) -> bool:
         """Tell whether the last event of this attempt stands in the log as it was written."""
-        return bool(self.events) and store.has_event(connection, self.events[-1])
+        if not self.events:
+            return False
+        # Behind the lock no commit of ours can still be under way.
+        store.lock_servers(connection, [self.events[-1].server_id])
+        return store.has_event(connection, self.events[-1])

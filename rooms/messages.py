@@ -33,8 +33,8 @@ MAX_PAGE_BYTES = 256 * 1024
 class Draft:
     """A message that was validated and is not stored yet.
 
-    ``key`` is its author's idempotency key. ``server_id`` is what the client believes the channel's
-    server to be; None and the default server's id leave that to the channel.
+    ``key`` is its author's idempotency key. ``server_id`` is the server that the channel must belong
+    to; None leaves that to the channel.
     """
 
     principal: Principal
@@ -163,7 +163,7 @@ async def _prepare(ctx: Context, draft: Draft) -> str:
     if ctx.policy.refuses_executable:
         rules.check_executable(draft.content)
     home = await servers.require_home(ctx, draft.channel_id)
-    if draft.server_id not in (None, rules.DEFAULT_SERVER_ID, home):
+    if draft.server_id not in (None, home):
         raise channel_not_found(draft.channel_id)
     return home
 

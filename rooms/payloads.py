@@ -7,6 +7,8 @@ from typing import Any
 from rooms.rows import Attendance, Message
 from rooms.tables import Channel
 
+LINE_LENGTH = 200
+
 
 def message(stored: Message, key: str | None = None) -> dict[str, Any]:
     """Return the message; ``key`` is the idempotency key by which its author knows it."""
@@ -43,6 +45,17 @@ def participant(attendance: Attendance) -> dict[str, Any]:
         "joinedAt": attendance.joined_at,
         "kind": attendance.kind,
         "name": attendance.name,
+    }
+
+
+def channel_line(stored: Channel) -> dict[str, Any]:
+    """Return the channel as one of a long list: without metadata, and its description cut."""
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "type": stored.type,
+        "description": (stored.topic or "")[:LINE_LENGTH],
+        "seq": stored.seq,
     }
 
 

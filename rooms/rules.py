@@ -61,6 +61,11 @@ def _uuid(text: str) -> str:
     return text.lower()
 
 
+def idempotency_key(text: str | None) -> str | None:
+    """Return the key in the spelling in which it is kept: UUIDs compare without case."""
+    return text.lower() if text and is_uuid(text) else text
+
+
 def principal_id(text: str) -> str:
     """Return the id of a user, an agent or a service; raise ValueError if it cannot be one."""
     if _PRINCIPAL_ID.fullmatch(text) is None:

@@ -33,13 +33,11 @@ async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Serv
     return await ctx.journal.append_one(_create_all, draft)
 
 
-async def ensure_default(ctx: Context) -> bool:
-    """Create the default server unless it exists; tell whether it was created."""
-    if await ctx.database.read(lambda connection: store.find_server(connection, DEFAULT_SERVER_ID)):
-        return False
-    draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
-    await ctx.journal.append_one(_create_all, draft)
-    return True
+async def ensure_default(ctx: Context) -> None:
+    """Create the default server unless it exists."""
+    if not await ctx.database.read(lambda connection: store.find_server(connection, DEFAULT_SERVER_ID)):
+        draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
+        await ctx.journal.append_one(_create_all, draft)
 
 
 async def require(ctx: Context, server_id: str) -> Server:
@@ -59,6 +57,12 @@ async def require_home(ctx: Context, channel_id: str) -> str:
             raise channel_not_found(channel_id)
         home = ctx.homes[channel_id] = found[channel_id].server_id
     return home
+
+
+async def require_channel_of(ctx: Context, server_id: str, channel_id: str) -> None:
+    """Raise NotFound unless the channel belongs to the server."""
+    if await require_home(ctx, channel_id) != server_id:
+        raise channel_not_found(channel_id)
 
 
 async def list_for(ctx: Context, principal: Principal) -> list[Server]:

@@ -54,9 +54,9 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         await _prepare_schema(store)
         journal.start()
         ctx = await open_context(settings, store, journal)
-        welcome = await provision(ctx)
         async with _listening(settings, ctx, fanout) as port:
-            yield Node(ctx, port, welcome)
+            # Only now: what is shown once must not be lost to a port that is taken.
+            yield Node(ctx, port, await provision(ctx))
     finally:
         await journal.close()
         await store.close()

@@ -17,9 +17,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from rooms import database, keys, schema, store
 from rooms.context import Context
+from rooms.database import OutcomeUnknown
 from rooms.errors import ParleyError
 from rooms.journal import Journal
 from rooms.keys import KeyDraft
@@ -51,6 +53,8 @@ def main() -> None:
         _fail(str(error))
     except ParleyError as error:
         _fail(f"{error.message}: {error.details}")
+    except (DBAPIError, OutcomeUnknown) as error:
+        _fail(f"The database cannot be used: {error.__cause__ or error}".splitlines()[0])
 
 
 def _fail(sentence: str) -> NoReturn:

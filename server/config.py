@@ -30,6 +30,7 @@ from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 Algorithm = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA"
 ]
+_DATABASES = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 
 
@@ -94,11 +95,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_database(cls, value: str) -> str:
         try:
-            backend = make_url(value).get_backend_name() if value else "sqlite"
+            parsed = make_url(value) if value else None
         except ArgumentError:
-            backend = ""
-        if backend not in ("sqlite", "postgresql"):
-            raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+            raise ValueError(_DATABASES) from None
+        backend = parsed.get_backend_name() if parsed else "sqlite"
+        nowhere = parsed is not None and parsed.database in (None, "", ":memory:")
+        if backend not in ("sqlite", "postgresql") or nowhere:
+            raise ValueError(_DATABASES)
         return value
 
     @field_validator("redis_url")

@@ -44,6 +44,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._ping_interval, self._ping_timeout = ping_interval, ping_timeout
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
+        self.probing: set[WebSocket] = set()
         self._flushing: list[Session] = []
         self._joined: tuple[list[Outgoing], bytes] = ([], b"")
         self._hand_on: HandOn | None = None
@@ -114,6 +115,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._pongs.stop()
         for session in list(self.sockets.values()):
             session.close(code)
+        for probe in self.probing:
+            probe.close(code)
 
     # Requests
 

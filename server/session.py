@@ -37,6 +37,7 @@ class Session:
         "__weakref__",
         "_engine",
         "_farewell",
+        "_flush_due",
         "_inbox",
         "_inbox_bytes",
         "_poll",
@@ -69,6 +70,7 @@ class Session:
         self._poll: asyncio.Future[None] | None = None
         self._unsent: list[Outgoing] = []
         self._unsent_bytes = 0
+        self._flush_due = False
         self._inbox: deque[str | bytes] = deque()
         self._inbox_bytes = 0
         self._worker: asyncio.Task[None] | None = None
@@ -78,30 +80,39 @@ class Session:
 
     def send(self, outgoing: Outgoing) -> None:
         """Queue packets; they leave at the end of this tick, or with the client's next poll."""
-        if self.closed or self._unsent_bytes > MAX_UNSENT:
+        if self.closed:
             return
-        if not self._unsent:
-            self._engine.flush_soon(self)
         self._unsent.append(outgoing)
         self._unsent_bytes += len(outgoing.frames)
-        if self._unsent_bytes + (self._websocket.waiting if self._websocket else 0) > MAX_UNSENT:
-            self._overflow()
+        self._flush_soon()
 
-    def _overflow(self) -> None:
-        """Close the session, but not in the middle of somebody's walk through a room."""
-        self._unsent_bytes = MAX_UNSENT + 1
-        asyncio.get_running_loop().call_soon(self.close, TRY_LATER)
+    def _flush_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._engine.flush_soon(self)
 
     def flush(self) -> None:
-        """Write what is queued to the WebSocket, or wake the poll that waits for it."""
-        if self.closed or not self._unsent or self._unsent_bytes > MAX_UNSENT:
+        """Write what is queued to the WebSocket, or wake the poll that waits for it.
+
+        A client that has not made room since the last time is closed; however much one tick brings,
+        nobody is closed for that.
+        """
+        self._flush_due = False
+        if self.closed or not self._unsent:
             return
         if self._websocket is not None:
-            self._websocket.write(self._engine.join(self._unsent))
-            self._unsent = []
-            self._unsent_bytes = 0
+            self._write(self._websocket)
         elif self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
+        elif self._unsent_bytes > MAX_UNSENT:
+            self.close(TRY_LATER)
+
+    def _write(self, websocket: WebSocket) -> None:
+        if websocket.waiting > MAX_UNSENT:
+            self.close(TRY_LATER)
+            return
+        websocket.write(self._engine.join(self._unsent))
+        self._unsent, self._unsent_bytes = [], 0
 
     def ping(self) -> None:
         """Send a heartbeat."""
@@ -210,14 +221,14 @@ class Session:
         self._websocket, self._probe = websocket, None
         websocket.on_message = self.receive
         websocket.on_close = self._gone
-        if self._unsent:
-            self._engine.flush_soon(self)
+        self._flush_soon()
 
     def probe(self, websocket: WebSocket) -> None:
         """Let a WebSocket prove itself; until then polling carries the session."""
         if not self.is_polling:
             websocket.close(POLICY)
             return
+        self._engine.probing.add(websocket)
         asyncio.get_running_loop().call_later(PROBE_SECONDS, self._expect_proof, websocket)
         websocket.on_message = lambda packet: self._prove(websocket, packet)
 
@@ -234,6 +245,7 @@ class Session:
             websocket.close(PROTOCOL_ERROR)
 
     def _expect_proof(self, websocket: WebSocket) -> None:
+        self._engine.probing.discard(websocket)
         if self._websocket is not websocket:
             websocket.close(POLICY)
 

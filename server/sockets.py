@@ -209,6 +209,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         connection = _client(session).connections.pop(namespace, None)
         if connection is not None:
             self._fanout.remove(connection)
+            self._unconnected.add(session)
 
     async def _handle(self, session: Session, packet: Packet) -> None:
         """Dispatch one event and acknowledge it, if the client asked for that."""

@@ -1,13 +1,14 @@
 """The door of the sockets: who is admitted, what is refused, and that every event gets its ack."""
 
 import logging
+from typing import Any
 
 import pytest
 
-from rooms import messages
+from rooms import channels, messages
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
-from tests.rest import API
+from tests.rest import API, Reply
 from tests.running import Parley
 from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
 
@@ -237,3 +238,28 @@ async def test_a_failing_handler_costs_one_ack(
             assert (await talker.call(event, payload))["success"] is True
     failures = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.name for record in failures] == ["parley.events", "parley.eliza"]
+
+
+@pytest.mark.parametrize("namespace", [NATIVE, ELIZA])
+async def test_who_is_removed_while_it_connects_hears_nothing(
+    parley: Parley, monkeypatch: pytest.MonkeyPatch, namespace: str
+) -> None:
+    """A removal counts from its commit on, also for a connection that is just being let in."""
+    channel_id = await parley.service.new_channel("talk", "ann", "ben")
+    list_for = channels.list_for
+    removals: list[Reply] = []
+
+    async def list_and_lose(*arguments: Any) -> Any:
+        found = await list_for(*arguments)
+        if not removals:
+            removals.append(await parley.service.remove(channel_id, "ben"))
+        return found
+
+    auth = {"token": await parley.key(Kind.USER, "ben")}
+    with monkeypatch.context() as slow:
+        slow.setattr(channels, "list_for", list_and_lose)
+        async with talking(parley.url, auth, namespace) as ben:
+            await parley.service.submit(channel_id, "among us", author_id="ann")
+            await ben.settle()
+            assert ben.all("message", "messageBroadcast") == []
+    assert [reply.status for reply in removals] == [200]

@@ -119,6 +119,7 @@ packets = st.builds(
 @examples(200)
 async def test_any_packet_is_survived(sender: Sender, bystander: Talker, packet: str) -> None:
     """After any text the sender is served or closed, and others are served."""
+    assume(not packet.startswith("41"))  # DISCONNECT: whoever says goodbye is not answered any more
     socket = await sender.socket()
     try:
         await socket.send(packet)
