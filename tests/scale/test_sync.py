@@ -121,9 +121,14 @@ class Tracer:
         """Wait until strace has written down the end of the server, which must have been in peace."""
         async with asyncio.timeout(running.DEADLINE):
             # Strace is no child of this process, so that nothing else tells when it has written all.
-            while not (ends := [line for line in self._lines() if line.startswith(f"{pid} +++ ")]):  # noqa: ASYNC110
+            while not (end := self._end_of(pid)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert ends == [f"{pid} +++ exited with 0 +++"]
+        assert end == ["+++ exited with 0 +++"]
+
+    def _end_of(self, pid: int) -> list[str]:
+        """Return what strace says of the process's end; it pads short pids."""
+        parts = [line.split(maxsplit=1) for line in self._lines()]
+        return [said for number, said in parts if number == str(pid) and said.startswith("+++ ")]
 
     def _lines(self) -> list[str]:
         return self._trace.read_text().splitlines()
