@@ -80,11 +80,11 @@ def broadcast(event: Event, message: Message, client_message_id: str | None = No
 
 
 def _display_name(message: Message) -> str:
-    """Return the registry's name; only somebody without one is called as the client says."""
+    """Return the registry's name; who has none there is called as a service says, or by the id."""
     if message.author_name != message.author_id:
         return message.author_name
-    stated = message.details.get("agent_name" if message.by_agent else "authorDisplayName")
-    return str(stated or ("Agent" if message.by_agent else "User"))
+    stated = message.details.get("agent_name" if message.by_agent else messages.DISPLAY_NAME)
+    return str(stated or message.author_name)
 
 
 def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:
@@ -133,7 +133,7 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
     principal = connection.principal
     if body.senderId is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'senderId' is missing")
-    named = {"authorDisplayName": body.senderName} if body.senderName else {}
+    named = {messages.DISPLAY_NAME: body.senderName} if body.senderName else {}
     return Draft(
         principal=principal,
         channel_id=body.channelId,

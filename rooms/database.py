@@ -87,7 +87,8 @@ class SqliteDatabase:
     def __init__(self, url: URL) -> None:
         self.url = url
         if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            # What people said is for the server's own account only.
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._engine = create_engine(url, pool_size=READERS + 1, **_JSON)
         event.listen(self._engine, "connect", _prepare_sqlite)
         event.listen(self._engine, "begin", _begin_sqlite)

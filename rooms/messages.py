@@ -25,6 +25,7 @@ from rooms.store import Pair
 from rooms.tables import Channel
 
 AGENT_RESPONSE = "agent_response"
+DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote it there
 # REST answers carry the text twice, so that a page stays under 512 KiB on the wire.
 MAX_PAGE_BYTES = 256 * 1024
 
@@ -293,7 +294,7 @@ class _Batch:
             source_type=draft.source_type,
             parent_id=draft.parent_id,
             raw_message=draft.raw_message,
-            details=_name_agent(draft, author) if by_agent else draft.metadata,
+            details=_named(draft, author, by_agent=by_agent),
             attachments=draft.attachments,
             created_at=self._transaction.now,
             updated_at=self._transaction.now,
@@ -318,12 +319,13 @@ class _Batch:
         )
 
 
-def _name_agent(draft: Draft, author: Attendance) -> dict[str, Any]:
-    """Return the metadata with the agent's name: the registry's, unless a service states another."""
-    registered = {"agent_name": author.name}
+def _named(draft: Draft, author: Attendance, *, by_agent: bool) -> dict[str, Any]:
+    """Return the metadata with names that can be trusted: the registry's, unless a service states others."""
+    registered = {"agent_name": author.name} if by_agent else {}
     if draft.principal.may(Scope.MESSAGES_WRITE):
         return registered | draft.metadata
-    return draft.metadata | registered
+    stated = {name: value for name, value in draft.metadata.items() if name != DISPLAY_NAME}
+    return stated | registered
 
 
 def _pairs(draft: Draft) -> set[Pair]:

@@ -127,7 +127,7 @@ def _lock(settings: Settings) -> IO[str] | None:
         return None
     path = Path(f"{parsed.database}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = path.open("w")
     except OSError as error:
         raise BadSetting(f"Cannot write to {path.parent}: {error.strerror}; set PARLEY_DATA_DIR") from None

@@ -129,7 +129,8 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
             f"    {node.welcome.service_key}\n"
         )
     else:
-        _out.print(f"\n  A new link to sign in: {_command()} keys create --kind user --id owner --sign-in\n")
+        create = f"{_command()} keys create --kind user --id owner --sign-in --port {node.port}"
+        _out.print(f"\n  A new link to sign in: {create}\n")
 
 
 def _command() -> str:

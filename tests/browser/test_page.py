@@ -143,7 +143,7 @@ async def test_a_spent_link_says_so(parley: Parley, open_page: Open) -> None:
     link = f"{parley.url}/#code={parley.node.welcome.sign_in_code}"
     await expect((await open_page(link)).get_by_role("navigation")).to_be_visible()
     page = await open_page(link)
-    await expect(page.get_by_role("alert")).to_contain_text("The sign-in code is spent or too old")
+    await expect(page.get_by_role("alert")).to_contain_text("The code is spent or too old")
     await expect(page.get_by_text("parley keys create --kind user --id owner --sign-in")).to_be_visible()
     assert page.url == f"{parley.url}/"
 

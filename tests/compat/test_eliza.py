@@ -123,7 +123,7 @@ async def test_a_broadcast_has_the_fields_that_the_web_client_reads(
     attachments = [{"url": "https://example.com/a.png", "contentType": "image", "id": "1", "title": "A"}]
     await send(ann, channel_id, attachments=attachments, metadata={"thought": "hm", "actions": ["REPLY"]})
     (heard,) = await ben.wait_for("messageBroadcast")
-    assert (heard["senderId"], heard["senderName"], heard["text"]) == ("ann", "user", "hello")
+    assert (heard["senderId"], heard["senderName"], heard["text"]) == ("ann", "ann", "hello")
     assert (heard["channelId"], heard["roomId"]) == (channel_id, channel_id)
     assert {heard["serverId"], heard["messageServerId"]} == {DEFAULT_SERVER_ID}
     assert heard["createdAt"] > 10**12
