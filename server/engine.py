@@ -17,7 +17,8 @@ from server.heartbeats import Deadlines
 from server.session import SEPARATOR, Session
 from server.websocket import MAX_MESSAGE, NORMAL, WebSocket
 
-MAX_PACKETS = 1_000
+# So many that a stock client's burst is bounded by MAX_MESSAGE alone.
+MAX_PACKETS = 10_000
 BODY_SECONDS = 10.0
 
 # The protocol's own error numbers, as clients of the reference implementation know them.
@@ -106,7 +107,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def _expect_pong(self, pinged: tuple[Session, int]) -> None:
         session, number = pinged
-        if not session.closed and session.pongs < number:
+        if session.closed or session.pongs >= number:
+            return
+        if session.may_answer_late():
+            self._pongs.add(pinged)
+        else:
             session.close(NORMAL)
 
     async def close_all(self, code: int) -> None:

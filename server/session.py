@@ -23,6 +23,7 @@ OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 MAX_UNSENT = 1024 * 1024
 # Reading stops while this much waits to be handled; each message counts as more than its bytes.
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
+TURN = 64  # messages of one client before it is the others' turn
 PROBE_SECONDS = 10.0
 SEPARATOR = "\x1e"
 
@@ -38,6 +39,7 @@ class Session:
         "_engine",
         "_farewell",
         "_flush_due",
+        "_has_worked",
         "_inbox",
         "_inbox_bytes",
         "_poll",
@@ -75,6 +77,7 @@ class Session:
         self._inbox_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._reading_paused = False
+        self._has_worked = False  # since the last heartbeat, or since somebody asked
 
     # Sending
 
@@ -117,6 +120,7 @@ class Session:
     def ping(self) -> None:
         """Send a heartbeat."""
         self.pings += 1
+        self._has_worked = False
         self.send(_PING)
 
     async def poll(self) -> bytes:
@@ -184,6 +188,11 @@ class Session:
             self.pongs = self.pings
             self._engine.heard(self)
 
+    def may_answer_late(self) -> bool:
+        """Tell whether an answer may wait behind messages that were handled until now, or still are."""
+        is_late, self._has_worked = self._has_worked or self._worker is not None, False
+        return is_late
+
     def violate(self) -> None:
         """Close a session whose client does not keep to the protocol."""
         self._engine.count_violation()
@@ -200,6 +209,7 @@ class Session:
 
     async def _work(self) -> None:
         """Hand on messages one after the other, until none is left."""
+        handled = 0
         while self._inbox and not self.closed:
             message = self._inbox.popleft()
             self._inbox_bytes -= len(message) + MESSAGE_COST
@@ -207,7 +217,11 @@ class Session:
                 self._reading_paused = False
                 self._websocket.transport.resume_reading()
             await self._engine.hand_on(self, message)
+            handled += 1
+            if handled % TURN == 0:
+                await asyncio.sleep(0)
         self._worker = None
+        self._has_worked = True
 
     # Transports
 

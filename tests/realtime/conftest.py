@@ -8,7 +8,7 @@ import pytest
 from rooms.principals import Kind
 from server.engine import Engine
 from tests.realtime.raw import Poller, open_poller
-from tests.running import Parley
+from tests.running import Parley, Start
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,12 @@ async def engine(engines: list[Engine], parley: Parley) -> Engine:
     """Give the engine inside the node."""
     assert engines
     return engines[0]
+
+
+@pytest.fixture
+async def brisk(start: Start) -> Parley:
+    """Run a node with short heartbeats."""
+    return await start(ping_interval=0.2, ping_timeout=0.2)
 
 
 @pytest.fixture

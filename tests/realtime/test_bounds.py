@@ -11,7 +11,7 @@ from server.session import MAX_INBOX, MAX_UNSENT
 from server.websocket import MAX_MESSAGE
 from tests.realtime.raw import BINARY, PING, Poller, frame, raw_websocket, text, until
 from tests.running import Parley
-from tests.talking import talking
+from tests.talking import NATIVE, talking
 
 CONTENT = "x" * 3_900
 
@@ -148,6 +148,32 @@ async def test_a_client_gets_a_full_batch_back(parley: Parley) -> None:
         outcomes = await talker.data("submit_many", {"messages": batch})
         assert all(outcome["success"] for outcome in outcomes)
         assert len(await talker.wait_for("message", len(batch))) == len(batch)
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_others_are_served_while_a_flood_is_handled(
+    parley: Parley, engine: Engine, secret: str, poller: Poller, transport: str
+) -> None:
+    """Thousands of events that need no waiting do not keep the server from everybody else."""
+    flood = [f'42{NATIVE},{n}["settle"]' for n in range(3_000)]
+    async with talking(parley.url, {"token": secret}) as bystander, raw_websocket(parley) as socket:
+        await socket.join(secret)
+        (*_, last) = engine.sockets.values()
+        session = last if transport == "websocket" else engine.sockets[poller.sid]
+        if transport == "websocket":
+            socket.send(b"".join(map(text, flood)))
+        else:
+            posting = asyncio.create_task(poller.post(*flood))
+            polling = asyncio.create_task(poller.hear(lambda: len(poller.acks) >= 3_000))
+        await until(lambda: bool(session._inbox))
+        await bystander.settle()
+        assert session._inbox
+        if transport == "websocket":
+            await socket.packet(f"43{NATIVE},2999[")
+        else:
+            assert await posting == (200, "ok")
+            await polling
+            assert poller.acks == list(range(3_000))
 
 
 async def test_a_flood_of_pings_is_answered_or_closed(parley: Parley, engine: Engine) -> None:

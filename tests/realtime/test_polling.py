@@ -53,8 +53,9 @@ async def test_a_body_in_pieces_is_read_whole(parley: Parley, poller: Poller) ->
 @pytest.mark.parametrize("count", [300, limits.MAX_PACKETS])
 async def test_all_packets_of_one_payload_are_handled_in_order(poller: Poller, count: int) -> None:
     """As many packets as the limit allows are each handled, once, in their order."""
+    listening = asyncio.create_task(poller.hear(lambda: len(poller.acks) >= count))
     assert await poller.post(*events(0, count)) == (200, "ok")
-    await poller.hear(lambda: len(poller.acks) >= count)
+    await listening
     assert poller.acks == list(range(count))
 
 

@@ -1,4 +1,4 @@
-"""Sessions come to an end: dead clients are found, and nothing of a session that is over remains."""
+"""Sessions come to an end: nothing of a session that is over remains."""
 
 import asyncio
 import random
@@ -27,76 +27,8 @@ from tests.realtime.raw import (
     text,
     until,
 )
-from tests.running import Parley, Start, running_parley
+from tests.running import Parley, running_parley
 from tests.talking import NATIVE
-
-INTERVAL = TIMEOUT = 0.2
-
-
-@pytest.fixture
-async def brisk(start: Start) -> Parley:
-    """Run a node with short heartbeats."""
-    return await start(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
-
-
-async def test_a_client_that_answers_no_heartbeat_is_closed(brisk: Parley, engines: list[Engine]) -> None:
-    """After the interval and the timeout a silent session is over, on both transports."""
-    secret = await brisk.key(Kind.USER, "ann")
-    loop = asyncio.get_running_loop()
-    silent = await open_poller(brisk)
-    await silent.join(secret)
-    async with raw_websocket(brisk) as socket:
-        began = loop.time()
-        await socket.join(secret)
-        await socket.over()
-        assert loop.time() - began >= INTERVAL + TIMEOUT - 0.01
-        assert socket.packets.count("2") == 1
-    await until(lambda: not engines[0].sockets)
-    await silent.assert_ended()
-
-
-async def test_a_client_that_answers_heartbeats_stays(brisk: Parley, engines: list[Engine]) -> None:
-    """Whoever answers lives on, over a WebSocket and over polling; who stops then is closed."""
-    secret = await brisk.key(Kind.USER, "ann")
-    poller = await open_poller(brisk)
-    await poller.join(secret)
-    polled = engines[0].sockets[poller.sid]
-    polling = asyncio.create_task(poller.hear(lambda: polled.pongs >= 5))
-    async with raw_websocket(brisk) as socket:
-        await socket.join(secret)
-        for count in range(1, 6):
-            await socket.have(lambda count=count: socket.packets.count("2") == count)
-            socket.say("3")
-        await polling
-        await socket.settle()
-        await poller.post(f'42{NATIVE},1["settle"]')
-        await poller.hear(lambda: poller.acks == [1])
-        await socket.over()
-    await until(lambda: not engines[0].sockets)
-
-
-async def test_answers_to_no_heartbeat_do_not_multiply_heartbeats(brisk: Parley) -> None:
-    """A client that says PONG all the time gets one PING per interval, and is closed when it stops."""
-    loop = asyncio.get_running_loop()
-    async with raw_websocket(brisk) as socket:
-        await socket.join(await brisk.key(Kind.USER, "ann"))
-        began = loop.time()
-        while socket.packets.count("2") < 4:
-            socket.say("3")
-            socket.send(text("3") * 20)
-            await asyncio.sleep(0)
-        assert loop.time() - began >= 3 * INTERVAL - 0.01
-        await socket.over()
-        assert socket.packets.count("2") <= 5
-
-
-async def test_pongs_of_the_websocket_are_no_heartbeats(brisk: Parley) -> None:
-    """Frames that only look like a sign of life do not keep a session."""
-    async with raw_websocket(brisk) as socket:
-        while not socket.is_over:
-            socket.send(frame(10, b""))
-            await asyncio.sleep(0)
-        assert socket.packets.count("2") == 1
 
 
 def upgraded(*frames: bytes) -> bytes:

@@ -1,0 +1,35 @@
+// One stock Socket.IO client that says a great deal in one tick.
+//
+// Usage: node bursts.mjs '{"url", "options", "event", "count", "payload", "pad", "binary", "timeout"}'
+// Once it is welcomed it emits the event `count` times; "$n" in a text of the payload becomes the number,
+// and "$x" becomes `pad` letters.
+// With `binary` the payload's content is a Buffer. Each line on standard output is what came back:
+// {"ack": <number>, "payload"}, {"heard": <text>}, {"failed": <number>}, {"disconnect": <reason>}.
+// The end of standard input ends the process.
+
+import { io } from "socket.io-client";
+
+const { url, options, event, count, payload, pad, binary, timeout } = JSON.parse(process.argv[2]);
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const filled = JSON.stringify(payload).replaceAll("$x", "x".repeat(pad ?? 0));
+const numbered = (n) => JSON.parse(filled.replaceAll("$n", n));
+
+const socket = io(url, { forceNew: true, reconnection: false, ...options });
+socket.on("message", ({ text }) => tell({ heard: text }));
+socket.on("disconnect", (reason) => tell({ disconnect: reason }));
+socket.once("ready", () => {
+  for (let n = 0; n < count; n += 1) {
+    const body = numbered(n);
+    if (binary) body.content = Buffer.from([n >> 8, n & 255, 0, 255]);
+    if (timeout) {
+      socket.timeout(timeout).emitWithAck(event, body).then(
+        (answer) => tell({ ack: n, payload: answer }),
+        () => tell({ failed: n }),
+      );
+    } else {
+      socket.emit(event, body, (answer) => tell({ ack: n, payload: answer }));
+    }
+  }
+});
+
+process.stdin.resume().on("end", () => process.exit());

@@ -1,0 +1,118 @@
+"""A stock client that says a great deal at once: each thing is answered once, in order."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rooms.principals import Kind
+from tests.running import Parley
+from tests.talking import NATIVE
+
+SCRIPT = Path(__file__).parent / "bursts.mjs"
+PATIENCE = 60.0
+
+WAYS = {"polling": {"transports": ["polling"]}, "websocket": {"transports": ["websocket"]}, "upgrading": {}}
+way = pytest.mark.parametrize("way", WAYS)
+
+
+async def burst(node: str, parley: Parley, secret: str, way: str, **what: Any) -> list[dict[str, Any]]:
+    """Let a client emit, and return what it saw until it has as many acks, and events, as are due."""
+    options = {"auth": {"token": secret}, **WAYS[way]}
+    due = what["count"] + what.pop("hears", 0)
+    process = await asyncio.create_subprocess_exec(
+        node,
+        SCRIPT,
+        json.dumps({"url": parley.url + NATIVE, "options": options, **what}),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    seen: list[dict[str, Any]] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while len(seen) < due:
+                seen.append(json.loads(await process.stdout.readline()))
+                assert "disconnect" not in seen[-1], seen[-1]
+    finally:
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), PATIENCE)
+    # Whatever it saw beyond that, it saw too much.
+    return seen + [json.loads(line) async for line in process.stdout if b"disconnect" not in line]
+
+
+def acks(seen: list[dict[str, Any]]) -> list[int]:
+    """Return which emits were acknowledged, as the acks came."""
+    return [line["ack"] for line in seen if "ack" in line]
+
+
+def heard(seen: list[dict[str, Any]]) -> list[str]:
+    """Return the messages that came."""
+    return [line["heard"] for line in seen if "heard" in line]
+
+
+@pytest.fixture
+async def secret(parley: Parley) -> str:
+    """Give the key of an agent, which may say long things."""
+    return await parley.key(Kind.AGENT, "bot")
+
+
+@pytest.fixture
+async def channel_id(parley: Parley, secret: str) -> str:
+    """Give a channel of the agent's."""
+    return await parley.service.new_channel("talk", "bot")
+
+
+@way
+@pytest.mark.parametrize("count", [300, 2_000])
+async def test_many_emits_of_one_tick_are_stored_in_order(
+    node: str, parley: Parley, secret: str, channel_id: str, way: str, count: int
+) -> None:
+    """Each is stored, heard and acknowledged once, in the order of the emits."""
+    payload = {"channel_id": channel_id, "content": "message $n"}
+    seen = await burst(node, parley, secret, way, event="submit", payload=payload, count=count, hears=count)
+    assert acks(seen) == list(range(count))
+    assert all(line["payload"]["success"] is True for line in seen if "ack" in line)
+    assert heard(seen) == [f"message {n}" for n in range(count)]
+
+
+@way
+async def test_half_a_megabyte_at_once_is_stored(
+    node: str, parley: Parley, secret: str, channel_id: str, way: str
+) -> None:
+    """A message of 500 KB is taken whole, and so is what it makes everybody hear."""
+    payload = {"messages": [{"channel_id": channel_id, "content": f"{n} $x"} for n in range(10)]}
+    texts = [f"{n} {'x' * 49_000}" for n in range(10)]
+    seen = await burst(
+        node, parley, secret, way, event="submit_many", payload=payload, pad=49_000, count=1, hears=10
+    )
+    (answer,) = [line["payload"] for line in seen if "ack" in line]
+    assert [outcome["data"]["text"] for outcome in answer["data"]] == heard(seen) == texts
+
+
+@way
+async def test_two_thousand_binary_events_are_each_answered_once_and_in_order(
+    node: str, parley: Parley, secret: str, channel_id: str, way: str
+) -> None:
+    """Bytes are no content, and every ack says so."""
+    payload = {"channel_id": channel_id}
+    seen = await burst(node, parley, secret, way, event="submit", payload=payload, binary=True, count=2_000)
+    assert acks(seen) == list(range(2_000))
+    assert {line["payload"]["error"]["code"] for line in seen} == {"VALIDATION_ERROR"}
+
+
+@way
+async def test_acks_with_a_timeout_come_in_time(
+    node: str, parley: Parley, secret: str, channel_id: str, way: str
+) -> None:
+    """``emitWithAck`` with a timeout resolves for each emit, in order."""
+    payload = {"channel_id": channel_id, "content": "message $n"}
+    seen = await burst(
+        node, parley, secret, way, event="submit", payload=payload, count=200, hears=200, timeout=20_000
+    )
+    assert acks(seen) == list(range(200))
+    assert heard(seen) == [f"message {n}" for n in range(200)]
