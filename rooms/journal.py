@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 Clock = Callable[[], float]
 
-MAX_BATCH = 256
+MAX_BATCH = 512
 MAX_WAITING = 20_000
 SETTLE_SECONDS = 0.2
 
