@@ -1,0 +1,152 @@
+"""The servers that the official protocol suites talk to: Parley's transport, with echoes in place of chat.
+
+The suites expect heartbeats every 300 ms, 200 ms to answer one, and these owners of the messages:
+
+Engine.IO: every message comes back as it was.
+
+Socket.IO: the namespaces ``/`` and ``/custom``, which let everybody in and then emit ``auth`` with what
+the client said in its CONNECT; ``message`` comes back as ``message-back``; the arguments of
+``message-with-ack`` come back in its ack.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import Any, cast
+
+import orjson
+from aiohttp import web
+
+from rooms.principals import Kind, Principal
+from server import packets
+from server.engine import Engine
+from server.fanout import Fanout
+from server.frames import BINARY, Outgoing, frame
+from server.packets import Packet
+from server.session import Session
+from server.sockets import Client, SocketConnection, SocketServer
+
+PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2
+NAMESPACES = ("/", "/custom")
+ANYBODY = Principal("anybody", Kind.USER)
+
+
+class Binary(Outgoing):
+    """A binary message, which Parley itself never sends: base64 in a poll, a frame on a WebSocket."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(b"b" + b64encode(data))
+        self._data = data
+
+    @cached_property
+    def frames(self) -> bytes:
+        """The message as a WebSocket frame."""
+        return frame(BINARY, self._data)
+
+
+def engine_app() -> web.Application:
+    """Return an Engine.IO server on ``/engine.io/``."""
+    engine = Engine(ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT)
+    engine.listen(lambda _: None, _send_back, lambda _: None)
+    return _serving("/engine.io/", engine)
+
+
+async def _send_back(session: Session, message: str | bytes) -> None:
+    session.send(Outgoing(b"4" + message.encode()) if isinstance(message, str) else Binary(message))
+
+
+class EchoServer(SocketServer):
+    """Parley's Socket.IO server without credentials, message servers and events of its own.
+
+    Packets, their order, CONNECT and DISCONNECT are handled as in Parley. One thing differs on the
+    wire: a namespace that does not exist is refused with the message alone, as the suite wants it
+    letter by letter, where Parley adds ``data`` with a code and details.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            cast(Any, None), Fanout(), origins=[], ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT
+        )
+
+    async def _connect(self, session: Session, packet: Packet) -> None:
+        if packet.namespace not in NAMESPACES:
+            session.send(packets.connect_error(packet.namespace, {"message": "Invalid namespace"}))
+            return
+        await super()._connect(session, packet)
+        _connection(session, packet).emit("auth", packet.data or {})
+
+    async def _identify(self, session: Session, packet: Packet) -> tuple[str, Principal]:
+        return packet.namespace, ANYBODY
+
+    async def _accept(self, session: Session, namespace: str, server_id: str, principal: Principal) -> None:
+        connection = SocketConnection(
+            self.eio.generate_id(), namespace, server_id, principal, self._fanout, session
+        )
+        cast(Client, session.client).connections[namespace] = connection
+        self._fanout.add(connection)
+        session.send(packets.connect(namespace, {"sid": connection.id}))
+
+    async def _handle(self, session: Session, packet: Packet) -> None:
+        name, *arguments = packet.data
+        if name == "message":
+            _answer(session, packets.EVENT, packet, ["message-back", *arguments], b"")
+        elif name == "message-with-ack":
+            _answer(session, packets.ACK, packet, arguments, str(packet.ack_id).encode())
+
+
+def _connection(session: Session, packet: Packet) -> SocketConnection:
+    return cast(Client, session.client).connections[packet.namespace]
+
+
+def _answer(session: Session, kind: str, packet: Packet, data: list[Any], ack_id: bytes) -> None:
+    """Send a packet; bytes in its data follow it as attachments."""
+    attachments: list[bytes] = []
+    body = orjson.dumps(_detach(data, attachments))
+    if attachments:
+        binary = {packets.EVENT: packets.BINARY_EVENT, packets.ACK: packets.BINARY_ACK}[kind]
+        kind = f"{binary}{len(attachments)}-"
+    namespace = b"" if packet.namespace == "/" else packet.namespace.encode() + b","
+    session.send(Outgoing(b"4" + kind.encode() + namespace + ack_id + body))
+    for attachment in attachments:
+        session.send(Binary(attachment))
+
+
+def _detach(value: Any, attachments: list[bytes]) -> Any:
+    if isinstance(value, bytes):
+        attachments.append(value)
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    if isinstance(value, list):
+        return [_detach(child, attachments) for child in value]
+    if isinstance(value, dict):
+        return {key: _detach(child, attachments) for key, child in value.items()}
+    return value
+
+
+def socket_app() -> web.Application:
+    """Return a Socket.IO server on ``/socket.io/``."""
+    return _serving("/socket.io/", EchoServer().eio)
+
+
+def _serving(path: str, engine: Engine) -> web.Application:
+    async def close_all(_app: web.Application) -> None:
+        await engine.close_all(1001)
+
+    app = web.Application()
+    app.router.add_route("*", path, engine.handle_request)
+    app.on_shutdown.append(close_all)
+    return app
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[int]:
+    """Serve on a free port of this machine until the block ends."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
