@@ -48,10 +48,12 @@ class Standing:
 
 def require_standing(connection: Connection, principal: Principal, channel_id: str) -> Standing:
     """Return the principal's standing in a channel that it may see; raise NotFound otherwise."""
-    channel = store.find_channels(connection, [channel_id]).get(channel_id)
+    channel = store.channels.find(connection, [channel_id]).get(channel_id)
     if channel is None:
         raise channel_not_found(channel_id)
-    standing = Standing(principal, channel, store.list_memberships(connection, channel_id, principal.id))
+    standing = Standing(
+        principal, channel, store.participants.list_memberships(connection, channel_id, principal.id)
+    )
     require_sight(principal, channel, standing.role)
     return standing
 

@@ -68,7 +68,7 @@ async def require(ctx: Context, principal: Principal, channel_id: str) -> Channe
 async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
     """Return the newest channels of the server that the principal participates in."""
     return await ctx.database.read(
-        lambda connection: store.list_channels_of(connection, server_id, principal.id, MAX_LISTED)
+        lambda connection: store.channels.list_of(connection, server_id, principal.id, MAX_LISTED)
     )
 
 
@@ -77,7 +77,7 @@ async def list_visible(ctx: Context, principal: Principal, server_id: str) -> li
     await servers.require(ctx, server_id)
     if principal.may(Scope.MESSAGES_READ):
         return await ctx.database.read(
-            lambda connection: store.list_channels(connection, server_id, MAX_LISTED)
+            lambda connection: store.channels.list_all(connection, server_id, MAX_LISTED)
         )
     own = await list_for(ctx, principal, server_id)
     visible = {channel.id: channel for channel in own + await list_joinable(ctx, server_id)}
@@ -87,7 +87,7 @@ async def list_visible(ctx: Context, principal: Principal, server_id: str) -> li
 async def list_joinable(ctx: Context, server_id: str) -> list[Channel]:
     """Return the newest channels of the server that anybody may join."""
     return await ctx.database.read(
-        lambda connection: store.list_joinable_channels(connection, server_id, MAX_LISTED)
+        lambda connection: store.channels.list_joinable(connection, server_id, MAX_LISTED)
     )
 
 
@@ -98,7 +98,7 @@ def _create(transaction: Transaction, draft: ChannelDraft) -> Channel:
         return existing
     _require_free(transaction.connection, draft)
     channel = _row(draft, transaction.now)
-    store.insert_channel(transaction.connection, channel.model_dump())
+    store.channels.add(transaction.connection, channel.model_dump())
     for entity_id, role in members.items():
         kind = draft.principal.kind if entity_id == draft.principal.id else Kind.USER
         participants.enrol(transaction, channel, Newcomer(entity_id, role, kind))
@@ -123,13 +123,13 @@ def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) ->
         return None
     if len(members) != participants.DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {participants.DM_SIZE} different participants")
-    return store.find_dm(connection, draft.server_id, participants.pair_key(*members))
+    return store.channels.find_dm(connection, draft.server_id, participants.pair_key(*members))
 
 
 def _require_free(connection: Connection, draft: ChannelDraft) -> None:
-    if draft.id in store.find_channels(connection, [draft.id]):
+    if draft.id in store.channels.find(connection, [draft.id]):
         raise Conflict(f"A channel with ID '{draft.id}' exists already")
-    if draft.unique and store.find_channel_by_name(connection, draft.server_id, draft.name.casefold()):
+    if draft.unique and store.channels.find_by_name(connection, draft.server_id, draft.name.casefold()):
         raise ValidationFailed(f"Field 'name' must be unique in the server; '{draft.name}' is taken")
 
 

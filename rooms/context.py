@@ -48,8 +48,8 @@ class Context:
 
     def __post_init__(self) -> None:
         """Build the look-ups that requests share."""
-        object.__setattr__(self, "keys", Gathering(self.database, store.find_keys))
-        object.__setattr__(self, "entities", Gathering(self.database, store.find_entities))
+        object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
+        object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
 
     def now(self) -> int:
         """Return the time in epoch milliseconds."""

@@ -77,7 +77,7 @@ async def open_signer(database: Database, journal: Journal, secret: str | None) 
     """Return a signer under the operator's secret, or under one kept in the database, made at need."""
     if secret is not None:
         return CursorSigner(hashlib.sha256(secret.encode()).digest(), key_id=0)
-    kept = await database.read(store.find_secret)
+    kept = await database.read(store.secrets.find_newest)
     if kept is None:
         kept = await journal.append_one(_make_all, None)
     return CursorSigner(kept.value, kept.id)
@@ -85,7 +85,7 @@ async def open_signer(database: Database, journal: Journal, secret: str | None) 
 
 def _make(transaction: Transaction, _draft: None) -> Secret:
     row = Secret(id=1, value=secrets.token_bytes(32), created_at=transaction.now)
-    store.insert_secret(transaction.connection, row.model_dump())
+    store.secrets.add(transaction.connection, row.model_dump())
     return row
 
 

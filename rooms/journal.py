@@ -53,7 +53,7 @@ class Transaction:
         self.connection = connection
         self.now = now
         self.events: list[Event] = []
-        self._seqs = store.lock_servers(connection, sorted(server_ids))
+        self._seqs = store.servers.lock(connection, sorted(server_ids))
 
     def record(
         self,
@@ -96,8 +96,8 @@ class Transaction:
     def finish(self) -> None:
         """Write the events and the servers' new positions."""
         if self.events:
-            store.insert_events(self.connection, self.events, self.now)
-            store.advance(self.connection, self.events, self.now)
+            store.log.append(self.connection, self.events, self.now)
+            store.log.advance(self.connection, self.events, self.now)
 
 
 Apply = Callable[[Transaction, Sequence[D]], Sequence[R | ParleyError]]
@@ -281,5 +281,5 @@ class _Attempt:
         if not self.events:
             return False
         # Behind the lock no commit of ours can still be under way.
-        store.lock_servers(connection, [self.events[-1].server_id])
-        return store.has_event(connection, self.events[-1])
+        store.servers.lock(connection, [self.events[-1].server_id])
+        return store.log.has(connection, self.events[-1])

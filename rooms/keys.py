@@ -58,7 +58,7 @@ async def revoke(ctx: Context, key_id: str) -> None:
 
 async def list_all(ctx: Context) -> Sequence[ApiKey]:
     """Return every key ever made, the oldest first, without secrets."""
-    return await ctx.database.read(store.list_keys)
+    return await ctx.database.read(store.keys.list_all)
 
 
 async def authenticate(ctx: Context, secret: str) -> Principal:
@@ -109,7 +109,7 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
             "name": draft.name,
             "created_at": transaction.now,
         }
-        store.put_entity(transaction.connection, holder)
+        store.entities.put(transaction.connection, holder)
     row = ApiKey(
         id=new_id(),
         prefix=secret[:SHOWN],
@@ -120,30 +120,30 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
         scopes=" ".join(sorted(draft.scopes)),
         created_at=transaction.now,
     )
-    store.insert_key(transaction.connection, row.model_dump())
+    store.keys.add(transaction.connection, row.model_dump())
     return row
 
 
 def _revoke(transaction: Transaction, key_id: str) -> None:
-    if not store.revoke_key(transaction.connection, key_id, transaction.now):
+    if not store.keys.revoke(transaction.connection, key_id, transaction.now):
         raise NotFound(f"There is no valid key with ID '{key_id}'", message="Key not found")
 
 
 def _create_code(transaction: Transaction, wanted: tuple[str, str]) -> None:
     code, principal_id = wanted
     row = {"digest": _digest(code), "principal_id": principal_id, "expires_at": transaction.now + SIGN_IN_MS}
-    store.insert_sign_in_code(transaction.connection, row)
+    store.keys.add_code(transaction.connection, row)
 
 
 def _exchange(transaction: Transaction, wanted: tuple[str, str]) -> ApiKey:
     code, secret = wanted
-    found = store.take_sign_in_code(transaction.connection, _digest(code))
+    found = store.keys.take_code(transaction.connection, _digest(code))
     if found is None or found.expires_at < transaction.now:
         raise AuthenticationFailed(
             "The code is spent or too old; make another: parley keys create --kind user --id NAME --sign-in",
             message="Invalid sign-in code",
         )
-    known = store.find_entities(transaction.connection, [found.principal_id]).get(found.principal_id)
+    known = store.entities.find(transaction.connection, [found.principal_id]).get(found.principal_id)
     name = known.name if known else found.principal_id
     return _create(transaction, (KeyDraft(Kind.USER, found.principal_id, name), secret))
 

@@ -21,7 +21,7 @@ from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.publishing import Origin
 from rooms.rows import Attendance, Interval, Message, Window
-from rooms.store import Pair
+from rooms.store.statements import Pair
 from rooms.tables import Channel
 
 AGENT_RESPONSE = "agent_response"
@@ -121,13 +121,13 @@ async def history(
 
     def read(connection: Connection) -> Page:
         standing = access.require_standing(connection, principal, channel_id)
-        log = store.find_server(connection, standing.channel.server_id)
+        log = store.servers.find(connection, standing.channel.server_id)
         if log is None:
             raise channel_not_found(channel_id)
         for position in positions:
             position.require_log(log.id, log.epoch)
         visible = access.visible(standing)
-        found = _fit(store.list_messages(connection, channel_id, visible, window), window)
+        found = _fit(store.messages.list_page(connection, channel_id, visible, window), window)
         return Page(
             found,
             _total(connection, standing, visible),
@@ -154,7 +154,7 @@ def _total(connection: Connection, standing: Standing, visible: list[Interval]) 
     """Count what is visible; the channel's counter knows, if that is everything."""
     if visible == access.EVERYTHING:
         return standing.channel.message_count
-    return store.count_messages(connection, standing.channel.id, visible)
+    return store.messages.count(connection, standing.channel.id, visible)
 
 
 async def _prepare(ctx: Context, draft: Draft) -> str:
@@ -180,8 +180,10 @@ class _Batch:
         connection = transaction.connection
         self._transaction = transaction
         self._drafts = drafts
-        self._channels = store.find_channels(connection, {draft.channel_id for draft in drafts})
-        self._present = store.find_active(connection, {pair for draft in drafts for pair in _pairs(draft)})
+        self._channels = store.channels.find(connection, {draft.channel_id for draft in drafts})
+        self._present = store.participants.find(
+            connection, {pair for draft in drafts for pair in _pairs(draft)}
+        )
         self._records = self._find_records()
         self._messages = self._find_messages()
         self._added: list[Message] = []
@@ -191,8 +193,8 @@ class _Batch:
         """Store what may be stored and return an outcome for each draft."""
         outcomes = [self._decide(draft) for draft in self._drafts]
         if self._added:
-            store.insert_messages(self._transaction.connection, self._added)
-            store.insert_idempotency(self._transaction.connection, self._remembered)
+            store.messages.add(self._transaction.connection, self._added)
+            store.idempotency.add(self._transaction.connection, self._remembered)
         return outcomes
 
     def _find_records(self) -> dict[Pair, tuple[bytes, str]]:
@@ -200,8 +202,8 @@ class _Batch:
         pairs = {(draft.author_id, draft.key) for draft in self._drafts if draft.key is not None}
         if not pairs:
             return {}
-        store.forget_idempotency(self._transaction.connection, self._transaction.now - rules.IDEMPOTENCY_MS)
-        found = store.find_idempotency(self._transaction.connection, pairs)
+        store.idempotency.forget(self._transaction.connection, self._transaction.now - rules.IDEMPOTENCY_MS)
+        found = store.idempotency.find(self._transaction.connection, pairs)
         return {pair: (record.fingerprint, record.message_id) for pair, record in found.items()}
 
     def _find_messages(self) -> dict[str, Message]:
@@ -209,7 +211,7 @@ class _Batch:
         ids = {message_id for _, message_id in self._records.values()}
         ids |= {draft.parent_id for draft in self._drafts if draft.parent_id is not None}
         ids |= {draft.id for draft in self._drafts if draft.id == draft.key}
-        return store.find_messages(self._transaction.connection, ids) if ids else {}
+        return store.messages.find(self._transaction.connection, ids) if ids else {}
 
     def _decide(self, draft: Draft) -> Submitted | ParleyError:
         try:

@@ -69,7 +69,7 @@ async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[
 
     def read(connection: Connection) -> list[Attendance]:
         access.require_standing(connection, principal, channel_id)
-        return store.list_participants(connection, channel_id)
+        return store.participants.list_present(connection, channel_id)
 
     return await ctx.database.read(read)
 
@@ -82,7 +82,7 @@ def register(transaction: Transaction, newcomer: Newcomer) -> None:
         "name": newcomer.name or newcomer.id,
         "created_at": transaction.now,
     }
-    store.add_entities(transaction.connection, [row])
+    store.entities.add(transaction.connection, [row])
 
 
 def pair_key(one: str, other: str) -> str:
@@ -104,8 +104,8 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
         "role": newcomer.role,
         "joined_at": transaction.now,
     }
-    store.insert_participants(transaction.connection, [row])
-    entity = store.find_entities(transaction.connection, [newcomer.id])[newcomer.id]
+    store.participants.add(transaction.connection, [row])
+    entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     attendance = Attendance(entity.id, channel.id, newcomer.role, transaction.now, entity.kind, entity.name)
     _record(transaction, channel, "participant_joined", attendance)
     return attendance
@@ -113,14 +113,14 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
 
 def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str) -> None:
     """Keep a dm at two participants, and the only one of its pair."""
-    present = store.list_participants(transaction.connection, channel.id)
+    present = store.participants.list_present(transaction.connection, channel.id)
     if len(present) >= DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; create a group instead")
     if present:
         key = pair_key(present[0].entity_id, entity_id)
-        if existing := store.find_dm(transaction.connection, channel.server_id, key):
+        if existing := store.channels.find_dm(transaction.connection, channel.server_id, key):
             raise ValidationFailed(f"The pair has a dm in this server already: '{existing.id}'")
-        store.set_dm_key(transaction.connection, channel.id, key)
+        store.channels.set_dm_key(transaction.connection, channel.id, key)
 
 
 def _record(transaction: Transaction, channel: Channel, kind: str, attendance: Attendance) -> Event:
@@ -134,7 +134,7 @@ def _record(transaction: Transaction, channel: Channel, kind: str, attendance: A
 
 
 def _find(transaction: Transaction, channel_id: str, entity_id: str) -> Attendance | None:
-    present = store.list_participants(transaction.connection, channel_id)
+    present = store.participants.list_present(transaction.connection, channel_id)
     return next((row for row in present if row.entity_id == entity_id), None)
 
 
@@ -163,7 +163,7 @@ def _remove(transaction: Transaction, leaving: Joining) -> None:
     if channel.type.lower() == DM:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; nobody can leave it")
     seq = transaction.next_seq(channel.server_id)
-    store.end_membership(transaction.connection, channel.id, leaving.entity_id, seq + 1)
+    store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)
 
 

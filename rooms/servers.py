@@ -35,14 +35,14 @@ async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Serv
 
 async def ensure_default(ctx: Context) -> None:
     """Create the default server unless it exists."""
-    if not await ctx.database.read(lambda connection: store.find_server(connection, DEFAULT_SERVER_ID)):
+    if not await ctx.database.read(lambda connection: store.servers.find(connection, DEFAULT_SERVER_ID)):
         draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
         await ctx.journal.append_one(_create_all, draft)
 
 
 async def require(ctx: Context, server_id: str) -> Server:
     """Return the message server; raise NotFound if there is none."""
-    server = await ctx.database.read(lambda connection: store.find_server(connection, server_id))
+    server = await ctx.database.read(lambda connection: store.servers.find(connection, server_id))
     if server is None:
         raise server_not_found(server_id)
     return server
@@ -52,7 +52,7 @@ async def require_home(ctx: Context, channel_id: str) -> str:
     """Return the id of the server that the channel belongs to; raise NotFound without that channel."""
     home = ctx.homes.get(channel_id)
     if home is None:
-        found = await ctx.database.read(lambda connection: store.find_channels(connection, [channel_id]))
+        found = await ctx.database.read(lambda connection: store.channels.find(connection, [channel_id]))
         if channel_id not in found:
             raise channel_not_found(channel_id)
         home = ctx.homes[channel_id] = found[channel_id].server_id
@@ -68,12 +68,12 @@ async def require_channel_of(ctx: Context, server_id: str, channel_id: str) -> N
 async def list_for(ctx: Context, principal: Principal) -> list[Server]:
     """Return the servers that the principal takes part in, or all of them for a service."""
     if principal.may(Scope.MESSAGES_READ):
-        return await ctx.database.read(store.list_servers)
-    return await ctx.database.read(lambda connection: store.list_servers_of(connection, principal.id))
+        return await ctx.database.read(store.servers.list_all)
+    return await ctx.database.read(lambda connection: store.servers.list_of(connection, principal.id))
 
 
 def _create(transaction: Transaction, draft: ServerDraft) -> Server:
-    if store.find_server(transaction.connection, draft.id):
+    if store.servers.find(transaction.connection, draft.id):
         raise Conflict(f"A message server with ID '{draft.id}' exists already")
     row = Server(
         id=draft.id,
@@ -85,7 +85,7 @@ def _create(transaction: Transaction, draft: ServerDraft) -> Server:
         created_at=transaction.now,
         updated_at=transaction.now,
     )
-    store.insert_server(transaction.connection, row.model_dump())
+    store.servers.add(transaction.connection, row.model_dump())
     return row
 
 

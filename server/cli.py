@@ -162,7 +162,7 @@ def check(data_dir: DataDir = None) -> None:
 
 async def _check(settings: Settings) -> None:
     async with _opened(settings) as ctx:
-        summaries = await ctx.database.read(store.summarise_logs)
+        summaries = await ctx.database.read(store.log.summarise)
     faults = 0
     for summary in summaries:
         _out.print(f"server {summary.server_id}: {_describe(summary)}")

@@ -43,8 +43,8 @@ async def provision(ctx: Context) -> Welcome | None:
 
 
 def _has_general(connection: Connection) -> bool:
-    by_name = store.find_channel_by_name(connection, DEFAULT_SERVER_ID, GENERAL)
-    return by_name is not None or GENERAL_ID in store.find_channels(connection, [GENERAL_ID])
+    by_name = store.channels.find_by_name(connection, DEFAULT_SERVER_ID, GENERAL)
+    return by_name is not None or GENERAL_ID in store.channels.find(connection, [GENERAL_ID])
 
 
 async def _ensure_general(ctx: Context) -> None:

@@ -113,7 +113,7 @@ async def test_a_refusal_of_the_database_is_logged_without_the_values(
 ) -> None:
     """Drivers put the parameters of a statement into their errors; these do not reach the log."""
     channel_id = await parley.service.new_channel("talk", "ann")
-    insert = store.insert_messages
+    insert = store.messages.add
 
     def insert_twice(connection: Connection, added: Sequence[Message]) -> None:
         insert(connection, added)

@@ -36,7 +36,7 @@ async def roles(client: Rest, channel_id: str) -> dict[str, str]:
 async def hide_earlier_history(parley: Parley, channel_id: str) -> None:
     """Let members of the channel read only what is said while they are members."""
     # No route sets this yet.
-    statement = update(channels).where(channels.c.id == channel_id).values(earlier_history=False)
+    statement = update(channels.table).where(channels.table.c.id == channel_id).values(earlier_history=False)
     await parley.node.ctx.database.write(lambda connection: connection.execute(statement))
 
 

@@ -128,7 +128,7 @@ class World:
         """Return what the stored messages say, in order of seq; the log must have no hole."""
 
         def read(connection: Connection) -> list[str]:
-            (summary,) = store.summarise_logs(connection)
+            (summary,) = store.log.summarise(connection)
             assert summary.is_whole, summary
             rows = connection.execute(text("SELECT content FROM messages ORDER BY seq"))
             return [row.content for row in rows]

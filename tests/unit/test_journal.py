@@ -92,7 +92,7 @@ async def test_a_refusal_by_the_domain_leaves_nothing_behind(world: World) -> No
 
     def refuse(transaction: Transaction, draft: ServerDraft) -> None:
         row = Server(id=draft.id, name=draft.name, source_type=draft.source_type)
-        store.insert_server(transaction.connection, row.model_dump())
+        store.servers.add(transaction.connection, row.model_dump())
         transaction.record(DEFAULT_SERVER_ID, world.channel_id, "message", {"text": "refused"})
         raise Conflict("not this one")
 
@@ -103,7 +103,7 @@ async def test_a_refusal_by_the_domain_leaves_nothing_behind(world: World) -> No
     assert world.database.commits == 1
     assert await world.stored() == ["first", *world.heard.texts]
     assert sorted(world.heard.texts) == ["after", "before"]
-    assert await world.database.read(lambda connection: store.find_server(connection, draft.id)) is None
+    assert await world.database.read(lambda connection: store.servers.find(connection, draft.id)) is None
 
 
 async def test_a_refused_message_leaves_no_hole_in_its_batch(world: World) -> None:

@@ -43,14 +43,14 @@ def message(seq: int, channel_id: str = CHANNEL) -> Message:
 
 def furnish(connection: Connection) -> None:
     """Store a server, two channels, two people and ten messages."""
-    store.insert_server(connection, Server(id=SERVER, name="s", source_type="t").model_dump())
+    store.servers.add(connection, Server(id=SERVER, name="s", source_type="t").model_dump())
     for channel_id in (CHANNEL, OTHER_CHANNEL):
         channel = Channel(id=channel_id, server_id=SERVER, name=channel_id, type="text")
-        store.insert_channel(connection, channel.model_dump())
+        store.channels.add(connection, channel.model_dump())
     people = [{"id": who, "kind": "user", "name": who.title(), "created_at": 0} for who in (ANNA, BERT)]
-    store.add_entities(connection, people)
-    store.insert_messages(connection, [message(seq) for seq in SAID])
-    store.insert_messages(connection, [message(5, OTHER_CHANNEL)])
+    store.entities.add(connection, people)
+    store.messages.add(connection, [message(seq) for seq in SAID])
+    store.messages.add(connection, [message(5, OTHER_CHANNEL)])
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def membership(joined_seq: int, left_seq: int | None = None, entity_id: str = AN
 
 async def test_a_message_is_read_as_it_was_stored(furnished: Database) -> None:
     """Every column survives, JSON with its types among them."""
-    found = await furnished.read(lambda connection: store.find_messages(connection, [message(3).id, "none"]))
+    found = await furnished.read(lambda connection: store.messages.find(connection, [message(3).id, "none"]))
     assert found == {message(3).id: message(3)}
 
 
@@ -105,7 +105,7 @@ async def test_a_window_shows_its_part_of_the_history(
 ) -> None:
     """A page is nearest to its bound, or the newest; bounds are not part of it; it is in order of seq."""
     page = await furnished.read(
-        lambda connection: store.list_messages(connection, CHANNEL, EVERYTHING, window)
+        lambda connection: store.messages.list_page(connection, CHANNEL, EVERYTHING, window)
     )
     assert page == [message(seq) for seq in seqs]
 
@@ -126,9 +126,9 @@ async def test_only_what_lies_in_the_intervals_is_visible(
 ) -> None:
     """An interval holds its first seq and ends before its end; listing and counting agree."""
     listed = await furnished.read(
-        lambda connection: store.list_messages(connection, CHANNEL, visible, Window(50))
+        lambda connection: store.messages.list_page(connection, CHANNEL, visible, Window(50))
     )
-    counted = await furnished.read(lambda connection: store.count_messages(connection, CHANNEL, visible))
+    counted = await furnished.read(lambda connection: store.messages.count(connection, CHANNEL, visible))
     assert [found.seq for found in listed] == seqs
     assert counted == len(seqs)
 
@@ -140,14 +140,16 @@ async def test_a_membership_holds_until_it_is_ended(furnished: Database) -> None
     """Who leaves and comes back has two intervals, of which the second holds; the name is the registry's."""
 
     def work(connection: Connection) -> None:
-        store.insert_participants(connection, [membership(2)])
-        store.end_membership(connection, CHANNEL, ANNA, 4)
-        assert store.find_active(connection, {(CHANNEL, ANNA)}) == {}
-        store.insert_participants(connection, [membership(7)])
-        active = store.find_active(connection, {(CHANNEL, ANNA), (CHANNEL, BERT), (OTHER_CHANNEL, ANNA)})
+        store.participants.add(connection, [membership(2)])
+        store.participants.end(connection, CHANNEL, ANNA, 4)
+        assert store.participants.find(connection, {(CHANNEL, ANNA)}) == {}
+        store.participants.add(connection, [membership(7)])
+        active = store.participants.find(
+            connection, {(CHANNEL, ANNA), (CHANNEL, BERT), (OTHER_CHANNEL, ANNA)}
+        )
         assert [row.name for row in active.values()] == ["Anna"]
         assert {pair: row.joined_at for pair, row in active.items()} == {(CHANNEL, ANNA): 7_000}
-        rows = store.list_memberships(connection, CHANNEL, ANNA)
+        rows = store.participants.list_memberships(connection, CHANNEL, ANNA)
         assert [(row.joined_seq, row.left_seq) for row in rows] == [(2, 4), (7, None)]
 
     await furnished.write(work)
@@ -155,9 +157,9 @@ async def test_a_membership_holds_until_it_is_ended(furnished: Database) -> None
 
 async def test_nobody_is_in_a_channel_twice(furnished: Database) -> None:
     """The database itself refuses a second membership that holds."""
-    await furnished.write(lambda connection: store.insert_participants(connection, [membership(2)]))
+    await furnished.write(lambda connection: store.participants.add(connection, [membership(2)]))
     with pytest.raises(IntegrityError):
-        await furnished.write(lambda connection: store.insert_participants(connection, [membership(3)]))
+        await furnished.write(lambda connection: store.participants.add(connection, [membership(3)]))
 
 
 async def test_a_known_entity_stays_as_it_is(furnished: Database) -> None:
@@ -165,8 +167,8 @@ async def test_a_known_entity_stays_as_it_is(furnished: Database) -> None:
 
     def work(connection: Connection) -> tuple[str, str]:
         again = {"id": ANNA, "kind": "agent", "name": "Somebody else", "created_at": 9}
-        store.add_entities(connection, [again])
-        found = store.find_entities(connection, [ANNA])[ANNA]
+        store.entities.add(connection, [again])
+        found = store.entities.find(connection, [ANNA])[ANNA]
         return found.kind, found.name
 
     assert await furnished.write(work) == ("user", "Anna")
@@ -178,25 +180,25 @@ async def test_a_known_entity_stays_as_it_is(furnished: Database) -> None:
 async def test_a_pair_has_one_dm_in_a_server(furnished: Database) -> None:
     """The database itself refuses a second channel of the pair."""
     pair = f"{ANNA} {BERT}"
-    await furnished.write(lambda connection: store.set_dm_key(connection, CHANNEL, pair))
-    found = await furnished.read(lambda connection: store.find_dm(connection, SERVER, pair))
+    await furnished.write(lambda connection: store.channels.set_dm_key(connection, CHANNEL, pair))
+    found = await furnished.read(lambda connection: store.channels.find_dm(connection, SERVER, pair))
     assert found is not None
     assert found.id == CHANNEL
     with pytest.raises(IntegrityError):
-        await furnished.write(lambda connection: store.set_dm_key(connection, OTHER_CHANNEL, pair))
+        await furnished.write(lambda connection: store.channels.set_dm_key(connection, OTHER_CHANNEL, pair))
 
 
 async def test_the_same_pair_may_have_a_dm_in_each_server(furnished: Database) -> None:
     """Tenants know nothing of each other."""
 
     def work(connection: Connection) -> None:
-        store.insert_server(connection, Server(id="second", name="s", source_type="t").model_dump())
+        store.servers.add(connection, Server(id="second", name="s", source_type="t").model_dump())
         for server_id in (SERVER, "second"):
             channel = Channel(id=f"dm-{server_id}", server_id=server_id, name="dm", type="dm", dm_key="a b")
-            store.insert_channel(connection, channel.model_dump())
+            store.channels.add(connection, channel.model_dump())
 
     await furnished.write(work)
-    found = await furnished.read(lambda connection: store.find_dm(connection, "second", "a b"))
+    found = await furnished.read(lambda connection: store.channels.find_dm(connection, "second", "a b"))
     assert found is not None
     assert found.id == "dm-second"
 
@@ -214,9 +216,9 @@ async def test_idempotency_keys_are_forgotten_when_they_are_old(furnished: Datab
     """A record from the very bound is kept, one from before it is gone."""
 
     def work(connection: Connection) -> set[tuple[str, str]]:
-        store.insert_idempotency(connection, [record("old", 999), record("at", 1_000), record("new", 1_001)])
-        store.forget_idempotency(connection, 1_000)
-        return set(store.find_idempotency(connection, {(ANNA, "old"), (ANNA, "at"), (ANNA, "new")}))
+        store.idempotency.add(connection, [record("old", 999), record("at", 1_000), record("new", 1_001)])
+        store.idempotency.forget(connection, 1_000)
+        return set(store.idempotency.find(connection, {(ANNA, "old"), (ANNA, "at"), (ANNA, "new")}))
 
     assert await furnished.write(work) == {(ANNA, "at"), (ANNA, "new")}
 
@@ -225,13 +227,13 @@ async def test_an_idempotency_key_belongs_to_its_author(furnished: Database) -> 
     """Two authors may use the same key, one author may not use it twice."""
 
     def work(connection: Connection) -> dict[tuple[str, str], IdempotencyRecord]:
-        store.insert_idempotency(connection, [record("k", 1), record("k", 2, BERT)])
-        return store.find_idempotency(connection, {(ANNA, "k"), (BERT, "x")})
+        store.idempotency.add(connection, [record("k", 1), record("k", 2, BERT)])
+        return store.idempotency.find(connection, {(ANNA, "k"), (BERT, "x")})
 
     found = await furnished.write(work)
     assert {pair: bytes(row.fingerprint) for pair, row in found.items()} == {(ANNA, "k"): b"\x00\xff"}
     with pytest.raises(IntegrityError):
-        await furnished.write(lambda connection: store.insert_idempotency(connection, [record("k", 3)]))
+        await furnished.write(lambda connection: store.idempotency.add(connection, [record("k", 3)]))
 
 
 # The log
@@ -261,9 +263,9 @@ async def test_a_log_is_whole_from_one_to_where_its_server_stands(
 
     def work(connection: Connection) -> bool:
         if seqs:
-            store.insert_events(connection, [event(seq) for seq in seqs], now=0)
-        store.advance(connection, [event(stands_at)], now=0)
-        (summary,) = store.summarise_logs(connection)
+            store.log.append(connection, [event(seq) for seq in seqs], now=0)
+        store.log.advance(connection, [event(stands_at)], now=0)
+        (summary,) = store.log.summarise(connection)
         return summary.is_whole
 
     assert await furnished.write(work) is is_whole
@@ -273,9 +275,9 @@ async def test_a_log_without_one_of_its_messages_is_not_whole(furnished: Databas
     """An event whose message is gone is damage."""
 
     def work(connection: Connection) -> tuple[int, bool]:
-        store.insert_events(connection, [event(1, message(1).id), event(2, "gone")], now=0)
-        store.advance(connection, [event(2)], now=0)
-        (summary,) = store.summarise_logs(connection)
+        store.log.append(connection, [event(1, message(1).id), event(2, "gone")], now=0)
+        store.log.advance(connection, [event(2)], now=0)
+        (summary,) = store.log.summarise(connection)
         return summary.orphans, summary.is_whole
 
     assert await furnished.write(work) == (1, False)
@@ -284,19 +286,19 @@ async def test_a_log_without_one_of_its_messages_is_not_whole(furnished: Databas
 async def test_an_event_is_recognised_by_its_bytes(furnished: Database) -> None:
     """Another event in the same place is not the same."""
     written = event(1)
-    await furnished.write(lambda connection: store.insert_events(connection, [written], now=0))
+    await furnished.write(lambda connection: store.log.append(connection, [written], now=0))
     other = Event(SERVER, 1, CHANNEL, "message", {}, b'{"seq":1,"other":true}')
-    assert await furnished.read(lambda connection: store.has_event(connection, written))
-    assert not await furnished.read(lambda connection: store.has_event(connection, other))
-    assert not await furnished.read(lambda connection: store.has_event(connection, event(2)))
+    assert await furnished.read(lambda connection: store.log.has(connection, written))
+    assert not await furnished.read(lambda connection: store.log.has(connection, other))
+    assert not await furnished.read(lambda connection: store.log.has(connection, event(2)))
 
 
 async def test_a_channel_counts_its_messages(furnished: Database) -> None:
     """Events move server and channel on; only messages are counted."""
 
     def work(connection: Connection) -> tuple[int, int, int]:
-        store.advance(connection, [event(11, "m1"), event(12), event(13, "m2")], now=7)
-        channel = store.find_channels(connection, [CHANNEL])[CHANNEL]
-        return store.lock_servers(connection, [SERVER])[SERVER], channel.seq, channel.message_count
+        store.log.advance(connection, [event(11, "m1"), event(12), event(13, "m2")], now=7)
+        channel = store.channels.find(connection, [CHANNEL])[CHANNEL]
+        return store.servers.lock(connection, [SERVER])[SERVER], channel.seq, channel.message_count
 
     assert await furnished.write(work) == (13, 13, 2)

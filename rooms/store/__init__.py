@@ -1,0 +1,29 @@
+"""Every SQL statement, as a function of a connection; no rule of the domain stands here.
+
+One module for each table. Rows read like the table classes of :mod:`rooms.tables`, whose columns they
+carry as attributes. Functions take and return lists where a batch has a use for it.
+"""
+
+from rooms.store import (
+    channels,
+    entities,
+    idempotency,
+    keys,
+    log,
+    messages,
+    participants,
+    secrets,
+    servers,
+)
+
+__all__ = [
+    "channels",
+    "entities",
+    "idempotency",
+    "keys",
+    "log",
+    "messages",
+    "participants",
+    "secrets",
+    "servers",
+]

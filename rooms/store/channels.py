@@ -1,0 +1,64 @@
+"""Channels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
+from rooms.tables import Channel
+
+table = tables["channels"]
+_participants = tables["participants"]
+
+_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
+_OF_SERVER = select(table).where(table.c.server_id == bindparam("server_id"))
+_BY_NAME = _OF_SERVER.where(table.c.unique_name == bindparam("unique_name"))
+_DM = _OF_SERVER.where(table.c.dm_key == bindparam("dm_key"))
+_NEWEST = _OF_SERVER.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(bindparam("limit"))
+_JOINABLE = _NEWEST.where(table.c.joinable)
+_OF_ENTITY = _NEWEST.join(_participants, _participants.c.channel_id == table.c.id).where(
+    _participants.c.entity_id == bindparam("entity_id"), _participants.c.left_seq.is_(None)
+)
+
+
+def find(connection: Connection, channel_ids: Collection[str]) -> dict[str, Channel]:
+    """Return the channels that exist, by id."""
+    found = fetch_all(connection, _BY_IDS, Channel, ids=list(channel_ids))
+    return {channel.id: channel for channel in found}
+
+
+def find_by_name(connection: Connection, server_id: str, unique_name: str) -> Channel | None:
+    """Return the channel that holds the unique name in the server."""
+    return fetch_first(connection, _BY_NAME, Channel, server_id=server_id, unique_name=unique_name)
+
+
+def find_dm(connection: Connection, server_id: str, dm_key: str) -> Channel | None:
+    """Return the dm of the pair in the server."""
+    return fetch_first(connection, _DM, Channel, server_id=server_id, dm_key=dm_key)
+
+
+def list_of(connection: Connection, server_id: str, entity_id: str, limit: int) -> list[Channel]:
+    """Return the newest channels of the server that the entity participates in."""
+    return fetch_all(connection, _OF_ENTITY, Channel, server_id=server_id, entity_id=entity_id, limit=limit)
+
+
+def list_all(connection: Connection, server_id: str, limit: int) -> list[Channel]:
+    """Return the newest channels of the server."""
+    return fetch_all(connection, _NEWEST, Channel, server_id=server_id, limit=limit)
+
+
+def list_joinable(connection: Connection, server_id: str, limit: int) -> list[Channel]:
+    """Return the newest channels of the server that anybody may join."""
+    return fetch_all(connection, _JOINABLE, Channel, server_id=server_id, limit=limit)
+
+
+def add(connection: Connection, row: Row) -> None:
+    """Add a channel."""
+    connection.execute(insert(table), row)
+
+
+def set_dm_key(connection: Connection, channel_id: str, dm_key: str) -> None:
+    """Mark the channel as the one dm of a pair."""
+    connection.execute(update(table).where(table.c.id == channel_id).values(dm_key=dm_key))

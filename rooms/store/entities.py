@@ -1,0 +1,34 @@
+"""The registry of users, agents and services."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, select, text
+
+from rooms.store.statements import Row, any_of, fetch_all, tables
+from rooms.tables import Entity
+
+table = tables["entities"]
+
+_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
+_INSERT = "INSERT INTO entities (id, kind, name, created_at) VALUES (:id, :kind, :name, :created_at)"
+_ADD = text(f"{_INSERT} ON CONFLICT (id) DO NOTHING")
+_PUT = text(f"{_INSERT} ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name")
+
+
+def find(connection: Connection, entity_ids: Collection[str]) -> dict[str, Entity]:
+    """Return the entities that exist, by id."""
+    found = fetch_all(connection, _BY_IDS, Entity, ids=list(entity_ids))
+    return {entity.id: entity for entity in found}
+
+
+def add(connection: Connection, rows: Sequence[Row]) -> None:
+    """Register entities; one that exists already stays as it is."""
+    if rows:
+        connection.execute(_ADD, rows)
+
+
+def put(connection: Connection, row: Row) -> None:
+    """Register an entity, or correct what is registered."""
+    connection.execute(_PUT, row)

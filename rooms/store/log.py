@@ -1,0 +1,79 @@
+"""The logs: committed events, and the positions that servers and channels have reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, bindparam, func, select, update
+
+from rooms.publishing import Event
+from rooms.rows import LogSummary
+from rooms.store.statements import BulkInsert, tables
+
+table = tables["events"]
+_servers, _channels, _messages = tables["servers"], tables["channels"], tables["messages"]
+
+_INSERT = BulkInsert(table, ["server_id", "seq", "channel_id", "kind", "message_id", "created_at", "payload"])
+_ADVANCE_SERVER = (
+    update(_servers)
+    .where(_servers.c.id == bindparam("the_id"))
+    .values(seq=bindparam("at"), updated_at=bindparam("now"))
+)
+_ADVANCE_CHANNEL = (
+    update(_channels)
+    .where(_channels.c.id == bindparam("the_id"))
+    .values(seq=bindparam("at"), message_count=_channels.c.message_count + bindparam("more"))
+)
+_PAYLOAD = select(table.c.payload).where(
+    table.c.server_id == bindparam("server_id"), table.c.seq == bindparam("seq")
+)
+
+
+def append(connection: Connection, events: Sequence[Event], now: int) -> None:
+    """Add the events to their logs."""
+    rows = [
+        (event.server_id, event.seq, event.channel_id, event.kind, event.message_id, now, event.encoded)
+        for event in events
+    ]
+    _INSERT(connection, rows)
+
+
+def advance(connection: Connection, events: Sequence[Event], now: int) -> None:
+    """Move servers and channels on to their newest event, and count the messages."""
+    server_seqs = {event.server_id: event.seq for event in events}
+    channel_seqs = {event.channel_id: event.seq for event in events}
+    counts = Counter(event.channel_id for event in events if event.kind == "message")
+    connection.execute(
+        _ADVANCE_SERVER, [{"the_id": key, "at": seq, "now": now} for key, seq in server_seqs.items()]
+    )
+    connection.execute(
+        _ADVANCE_CHANNEL,
+        [{"the_id": key, "at": seq, "more": counts[key]} for key, seq in channel_seqs.items()],
+    )
+
+
+def has(connection: Connection, event: Event) -> bool:
+    """Tell whether the log holds exactly this event."""
+    found = connection.execute(_PAYLOAD, {"server_id": event.server_id, "seq": event.seq})
+    return found.scalar() == event.encoded
+
+
+def summarise(connection: Connection) -> list[LogSummary]:
+    """Return a summary of each server's log; a whole log has ``held == last == server_seq``."""
+    lost = and_(table.c.message_id.is_not(None), _messages.c.id.is_(None))
+    statement = (
+        select(
+            _servers.c.id,
+            _servers.c.seq,
+            func.count(table.c.seq),
+            func.min(table.c.seq),
+            func.max(table.c.seq),
+            func.count(table.c.seq).filter(lost),
+        )
+        .outerjoin(table, table.c.server_id == _servers.c.id)
+        .outerjoin(_messages, _messages.c.id == table.c.message_id)
+        .group_by(_servers.c.id, _servers.c.seq)
+        .order_by(_servers.c.id)
+    )
+    return [LogSummary(*row) for row in connection.execute(statement)]

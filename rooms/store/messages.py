@@ -1,0 +1,74 @@
+"""Messages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, and_, false, func, or_, select
+
+from rooms.rows import Interval, Message, Window
+from rooms.store.statements import BulkInsert, any_of, tables
+
+table = tables["messages"]
+_entities = tables["entities"]
+
+# The author's name comes last, and from the registry.
+_COLUMNS = Message._fields[:-1]
+_MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name).join(
+    _entities, _entities.c.id == table.c.author_id
+)
+_BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
+_INSERT = BulkInsert(table, _COLUMNS)
+
+
+def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:
+    """Return the messages that exist, by id."""
+    found = connection.execute(_BY_IDS, {"ids": list(message_ids)})
+    return {row.id: Message._make(row) for row in found}
+
+
+def add(connection: Connection, messages: Sequence[Message]) -> None:
+    """Store the messages."""
+    _INSERT(connection, [_row(message) for message in messages])
+
+
+def _row(message: Message) -> tuple[Any, ...]:
+    *fields, raw_message, details, attachments, created_at, updated_at, _author_name = message
+    documents = (orjson.dumps(document).decode() for document in (raw_message, details, attachments))
+    return (*fields, *documents, created_at, updated_at)
+
+
+def list_page(
+    connection: Connection, channel_id: str, visible: Sequence[Interval], window: Window
+) -> list[Message]:
+    """Return a page of what is visible of the channel, in order of seq."""
+    created, seq = table.c.created_at, table.c.seq
+    where = [table.c.channel_id == channel_id, _within(visible)]
+    where += [
+        column > least
+        for column, least in ((created, window.after), (seq, window.after_seq))
+        if least is not None
+    ]
+    where += [
+        column < most
+        for column, most in ((created, window.before), (seq, window.before_seq))
+        if most is not None
+    ]
+    order = seq.asc() if window.from_the_beginning else seq.desc()
+    statement = _MESSAGE.where(*where).order_by(order).limit(window.limit).offset(window.offset or 0)
+    page = [Message._make(row) for row in connection.execute(statement)]
+    return page if window.from_the_beginning else page[::-1]
+
+
+def count(connection: Connection, channel_id: str, visible: Sequence[Interval]) -> int:
+    """Count what is visible of the channel."""
+    where = and_(table.c.channel_id == channel_id, _within(visible))
+    return connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
+
+
+def _within(visible: Sequence[Interval]) -> Any:
+    seq = table.c.seq
+    stretches = (seq >= first if end is None else and_(seq >= first, seq < end) for first, end in visible)
+    return or_(false(), *stretches)  # without a stretch: nothing, not everything

@@ -1,0 +1,61 @@
+"""Who takes part in which channel, and from where to where in its log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+
+from rooms.rows import Attendance
+from rooms.store.statements import Pair, Row, any_of, fetch_all, tables
+from rooms.tables import Participant
+
+table = tables["participants"]
+_entities = tables["entities"]
+
+_PRESENT = (
+    select(
+        table.c.entity_id,
+        table.c.channel_id,
+        table.c.role,
+        table.c.joined_at,
+        _entities.c.kind,
+        _entities.c.name,
+    )
+    .join(_entities, _entities.c.id == table.c.entity_id)
+    .where(table.c.left_seq.is_(None))
+)
+_ACTIVE = _PRESENT.where(tuple_(table.c.channel_id, table.c.entity_id).in_(any_of("pairs")))
+_OF_CHANNEL = _PRESENT.where(table.c.channel_id == bindparam("channel_id")).order_by(table.c.joined_seq)
+_MEMBERSHIPS = (
+    select(table)
+    .where(table.c.channel_id == bindparam("channel_id"), table.c.entity_id == bindparam("entity_id"))
+    .order_by(table.c.joined_seq)
+)
+
+
+def find(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Attendance]:
+    """Return who of the pairs of channel and entity takes part now."""
+    found = [Attendance(*row) for row in connection.execute(_ACTIVE, {"pairs": list(pairs)})]
+    return {(attendance.channel_id, attendance.entity_id): attendance for attendance in found}
+
+
+def list_present(connection: Connection, channel_id: str) -> list[Attendance]:
+    """Return the channel's present participants in the order in which they joined."""
+    return [Attendance(*row) for row in connection.execute(_OF_CHANNEL, {"channel_id": channel_id})]
+
+
+def list_memberships(connection: Connection, channel_id: str, entity_id: str) -> list[Participant]:
+    """Return every membership interval of the entity in the channel, the oldest first."""
+    return fetch_all(connection, _MEMBERSHIPS, Participant, channel_id=channel_id, entity_id=entity_id)
+
+
+def add(connection: Connection, rows: Sequence[Row]) -> None:
+    """Begin membership intervals."""
+    connection.execute(insert(table), rows)
+
+
+def end(connection: Connection, channel_id: str, entity_id: str, seq: int) -> None:
+    """End the membership that holds now at the given seq."""
+    present = (table.c.channel_id == channel_id, table.c.entity_id == entity_id, table.c.left_seq.is_(None))
+    connection.execute(update(table).where(*present).values(left_seq=seq))

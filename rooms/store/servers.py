@@ -1,0 +1,56 @@
+"""Message servers; each row holds the position of its server's log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
+from rooms.tables import Server
+
+table = tables["servers"]
+_channels, _participants = tables["channels"], tables["participants"]
+
+_BY_ID = select(table).where(table.c.id == bindparam("id"))
+_ALL = select(table).order_by(table.c.created_at, table.c.id)
+_OF_ENTITY = _ALL.where(
+    table.c.id.in_(
+        select(_channels.c.server_id)
+        .join(_participants, _participants.c.channel_id == _channels.c.id)
+        .where(_participants.c.entity_id == bindparam("entity_id"), _participants.c.left_seq.is_(None))
+    )
+)
+_LOCK = (
+    select(table.c.id, table.c.seq)
+    .where(table.c.id.in_(any_of("ids")))
+    .order_by(table.c.id)
+    .with_for_update()
+)
+
+
+def lock(connection: Connection, server_ids: Sequence[str]) -> dict[str, int]:
+    """Lock the servers' rows in order of id and return each one's newest seq."""
+    if not server_ids:
+        return {}
+    return {row.id: row.seq for row in connection.execute(_LOCK, {"ids": server_ids})}
+
+
+def find(connection: Connection, server_id: str) -> Server | None:
+    """Return the server, or None."""
+    return fetch_first(connection, _BY_ID, Server, id=server_id)
+
+
+def list_all(connection: Connection) -> list[Server]:
+    """Return all servers, the oldest first."""
+    return fetch_all(connection, _ALL, Server)
+
+
+def list_of(connection: Connection, entity_id: str) -> list[Server]:
+    """Return the servers in which the entity participates in a channel, the oldest first."""
+    return fetch_all(connection, _OF_ENTITY, Server, entity_id=entity_id)
+
+
+def add(connection: Connection, row: Row) -> None:
+    """Add a server."""
+    connection.execute(insert(table), row)
