@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from server import websocket
 from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
-from server.session import SEPARATOR, Session
+from server.session import NOOP, SEPARATOR, Session
 from server.websocket import MAX_MESSAGE, NORMAL, WebSocket
 
 # So many that a stock client's burst is bounded by MAX_MESSAGE alone.
@@ -198,7 +198,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if not session.is_polling:
             return _refuse(BAD_REQUEST)
         if request.method == hdrs.METH_GET:
-            return await _answer_poll(session)
+            return await _answer_poll(request, session)
         if request.method == hdrs.METH_POST:
             return await self._take_post(request, session)
         return _refuse(BAD_REQUEST)
@@ -231,11 +231,15 @@ async def _read(request: web.Request) -> str | None:
     return payload if is_sound else None
 
 
-async def _answer_poll(session: Session) -> web.StreamResponse:
+async def _answer_poll(request: web.Request, session: Session) -> web.StreamResponse:
     try:
-        return _text(await session.poll())
+        body = await session.poll()
     except ConnectionError:
         return _refuse(BAD_REQUEST)
+    # The packets of a poll that was given up are lost: the session does not go on without them.
+    if request.transport is None and body != NOOP.encode():
+        session.close(NORMAL)
+    return _text(body)
 
 
 def _wants_websocket(request: web.Request) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from server import engine as limits
 from server.engine import Engine
+from server.session import Session
 from server.websocket import MAX_MESSAGE
 from tests.realtime.raw import PATH, Poller, RawSocket, open_poller, raw_connection, until
 from tests.running import Parley
@@ -24,7 +25,7 @@ def events(first: int, count: int) -> list[str]:
 def post_head(sid: str, more: str) -> bytes:
     """Return the head of a POST whose body is still to come."""
     return (
-        f"POST {PATH}?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: parley\r\n"
+        f"POST {PATH}?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: text/plain\r\n{more}\r\n\r\n"
     ).encode()
 
@@ -180,6 +181,45 @@ async def test_two_polls_at_once_end_the_session(poller: Poller) -> None:
     answers = await asyncio.gather(poller.request("GET"), poller.request("GET"))
     assert sorted(answers) == [(200, "1"), (400, '{"code":3,"message":"Bad request"}')]
     await poller.assert_ended()
+
+
+async def give_up_a_poll(parley: Parley, session: Session) -> None:
+    """Poll, and break the connection while the poll waits."""
+    async with raw_connection(parley) as connection:
+        head = f"GET {PATH}?EIO=4&transport=polling&sid={session.sid} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection.send(head.encode())
+        await until(lambda: session._poll is not None)
+
+
+@pytest.mark.parametrize("said", [[], events(1, 1)], ids=["nothing", "something"])
+async def test_a_poll_that_is_given_up_ends_the_session(
+    parley: Parley, engine: Engine, poller: Poller, said: list[str]
+) -> None:
+    """What the broken poll would have carried is not lost in silence: the client has to begin again."""
+    await give_up_a_poll(parley, engine.sockets[poller.sid])
+    for packet in said:
+        assert await poller.post(packet) == (200, "ok")
+    assert (await poller.request("GET"))[0] == 400
+    await poller.assert_ended()
+
+
+async def test_who_gives_up_polling_is_gone_with_the_next_heartbeat(
+    brisk: Parley, engines: list[Engine]
+) -> None:
+    """A heartbeat that nobody takes ends the session."""
+    (engine,) = engines
+    session = engine.sockets[(await open_poller(brisk)).sid]
+    await give_up_a_poll(brisk, session)
+    await until(lambda: session.closed)
+    assert (session.pings, engine.sockets) == (1, {})
+
+
+async def test_packets_are_separated_and_nothing_else_is_added(poller: Poller) -> None:
+    """What waits is the body of one poll: packets in their order, with one character between them."""
+    assert await poller.post(*events(1, 3)) == (200, "ok")
+    await poller.hear(lambda: len(poller.acks) == 3)
+    acks = [packet for packet in poller.heard if packet.startswith("43")]
+    assert [packet.partition("[")[0] for packet in acks] == [f"43{NATIVE},{number}" for number in (1, 2, 3)]
 
 
 async def test_a_client_that_closes_is_gone(engine: Engine, poller: Poller) -> None:
