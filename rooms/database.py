@@ -94,6 +94,7 @@ class SqliteDatabase:
         event.listen(self._engine, "begin", _begin_sqlite)
         self._readers = ThreadPoolExecutor(READERS, "parley-read")
         self._writer = ThreadPoolExecutor(1, "parley-write")
+        self._writing: Connection | None = None  # kept from one write to the next
 
     async def read(self, work: Work[T]) -> T:
         """Run the work in a reading thread."""
@@ -118,10 +119,23 @@ class SqliteDatabase:
 
     def _write(self, work: Work[T]) -> T:
         try:
-            with self._engine.connect().execution_options(parley_writes=True) as connection:
-                return _run_write(connection, work)
-        except OperationalError as error:
-            raise Unavailable from error
+            return _run_write(self._connection_for_writes(), work)
+        except BaseException as error:
+            self._drop_connection_for_writes()
+            if isinstance(error, OperationalError):
+                raise Unavailable from error
+            raise
+
+    def _connection_for_writes(self) -> Connection:
+        if self._writing is None:
+            self._writing = self._engine.connect().execution_options(parley_writes=True)
+        return self._writing
+
+    def _drop_connection_for_writes(self) -> None:
+        """Undo what a failed write did."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from rooms.publishing import Event
 from rooms.rows import LogSummary
-from rooms.store.statements import BulkInsert, tables
+from rooms.store.statements import Bulk, tables
 
 table = tables["events"]
 _servers, _channels, _messages = tables["servers"], tables["channels"], tables["messages"]
 
-_INSERT = BulkInsert(table, ["server_id", "seq", "channel_id", "kind", "message_id", "created_at", "payload"])
-_ADVANCE_SERVER = (
+_INSERT = Bulk(
+    insert(table), ["server_id", "seq", "channel_id", "kind", "message_id", "created_at", "payload"]
+)
+_ADVANCE_SERVER = Bulk(
     update(_servers)
     .where(_servers.c.id == bindparam("the_id"))
-    .values(seq=bindparam("at"), updated_at=bindparam("now"))
+    .values(seq=bindparam("at"), updated_at=bindparam("now")),
+    ["at", "now", "the_id"],
 )
-_ADVANCE_CHANNEL = (
+_ADVANCE_CHANNEL = Bulk(
     update(_channels)
     .where(_channels.c.id == bindparam("the_id"))
-    .values(seq=bindparam("at"), message_count=_channels.c.message_count + bindparam("more"))
+    .values(seq=bindparam("at"), message_count=_channels.c.message_count + bindparam("more")),
+    ["more", "at", "the_id"],
 )
 _PAYLOAD = select(table.c.payload).where(
     table.c.server_id == bindparam("server_id"), table.c.seq == bindparam("seq")
@@ -44,13 +48,8 @@ def advance(connection: Connection, events: Sequence[Event], now: int) -> None:
     server_seqs = {event.server_id: event.seq for event in events}
     channel_seqs = {event.channel_id: event.seq for event in events}
     counts = Counter(event.channel_id for event in events if event.kind == "message")
-    connection.execute(
-        _ADVANCE_SERVER, [{"the_id": key, "at": seq, "now": now} for key, seq in server_seqs.items()]
-    )
-    connection.execute(
-        _ADVANCE_CHANNEL,
-        [{"the_id": key, "at": seq, "more": counts[key]} for key, seq in channel_seqs.items()],
-    )
+    _ADVANCE_SERVER(connection, [(seq, now, server_id) for server_id, seq in server_seqs.items()])
+    _ADVANCE_CHANNEL(connection, [(counts[key], seq, key) for key, seq in channel_seqs.items()])
 
 
 def has(connection: Connection, event: Event) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, false, func, or_, select
+from sqlalchemy import Connection, and_, false, func, insert, or_, select
 
 from rooms.rows import Interval, Message, Window
-from rooms.store.statements import BulkInsert, any_of, tables
+from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["messages"]
 _entities = tables["entities"]
@@ -20,7 +20,7 @@ _MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name).join(
     _entities, _entities.c.id == table.c.author_id
 )
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
-_INSERT = BulkInsert(table, _COLUMNS)
+_INSERT = Bulk(insert(table), _COLUMNS)
 
 
 def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, insert
+from sqlalchemy import BindParameter, Connection, Select, bindparam
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import SQLModel
 
 R = TypeVar("R")
@@ -34,21 +37,28 @@ def fetch_first(connection: Connection, statement: Select[Any], row: type[R], **
     return cast(R | None, connection.execute(statement, values).first())
 
 
-class BulkInsert:
-    """An INSERT whose rows go to the driver as they are: tuples in the order of ``columns``.
+class Bulk:
+    """A statement that changes many rows, whose parameters go to the driver as they are.
 
-    JSON must be encoded already. It costs a third of what SQLAlchemy's own conversion of each row does.
+    Each row is a tuple in the order of ``names``; JSON in it must be encoded already. That costs a
+    third of what SQLAlchemy's own conversion of each row does.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        self._statement = insert(table)
-        self._columns = list(columns)
+    def __init__(self, statement: UpdateBase, names: Sequence[str]) -> None:
+        self._statement = statement
+        self._names = list(names)
         self._sql: dict[str, str] = {}  # by dialect
 
     def __call__(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert the rows."""
-        sql = self._sql.get(connection.dialect.name)
-        if sql is None:
-            compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)
-            sql = self._sql[connection.dialect.name] = str(compiled)
+        """Run the statement once for each row."""
+        sql = self._sql.get(connection.dialect.name) or self._compile(connection.dialect)
         connection.exec_driver_sql(sql, list(rows))
+
+    def _compile(self, dialect: Dialect) -> str:
+        # An INSERT learns its columns here; an UPDATE has named its parameters already.
+        columns = self._names if self._statement.is_insert else None
+        compiled = self._statement.compile(dialect=dialect, column_keys=columns)
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - as every statement's is
+        assert compiled.positiontup == self._names, compiled.positiontup  # noqa: S101
+        sql = self._sql[dialect.name] = str(compiled)
+        return sql
