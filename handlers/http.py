@@ -137,7 +137,7 @@ def _refuse(request: web.Request, request_id: str, status: int, body: dict[str, 
     code = body["error"]["code"]
     # As it was sent: a decoded path may hold line breaks.
     path = request.rel_url.raw_path
-    _log.info("%s %s -> %d %s [%s]", request.method, path, status, code, request_id)
+    _log.info("%s %s -> %d %s [%s] %s", request.method, path, status, code, request_id, request.remote)
     return _json(body, status)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from sqlalchemy.engine import make_url
 
-from handlers.cors import allow_origins
+from handlers.addresses import believe
+from handlers.cors import Origins, allow_origins
 from handlers.credentials import Credentials
+from handlers.hosts import serve_only
 from handlers.http import MAX_BODY, Gate, answer_errors
 from handlers.limits import Limits
 from handlers.routes import add_routes
@@ -75,8 +78,7 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
     gate = Gate(ctx, Credentials(ctx, settings.trust()), limits)
-    cross_origin = [allow_origins(settings.cors_origin)] if settings.cors_origin else []
-    app = web.Application(middlewares=[*cross_origin, answer_errors], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
     sockets = SocketServer(
@@ -88,6 +90,17 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
     )
     sockets.add_to(app)
     return app, sockets
+
+
+def _middlewares(settings: Settings) -> Iterator[Middleware]:
+    """Yield what each request goes through, from the outside in; what nobody set costs nothing."""
+    if settings.trusted_proxies:
+        yield believe(settings.trusted_proxies)
+    if settings.cors_origin:
+        yield allow_origins(Origins(settings.cors_origin))
+    yield answer_errors
+    if hosts := settings.hosts():
+        yield serve_only(hosts)
 
 
 @asynccontextmanager

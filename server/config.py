@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -22,7 +24,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from handlers.addresses import Network, network
 from handlers.credentials import Trust
+from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules
 from rooms.context import Policy
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
@@ -30,6 +34,8 @@ from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 Algorithm = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA"
 ]
+_HostName = Annotated[str, AfterValidator(host_name)]
+_Proxies = Annotated[Network, BeforeValidator(network)]
 _DATABASES = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 
@@ -75,8 +81,10 @@ class Settings(BaseSettings):
     cors_origin: Annotated[list[str], NoDecode] = Field(
         default_factory=list, validation_alias=_named("CORS_ORIGIN")
     )
+    allowed_hosts: Annotated[list[_HostName], NoDecode] = Field(default_factory=list)
+    trusted_proxies: Annotated[list[_Proxies], NoDecode] = Field(default_factory=list)
 
-    @field_validator("jwt_algorithms", "cors_origin", mode="before")
+    @field_validator("jwt_algorithms", "cors_origin", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -153,9 +161,21 @@ class Settings(BaseSettings):
         except ValueError:
             return False
 
+    def hosts(self) -> Hosts | None:
+        """Return the names that the server answers to, or None for any.
+
+        Where a key is asked for, a page of another name has none to send; in open mode it needs none.
+        """
+        is_guarded = self.auth == "keyed" and not self.is_loopback
+        if ANY_HOST in self.allowed_hosts or (is_guarded and not self.allowed_hosts):
+            return None
+        names = OWN_NAMES | {in_url(self.host).lower(), *self.allowed_hosts}
+        return Hosts(names, addresses=not self.is_loopback and not self.allowed_hosts)
+
     def url_at(self, port: int) -> str:
         """Return where a browser on this machine finds the server."""
-        host = "localhost" if self.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else self.host  # noqa: S104
+        # Where localhost means IPv4 alone, nobody would listen there for ::1.
+        host = "localhost" if self.host in ("0.0.0.0", "::", "127.0.0.1") else in_url(self.host)  # noqa: S104
         return f"{'https' if self.tls_cert else 'http'}://{host}:{port}"
 
     @property

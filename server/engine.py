@@ -11,6 +11,7 @@ import engineio
 import orjson
 from aiohttp import hdrs, web
 
+from handlers.cors import Origins
 from server import websocket
 from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
@@ -128,22 +129,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to the engine's path."""
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and not self._is_allowed(origin, request):
+        if origin is not None and not Origins(self.origins).admit(origin, request):
+            _log.info("a page of %s was refused; CORS_ORIGIN names those that may connect", origin[:80])
             return _refuse(FORBIDDEN, 403)
-        response = await self._lead(request)
-        if origin is not None:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
-            response.headers[hdrs.VARY] = hdrs.ORIGIN
-        return response
-
-    def _is_allowed(self, origin: str, request: web.Request) -> bool:
-        same = origin.partition("://")[2] == request.headers.get(hdrs.HOST)
-        return "*" in self.origins or origin in self.origins or same
+        return await self._lead(request)
 
     async def _lead(self, request: web.Request) -> web.StreamResponse:
-        if request.method == hdrs.METH_OPTIONS:
-            return web.Response(status=204, headers={hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST"})
         transport = request.query.get("transport")
         if request.query.get("EIO") != "4":
             return _refuse(BAD_VERSION)

@@ -165,7 +165,7 @@ async def raw_connection(parley: Parley) -> AsyncIterator[RawSocket]:
 def handshake(query: str = "EIO=4&transport=websocket", key: bytes = KEY, more: bytes = b"") -> bytes:
     """Return the request that asks for a WebSocket."""
     return (
-        b"GET /socket.io/?%b HTTP/1.1\r\nHost: parley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /socket.io/?%b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n%b\r\n" % (query.encode(), key, more)
     )
 

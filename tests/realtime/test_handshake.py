@@ -143,7 +143,7 @@ async def test_a_page_may_connect_from_where_the_operator_says(start: Start, cas
         assert body == FORBIDDEN
     async with raw_connection(parley) as connection:
         own = f"Host: 127.0.0.1:{parley.node.port}".encode()
-        head = handshake(more=f"Origin: {origin}\r\n".encode()).replace(b"Host: parley", own)
+        head = handshake(more=f"Origin: {origin}\r\n".encode()).replace(b"Host: localhost", own)
         connection.send(head)
         await connection.have(lambda: b"\r\n\r\n" in connection.received)
         assert int(connection.received.split()[1]) == (101 if status == 200 else 403)

@@ -38,8 +38,8 @@ def upgraded(*frames: bytes) -> bytes:
 
 ABUSES = [
     b"",
-    b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: parley\r\n\r\n",
-    b"POST /socket.io/?EIO=4&transport=polling&sid=SID HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+    b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST /socket.io/?EIO=4&transport=polling&sid=SID HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 9\r\n\r\nx",
     b"\x00" * 100,
     upgraded(),
     handshake()[:-3],
@@ -140,7 +140,7 @@ async def test_a_node_stops_at_once_whatever_is_open(tmp_path: Path, engines: li
             await poller.join(secret)
             polling = await clients.enter_async_context(raw_connection(parley))
             address = f"{PATH}?EIO=4&transport=polling&sid={poller.sid}"
-            polling.send(f"GET {address} HTTP/1.1\r\nHost: parley\r\n\r\n".encode())
+            polling.send(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             await until(lambda: engines[0].sockets[poller.sid]._poll is not None)
             probing = await clients.enter_async_context(raw_websocket(parley, poller.sid))
             half = await clients.enter_async_context(raw_connection(parley))

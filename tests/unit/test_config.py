@@ -29,6 +29,11 @@ WRONG = [
     ("PARLEY_JWT_ALGORITHMS", "none", "'HS256'"),
     ("PARLEY_JWT_ALGORITHMS", "rs256", "'RS256'"),
     ("PARLEY_JWT_LEEWAY", "601", "600"),
+    ("PARLEY_ALLOWED_HOSTS", "https://chat.example", "without scheme and port"),
+    ("PARLEY_ALLOWED_HOSTS", "chat.example:3000", "without scheme and port"),
+    ("PARLEY_ALLOWED_HOSTS", "*.example", "* for any"),
+    ("PARLEY_TRUSTED_PROXIES", "nginx", "127.0.0.1 or 10.0.0.0/8"),
+    ("PARLEY_TRUSTED_PROXIES", "10.0.0.0/33", "127.0.0.1 or 10.0.0.0/8"),
     ("PARLEY_TLS_CERT", "/nowhere.pem", "PEM file"),
     ("PARLEY_TLS_KEY", "/nowhere.pem", "PEM file"),
 ]
