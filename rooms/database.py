@@ -8,9 +8,11 @@ statements of :mod:`rooms.store` exist once. See docs/decisions/0003-work-as-fun
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -23,12 +25,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from rooms.errors import Unavailable
 
+_log = logging.getLogger("parley.database")
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 POOL_SIZE = 8
+# Every so many commits the log that SQLite writes ahead is copied into the file, beside the writer; if
+# that falls behind, the writer does it itself after so many pages.
+CHECKPOINT_WRITES, CHECKPOINT_PAGES = 100, 10_000
 
 
 class OutcomeUnknown(Exception):
@@ -95,6 +102,8 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "parley-read")
         self._writer = ThreadPoolExecutor(1, "parley-write")
         self._writing: Connection | None = None  # kept from one write to the next
+        self._writes = 0
+        self._checkpoint: Future[None] | None = None
 
     async def read(self, work: Work[T]) -> T:
         """Run the work in a reading thread."""
@@ -106,8 +115,8 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Wait for running work and close the file."""
-        self._readers.shutdown()
         self._writer.shutdown()
+        self._readers.shutdown()
         self._engine.dispose()
 
     def _read(self, work: Work[T]) -> T:
@@ -119,12 +128,14 @@ class SqliteDatabase:
 
     def _write(self, work: Work[T]) -> T:
         try:
-            return _run_write(self._connection_for_writes(), work)
+            result = _run_write(self._connection_for_writes(), work)
         except BaseException as error:
             self._drop_connection_for_writes()
             if isinstance(error, OperationalError):
                 raise Unavailable from error
             raise
+        self._checkpoint_now_and_then()
+        return result
 
     def _connection_for_writes(self) -> Connection:
         if self._writing is None:
@@ -137,6 +148,22 @@ class SqliteDatabase:
             self._writing.close()
             self._writing = None
 
+    def _checkpoint_now_and_then(self) -> None:
+        """Keep the disk's work on the file out of the commits' way."""
+        self._writes += 1
+        is_free = self._checkpoint is None or self._checkpoint.done()
+        if self._writes % CHECKPOINT_WRITES == 0 and is_free:
+            self._checkpoint = self._readers.submit(self._run_checkpoint)
+
+    def _run_checkpoint(self) -> None:
+        try:
+            # On the driver's own connection: SQLite makes no checkpoint inside a transaction.
+            with contextlib.closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.OperationalError as error:
+            # Nothing is lost: what was committed stands in the log until a checkpoint succeeds.
+            _log.warning("SQLite could not checkpoint its log: %s", error)
+
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own transaction handling would begin a transaction only before the first INSERT.
@@ -145,6 +172,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
