@@ -23,6 +23,10 @@ class Connection(Protocol):
         """The channels whose events are delivered to this client."""
 
     @property
+    def moves(self) -> int:
+        """How often the client's participations have let it into channels, or out."""
+
+    @property
     def principal(self) -> Principal:
         """Who the client is."""
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from handlers import envelope, messages, parsing, wire
 from handlers.connection import Connection
 from handlers.http import Gate
-from rooms import channels, participants, payloads, rules, servers
+from rooms import arrivals, channels, participants, payloads, rules, servers
 from rooms import messages as domain
+from rooms.arrivals import Arrival
 from rooms.context import Context
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.tables import Channel
@@ -32,17 +33,15 @@ class EventRoute:
 
 async def welcome(gate: Gate, connection: Connection) -> None:
     """Let a new connection into its channels and tell it where it is."""
-    own = await enter_channels(gate.ctx, connection)
-    entered = {channel.id for channel in own}
-    joinable = await channels.list_joinable(gate.ctx, connection.server_id)
-    server = await servers.require(gate.ctx, connection.server_id)
+    arrival = await enter_channels(gate.ctx, connection)
+    server = arrival.server
     connection.emit(
         "ready",
         {
             "principal": {"id": connection.principal.id, "kind": connection.principal.kind},
             "server": {"id": server.id, "name": server.name, "seq": server.seq},
-            "channels": [payloads.channel_line(channel) for channel in own],
-            "joinable": [payloads.channel_line(channel) for channel in joinable if channel.id not in entered],
+            "channels": [payloads.channel_line(channel) for channel in arrival.own],
+            "joinable": [payloads.channel_line(channel) for channel in arrival.joinable],
             "limits": {
                 "max_content": gate.ctx.policy.length_limit(connection.principal.kind),
                 "max_attachments": rules.MAX_ATTACHMENTS,
@@ -52,18 +51,17 @@ async def welcome(gate: Gate, connection: Connection) -> None:
     )
 
 
-async def enter_channels(ctx: Context, connection: Connection) -> list[Channel]:
-    """Enter every channel that the principal participates in, and return them."""
-    for channel in await channels.list_for(ctx, connection.principal, connection.server_id):
+async def enter_channels(ctx: Context, connection: Connection) -> Arrival:
+    """Enter every channel that the principal participates in, and return what it found."""
+    while True:
+        moves = connection.moves
+        arrival = await arrivals.find(ctx, connection.principal, connection.server_id)
+        # Whoever was added or removed meanwhile: what was found may be older than that.
+        if moves == connection.moves:
+            break
+    for channel in arrival.own:
         connection.enter(channel.id)
-    # Looked up again: who was removed in between was not in the room yet when that was announced.
-    own = {
-        channel.id: channel
-        for channel in await channels.list_for(ctx, connection.principal, connection.server_id)
-    }
-    for channel_id in connection.channels - own.keys():
-        connection.leave(channel_id)
-    return list(own.values())
+    return arrival
 
 
 async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channel:

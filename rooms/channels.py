@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, participants, servers, store
+from rooms import access, arrivals, participants, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import Conflict, ValidationFailed
@@ -16,9 +16,8 @@ from rooms.ids import new_id
 from rooms.journal import Transaction, one_by_one
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
+from rooms.rules import MAX_LISTED
 from rooms.tables import Channel
-
-MAX_LISTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +64,15 @@ async def require(ctx: Context, principal: Principal, channel_id: str) -> Channe
     return standing.channel
 
 
-async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
-    """Return the newest channels of the server that the principal participates in."""
-    return await ctx.database.read(
-        lambda connection: store.channels.list_of(connection, server_id, principal.id, MAX_LISTED)
-    )
-
-
 async def list_visible(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
     """Return the newest channels of the server that the principal may see."""
-    await servers.require(ctx, server_id)
+    arrival = await arrivals.find(ctx, principal, server_id)
     if principal.may(Scope.MESSAGES_READ):
         return await ctx.database.read(
             lambda connection: store.channels.list_all(connection, server_id, MAX_LISTED)
         )
-    own = await list_for(ctx, principal, server_id)
-    visible = {channel.id: channel for channel in own + await list_joinable(ctx, server_id)}
-    return sorted(visible.values(), key=lambda channel: (channel.created_at, channel.id), reverse=True)
-
-
-async def list_joinable(ctx: Context, server_id: str) -> list[Channel]:
-    """Return the newest channels of the server that anybody may join."""
-    return await ctx.database.read(
-        lambda connection: store.channels.list_joinable(connection, server_id, MAX_LISTED)
-    )
+    visible = arrival.own + arrival.joinable
+    return sorted(visible, key=lambda channel: (channel.created_at, channel.id), reverse=True)
 
 
 def _create(transaction: Transaction, draft: ChannelDraft) -> Channel:

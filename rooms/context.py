@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from rooms import rules, store
+from rooms import arrivals, rules, store
+from rooms.arrivals import Arrival, Visitor
 from rooms.cursors import CursorSigner
 from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.principals import Kind
-from rooms.tables import ApiKey, Entity
+from rooms.tables import ApiKey, Entity, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Context:
     """The domain's surroundings.
 
     ``homes`` remembers which server a channel belongs to; that never changes, so it never expires.
-    ``keys`` (by digest) and ``entities`` (by id) are look-ups that requests share.
+    ``keys`` (by digest), ``entities``, ``servers`` (by id) and ``arrivals`` are look-ups that requests
+    share.
     """
 
     database: Database
@@ -45,11 +47,15 @@ class Context:
     homes: MutableMapping[str, str] = field(default_factory=lambda: LRUCache(100_000))
     keys: Gathering[bytes, ApiKey] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
+    servers: Gathering[str, Server] = field(init=False)
+    arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the look-ups that requests share."""
         object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
+        object.__setattr__(self, "servers", Gathering(self.database, store.servers.find))
+        object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 
     def now(self) -> int:
         """Return the time in epoch milliseconds."""

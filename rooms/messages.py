@@ -121,7 +121,8 @@ async def history(
 
     def read(connection: Connection) -> Page:
         standing = access.require_standing(connection, principal, channel_id)
-        log = store.servers.find(connection, standing.channel.server_id)
+        home = standing.channel.server_id
+        log = store.servers.find(connection, [home]).get(home)
         if log is None:
             raise channel_not_found(channel_id)
         for position in positions:

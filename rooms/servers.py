@@ -35,14 +35,14 @@ async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Serv
 
 async def ensure_default(ctx: Context) -> None:
     """Create the default server unless it exists."""
-    if not await ctx.database.read(lambda connection: store.servers.find(connection, DEFAULT_SERVER_ID)):
+    if await ctx.servers.find(DEFAULT_SERVER_ID) is None:
         draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
         await ctx.journal.append_one(_create_all, draft)
 
 
 async def require(ctx: Context, server_id: str) -> Server:
     """Return the message server; raise NotFound if there is none."""
-    server = await ctx.database.read(lambda connection: store.servers.find(connection, server_id))
+    server = await ctx.servers.find(server_id)
     if server is None:
         raise server_not_found(server_id)
     return server
@@ -73,7 +73,7 @@ async def list_for(ctx: Context, principal: Principal) -> list[Server]:
 
 
 def _create(transaction: Transaction, draft: ServerDraft) -> Server:
-    if store.servers.find(transaction.connection, draft.id):
+    if store.servers.find(transaction.connection, [draft.id]):
         raise Conflict(f"A message server with ID '{draft.id}' exists already")
     row = Server(
         id=draft.id,

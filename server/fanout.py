@@ -29,6 +29,7 @@ class Receiver(Protocol):
     server_id: str
     speaks_eliza: bool
     channels: set[str]
+    moves: int
 
     @property
     def principal_id(self) -> str:
@@ -97,10 +98,12 @@ class Fanout:
 
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
+            receiver.moves += 1
             self.enter(receiver, event.channel_id)
 
     def _expel(self, event: Event) -> None:
         for receiver in self._affected(event):
+            receiver.moves += 1
             self.leave(receiver, event.channel_id)
 
     def _affected(self, event: Event) -> list[Receiver]:

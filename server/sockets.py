@@ -48,6 +48,7 @@ class SocketConnection:
         "_session",
         "channels",
         "id",
+        "moves",
         "namespace",
         "principal",
         "server_id",
@@ -63,6 +64,7 @@ class SocketConnection:
         self.principal = principal
         self.speaks_eliza = namespace == ELIZA_NAMESPACE
         self.channels: set[str] = set()
+        self.moves = 0
         self._fanout = fanout
         self._session = session
 

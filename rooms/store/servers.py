@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
+from rooms.store.statements import Row, any_of, fetch_all, tables
 from rooms.tables import Server
 
 table = tables["servers"]
 _channels, _participants = tables["channels"], tables["participants"]
 
-_BY_ID = select(table).where(table.c.id == bindparam("id"))
+_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
 _ALL = select(table).order_by(table.c.created_at, table.c.id)
 _OF_ENTITY = _ALL.where(
     table.c.id.in_(
@@ -36,9 +36,10 @@ def lock(connection: Connection, server_ids: Sequence[str]) -> dict[str, int]:
     return {row.id: row.seq for row in connection.execute(_LOCK, {"ids": server_ids})}
 
 
-def find(connection: Connection, server_id: str) -> Server | None:
-    """Return the server, or None."""
-    return fetch_first(connection, _BY_ID, Server, id=server_id)
+def find(connection: Connection, server_ids: Collection[str]) -> dict[str, Server]:
+    """Return the servers that exist, by id."""
+    found = fetch_all(connection, _BY_IDS, Server, ids=list(server_ids))
+    return {server.id: server for server in found}
 
 
 def list_all(connection: Connection) -> list[Server]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from rooms import store
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.api.bad_input import BAD, MALFORMED, MARKER, STATUS, TOO_LARGE, Bad, nested
@@ -30,9 +29,7 @@ async def post(client: Rest, body: str | bytes) -> tuple[int, str]:
 
 async def newest(parley: Parley) -> int:
     """Return the seq of the default server's newest event."""
-    found = await parley.node.ctx.database.read(
-        lambda connection: store.servers.find(connection, DEFAULT_SERVER_ID)
-    )
+    found = await parley.node.ctx.servers.find(DEFAULT_SERVER_ID)
     assert found is not None
     return found.seq
 

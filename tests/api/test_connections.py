@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rooms import channels, messages
+from rooms import arrivals, messages
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.rest import API, Reply
@@ -246,18 +246,18 @@ async def test_who_is_removed_while_it_connects_hears_nothing(
 ) -> None:
     """A removal counts from its commit on, also for a connection that is just being let in."""
     channel_id = await parley.service.new_channel("talk", "ann", "ben")
-    list_for = channels.list_for
+    find = arrivals.find
     removals: list[Reply] = []
 
-    async def list_and_lose(*arguments: Any) -> Any:
-        found = await list_for(*arguments)
+    async def find_and_lose(*arguments: Any) -> Any:
+        found = await find(*arguments)
         if not removals:
             removals.append(await parley.service.remove(channel_id, "ben"))
         return found
 
     auth = {"token": await parley.key(Kind.USER, "ben")}
     with monkeypatch.context() as slow:
-        slow.setattr(channels, "list_for", list_and_lose)
+        slow.setattr(arrivals, "find", find_and_lose)
         async with talking(parley.url, auth, namespace) as ben:
             await parley.service.submit(channel_id, "among us", author_id="ann")
             await ben.settle()

@@ -103,7 +103,7 @@ async def test_a_refusal_by_the_domain_leaves_nothing_behind(world: World) -> No
     assert world.database.commits == 1
     assert await world.stored() == ["first", *world.heard.texts]
     assert sorted(world.heard.texts) == ["after", "before"]
-    assert await world.database.read(lambda connection: store.servers.find(connection, draft.id)) is None
+    assert await world.database.read(lambda connection: store.servers.find(connection, [draft.id])) == {}
 
 
 async def test_a_refused_message_leaves_no_hole_in_its_batch(world: World) -> None:
