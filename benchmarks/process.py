@@ -1,17 +1,18 @@
-"""A real ``parley serve`` of its own: started, watched through /proc, stopped, checked. Linux only."""
+"""Servers as processes of their own: started on a core, watched through /proc, stopped. Linux only."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.failure import BenchmarkFailed
 
@@ -76,20 +77,53 @@ def choose_cores() -> Cores:
     return Cores(*available[:2])
 
 
+def allow_open_files(needed: int) -> None:
+    """Raise the limit for this process and for those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise BenchmarkFailed(f"so many connections need {needed} open files, and the limit is {hard}")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 @contextlib.contextmanager
-def serving(data_dir: Path, cores: Cores) -> Iterator[Server]:
-    """Run a server on its core, and the calling process on the other; the directory must be empty."""
+def running(
+    command: Sequence[str | Path], cores: Cores, log: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a server on its core, and the calling process on the other; what it logs goes to a file."""
     before = os.sched_getaffinity(0)
-    log = data_dir / "log"
     # A process inherits the cores of the one that starts it, for all its later threads too.
     os.sched_setaffinity(0, {cores.server})
     try:
-        with log.open("w") as errors, _start(data_dir, errors) as process:
+        with log.open("w") as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own command, or a peer's
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        try:
             os.sched_setaffinity(0, {cores.generator})
-            yield _wait_until_ready(process, data_dir, log)
+            yield process
             _stop(process)
+        finally:
+            _end(process)
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def serving(data_dir: Path, cores: Cores, **settings: str) -> Iterator[Server]:
+    """Run a Parley server with an empty directory, and with settings by their variables."""
+    # Settings of the caller's shell must not change what is measured.
+    environment = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    environment |= {"PARLEY_RATE_LIMITS": "off", **settings}
+    options = ("--no-demo", "--host", HOST, "--port", "0", "--data-dir", data_dir)
+    log = data_dir / "log"
+    with running([_PARLEY, "serve", *options], cores, log, environment) as process:
+        yield _wait_until_ready(process, data_dir, log)
 
 
 def check(data_dir: Path) -> None:
@@ -99,39 +133,6 @@ def check(data_dir: Path) -> None:
     )
     if done.returncode:
         raise BenchmarkFailed(f"parley check found damage:\n{done.stdout}{done.stderr}")
-
-
-@contextlib.contextmanager
-def _start(data_dir: Path, errors: IO[str]) -> Iterator[subprocess.Popen[str]]:
-    # Settings of the caller's shell must not change what is measured.
-    environment = {name: value for name, value in os.environ.items() if not _is_setting(name)}
-    command: list[str | Path] = [
-        _PARLEY,
-        "serve",
-        "--no-demo",
-        "--host",
-        HOST,
-        "--port",
-        "0",
-        "--data-dir",
-        data_dir,
-    ]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        command,
-        env=environment | {"PARLEY_RATE_LIMITS": "off"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
 
 
 def _is_setting(name: str) -> bool:
@@ -158,3 +159,12 @@ def _stop(process: subprocess.Popen[str]) -> None:
         raise BenchmarkFailed(f"the server did not stop within {STOP_SECONDS} s") from None
     if status:
         raise BenchmarkFailed(f"the server ended with status {status}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Make sure that nothing is left of a process."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()

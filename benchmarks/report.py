@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ Figures = dict[str, Any]
 
 RSS_BOUND_MB = 50  # for each 1,000 messages, as documented
 
-_NOISY_PERCENT = 5
+NOISY_PERCENT = 5  # of the server's core, used by others
 
 
 def show(rounds: Sequence[Figures]) -> None:
@@ -26,7 +25,7 @@ def show(rounds: Sequence[Figures]) -> None:
         spread = f"{min(values):,.1f} to {max(values):,.1f} {unit}"
         print(f"{label:<34}{statistics.median(values):>10,.1f}   {spread}")
     print("every acknowledged message is stored, none twice, and the log has no hole (parley check)")
-    if max(one["others_cpu_percent"] for one in rounds) > _NOISY_PERCENT:
+    if max(one["others_cpu_percent"] for one in rounds) > NOISY_PERCENT:
         print("NOTE: other processes ran on the server's core; the figures are too low")
 
 
@@ -65,15 +64,18 @@ def _line(label: str, unit: str, *path: str) -> tuple[str, str, Callable[[Figure
     return label, unit, find
 
 
-def append_json(file: Path, workload: str, options: Any, rounds: Sequence[Figures]) -> None:
-    """Append one line with every round, and with what they were measured on."""
+def append_json(file: Path, workload: str, options: Mapping[str, Any], rounds: Sequence[Figures]) -> None:
+    """Append one line with every round, and with what they were measured on.
+
+    Where servers were compared, a round has the figures of each under its name.
+    """
     line = {
         "workload": workload,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "processor": _processor(),
-        "options": asdict(options),
+        "options": dict(options),
         "rounds": list(rounds),
     }
     with file.open("a") as lines:

@@ -23,6 +23,14 @@ def verify(data_dir: Path, acknowledged: Counter[str]) -> None:
         )
 
 
+def verify_count(data_dir: Path, acknowledged: int) -> None:
+    """Raise BenchmarkFailed unless there are as many messages as were acknowledged."""
+    process.check(data_dir)
+    stored = count_by_author(data_dir).total()
+    if stored != acknowledged:
+        raise BenchmarkFailed(f"{acknowledged} messages were acknowledged and {stored} are stored")
+
+
 def count_by_author(data_dir: Path) -> Counter[str]:
     """Return how many messages each author has in the file."""
     with contextlib.closing(sqlite3.connect(data_dir / "parley.db")) as connection:

@@ -12,11 +12,10 @@ import argparse
 import asyncio
 import itertools
 import json
-import resource
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,23 +70,14 @@ def run(arguments: argparse.Namespace) -> None:
     names = Options.__dataclass_fields__
     options = Options(**{name: value for name, value in vars(arguments).items() if name in names})
     cores = process.choose_cores()
-    _allow_open_files(options.rest + options.sockets + OTHER_FILES)
+    process.allow_open_files(options.rest + options.sockets + OTHER_FILES)
     rounds = []
     for number in range(1, arguments.rounds + 1):
         rounds.append(_measure_server(options, cores).figures())
         print(f"round {number}: {rounds[-1]['messages_per_second']:,.0f} messages/s", flush=True)
     report.show(rounds)
     if arguments.json:
-        report.append_json(arguments.json, "submit", options, rounds)
-
-
-def _allow_open_files(needed: int) -> None:
-    """Raise the limit for this process and for the servers that it starts."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise BenchmarkFailed(f"so many connections need {needed} open files, and the limit is {hard}")
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        report.append_json(arguments.json, "submit", asdict(options), rounds)
 
 
 def _measure_server(options: Options, cores: Cores) -> Round:
