@@ -195,8 +195,9 @@ class Session:
 
     def violate(self) -> None:
         """Close a session whose client does not keep to the protocol."""
-        self._engine.count_violation()
-        self.close(PROTOCOL_ERROR)
+        if not self.closed:
+            self._engine.count_violation()
+            self.close(PROTOCOL_ERROR)
 
     def _take(self, message: str | bytes) -> None:
         self._inbox.append(message)
@@ -267,6 +268,8 @@ class Session:
         self._probe = None
 
     def _gone(self) -> None:
+        if self._websocket is not None and self._websocket.is_broken:
+            self.violate()
         self.close(NORMAL)
 
     def close(self, code: int, *, farewell: str | None = None) -> None:

@@ -40,11 +40,12 @@ _QUEUE_LIMIT = 2**16
 class WebSocket(asyncio.Protocol):
     """One client's WebSocket. ``on_message`` and ``on_close`` are whoever reads it at the moment."""
 
-    __slots__ = ("_head", "_parser", "_skip", "closed", "on_close", "on_message", "transport")
+    __slots__ = ("_head", "_parser", "_skip", "closed", "is_broken", "on_close", "on_message", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.closed = False
+        self.is_broken = False  # by frames that are none
         self.on_message: Callable[[str | bytes], None] = _ignore
         self.on_close: Callable[[], None] = _nothing
         self._head = b""  # of a frame whose header has not come whole
@@ -81,7 +82,7 @@ class WebSocket(asyncio.Protocol):
         if self.closed:
             return
         if not self._is_masked(data):
-            self._fail(PROTOCOL_ERROR)
+            self.fail(WebSocketError(PROTOCOL_ERROR, "a frame without a mask"))
             return
         self._parser.feed_data(data)
 
@@ -106,6 +107,7 @@ class WebSocket(asyncio.Protocol):
 
     def fail(self, error: BaseException) -> None:
         """Close for a violation of the protocol."""
+        self.is_broken = True
         self._fail(error.code if isinstance(error, WebSocketError) else PROTOCOL_ERROR)
 
     def _fail(self, code: int) -> None:

@@ -52,6 +52,11 @@ WRONG = {
     "another transport": ("GET", {"EIO": "4", "transport": "carrier"}, {}, TRANSPORT),
     "no version": ("GET", {"transport": "polling"}, {}, VERSION),
     "an old version": ("GET", {"transport": "polling", "EIO": "3"}, {}, VERSION),
+    "a version that is no number": ("GET", {"transport": "polling", "EIO": "abc"}, {}, VERSION),
+    "a WebSocket of no version": ("GET", {"transport": "websocket"}, UPGRADE, VERSION),
+    "a WebSocket of an old version": ("GET", {"transport": "websocket", "EIO": "3"}, UPGRADE, VERSION),
+    "a WebSocket without a transport": ("GET", {"EIO": "4"}, UPGRADE, TRANSPORT),
+    "a WebSocket of another transport": ("GET", {"EIO": "4", "transport": "carrier"}, UPGRADE, TRANSPORT),
     "no session": ("GET", {**POLLING, "sid": "nobody"}, {}, SESSION),
     "an empty session": ("GET", {**POLLING, "sid": ""}, {}, SESSION),
     "a POST to no session": ("POST", {**POLLING, "sid": "nobody"}, {}, SESSION),
@@ -97,6 +102,19 @@ async def test_a_handshake_that_is_none_is_refused(parley: Parley, request_head:
         connection.send(request_head)
         await connection.have(lambda: b"\r\n\r\n" in connection.received)
         assert connection.received.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("offer", ["Extensions: permessage-deflate", "Protocol: chat, superchat"])
+async def test_what_a_handshake_offers_is_not_accepted(parley: Parley, offer: str) -> None:
+    """The WebSocket opens without compression and without a protocol inside it."""
+    async with raw_connection(parley) as connection:
+        connection.send(handshake(more=f"Sec-WebSocket-{offer}\r\n".encode()))
+        await connection.have(lambda: b"\r\n\r\n" in connection.received)
+        head = connection.received.partition(b"\r\n\r\n")[0].lower()
+        assert head.startswith(b"http/1.1 101 ")
+        assert b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in head
+        assert b"sec-websocket-extensions" not in head
+        assert b"sec-websocket-protocol" not in head
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import logging
 import os
 from collections.abc import AsyncIterator
 
@@ -161,10 +162,26 @@ BAD_PACKETS = [
 
 
 @pytest.mark.parametrize("payload", BAD_PACKETS)
-async def test_a_packet_that_is_none_ends_the_session(poller: Poller, payload: str) -> None:
-    """What is no packet of the protocol is never passed over in silence."""
+async def test_a_packet_that_is_none_ends_the_session(
+    poller: Poller, engine: Engine, caplog: pytest.LogCaptureFixture, payload: str
+) -> None:
+    """What is no packet of the protocol is never passed over in silence: the log has a line for it."""
+    caplog.set_level(logging.INFO, "parley")
     await poller.request("POST", data=payload.encode())
     await poller.ended()
+    assert engine.violations == 1
+    assert [record.name for record in caplog.records] == ["parley.engine"]
+
+
+@pytest.mark.parametrize("packet", ["x", "b!!!!", "47"])
+async def test_a_payload_of_violations_is_one(
+    poller: Poller, engine: Engine, caplog: pytest.LogCaptureFixture, packet: str
+) -> None:
+    """Nobody fills the log: however many bad packets one payload has, the first ends it."""
+    caplog.set_level(logging.INFO, "parley")
+    await poller.post(*[packet] * 1_000)
+    await poller.ended()
+    assert engine.violations == len(caplog.records) == 1
 
 
 async def test_binary_comes_as_base64(poller: Poller) -> None:

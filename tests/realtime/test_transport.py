@@ -1,5 +1,6 @@
 """Hostile bytes on a real port: the connection ends, with the right code, and others are served."""
 
+import logging
 from collections.abc import Iterator
 
 import orjson
@@ -38,10 +39,16 @@ HOSTILE = {
     "compressed": (frame(TEXT, b"\xaaV*)*U\xb2\x02\x00", reserved=4), 1002),
     "a reserved opcode": (frame(3, b"x"), 1002),
     "no UTF-8": (frame(TEXT, b"4\xe2\x82", final=False) + frame(0, b"x"), 1007),
-    "too big": (b"\x81\xff" + (1_000_001).to_bytes(8) + b"mask", 1009),
+    "announced too big": (b"\x81\xff" + (1_000_001).to_bytes(8) + b"mask", 1009),
+    "announced as big as can be": (b"\x81\xff" + (2**64 - 1).to_bytes(8) + b"mask", 1009),
+    "a byte too big": (frame(TEXT, b"4" + b"x" * 1_000_000), 1009),
+    "a byte too big in fragments": (frame(TEXT, b"4" * 1_000_000, final=False) + frame(0, b"x"), 1009),
     "a close": (frame(CLOSE, b"\x03\xe9"), 1000),
     "no packet": (text(""), 1002),
     "garbage": (text("garbage"), 1002),
+    "an unknown type": (text("4abc"), 1002),
+    "an event that is no list": (text("42{}"), 1002),
+    "an ack id that is no number": (text('42abc["settle"]'), 1002),
     "an open packet": (text("0{}"), 1002),
     "a ping of the client": (text("2"), 1002),
     "an upgrade": (text("5"), 1002),
@@ -65,15 +72,19 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("data", "code"), HOSTILE.values(), ids=HOSTILE)
 async def test_a_violation_closes_that_client_alone(
-    parley: Parley, engine: Engine, secret: str, data: bytes, code: int
+    parley: Parley, engine: Engine, secret: str, caplog: pytest.LogCaptureFixture, data: bytes, code: int
 ) -> None:
-    """The first violation ends the session with the code that fits, without a traceback."""
+    """The first violation ends the session with the code that fits, and one line in the log."""
+    caplog.set_level(logging.INFO, "parley")
     async with talking(parley.url, {"token": secret}) as bystander, raw_websocket(parley) as socket:
         await socket.join(secret)
         socket.send(data)
         assert await socket.closed() == code
         await until(lambda: len(engine.sockets) == 1)
         await bystander.settle()
+    violations = 0 if code == 1000 else 1
+    assert engine.violations == violations
+    assert [record.name for record in caplog.records] == ["parley.engine"] * violations
 
 
 @pytest.fixture(autouse=True)
