@@ -26,9 +26,8 @@ RECEIVED = "received_by_server_and_processing"
 _log = logging.getLogger("parley.eliza")
 
 
-async def welcome(gate: Gate, connection: Connection) -> None:
-    """Let a new connection into its channels and greet it."""
-    await events.enter_channels(gate.ctx, connection)
+def welcome(gate: Gate, connection: Connection) -> None:
+    """Greet a new connection, which has entered its channels."""
     connection.emit(
         "connection_established",
         {"message": "Connected to Parley's Socket.IO server", "socketId": connection.id},

@@ -31,9 +31,18 @@ class EventRoute:
     writes: bool = False
 
 
-async def welcome(gate: Gate, connection: Connection) -> None:
-    """Let a new connection into its channels and tell it where it is."""
-    arrival = await enter_channels(gate.ctx, connection)
+async def arrive(ctx: Context, connection: Connection) -> Arrival:
+    """Return how a connection finds its server; raise NotFound without that server."""
+    while True:
+        moves = connection.moves
+        arrival = await arrivals.find(ctx, connection.principal, connection.server_id)
+        # Whoever was added or removed meanwhile: what was found may be older than that.
+        if moves == connection.moves:
+            return arrival
+
+
+def welcome(gate: Gate, connection: Connection, arrival: Arrival) -> None:
+    """Tell a new connection, which has entered its channels, where it is."""
     server = arrival.server
     connection.emit(
         "ready",
@@ -51,26 +60,13 @@ async def welcome(gate: Gate, connection: Connection) -> None:
     )
 
 
-async def enter_channels(ctx: Context, connection: Connection) -> Arrival:
-    """Enter every channel that the principal participates in, and return what it found."""
-    while True:
-        moves = connection.moves
-        arrival = await arrivals.find(ctx, connection.principal, connection.server_id)
-        # Whoever was added or removed meanwhile: what was found may be older than that.
-        if moves == connection.moves:
-            break
-    for channel in arrival.own:
-        connection.enter(channel.id)
-    return arrival
-
-
 async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channel:
     """Enter a channel of the connection's server that the principal may join, and return it."""
     await servers.require_channel_of(ctx, connection.server_id, channel_id)
     await participants.join(ctx, connection.principal, channel_id)
     connection.enter(channel_id)
     try:
-        # Looked up after entering, as in enter_channels.
+        # Looked up after entering, as in arrive().
         return await channels.require(ctx, connection.principal, channel_id)
     except ParleyError:
         connection.leave(channel_id)

@@ -30,6 +30,7 @@ class Receiver(Protocol):
     speaks_eliza: bool
     channels: set[str]
     moves: int
+    is_admitted: bool
 
     @property
     def principal_id(self) -> str:
@@ -99,7 +100,8 @@ class Fanout:
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
             receiver.moves += 1
-            self.enter(receiver, event.channel_id)
+            if receiver.is_admitted:
+                self.enter(receiver, event.channel_id)
 
     def _expel(self, event: Event) -> None:
         for receiver in self._affected(event):

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from handlers import eliza, envelope, events
 from handlers.http import Gate
-from rooms import servers
+from rooms.arrivals import Arrival
 from rooms.errors import NotFound, ParleyError, ValidationFailed
 from rooms.principals import Principal
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
@@ -48,6 +48,7 @@ class SocketConnection:
         "_session",
         "channels",
         "id",
+        "is_admitted",
         "moves",
         "namespace",
         "principal",
@@ -65,6 +66,7 @@ class SocketConnection:
         self.speaks_eliza = namespace == ELIZA_NAMESPACE
         self.channels: set[str] = set()
         self.moves = 0
+        self.is_admitted = False
         self._fanout = fanout
         self._session = session
 
@@ -174,38 +176,48 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if len(client.connections) + client.refused >= MAX_NAMESPACES:
             raise BadPacket("too many namespaces")
         try:
-            server_id, principal = await self._identify(session, packet)
+            connection, arrival = await self._admit(session, packet)
         except ParleyError as error:
             client.refused += 1
             reason = {"message": error.message, "data": {"code": error.code, "details": error.details}}
             session.send(packets.connect_error(packet.namespace, reason))
         else:
-            await self._accept(session, packet.namespace, server_id, principal)
+            self._accept(session, connection, arrival)
 
-    async def _identify(self, session: Session, packet: Packet) -> tuple[str, Principal]:
-        """Return which server the client wants and who it is."""
+    async def _admit(self, session: Session, packet: Packet) -> tuple[SocketConnection, Arrival]:
+        """Return the connection of a client that may enter, and how it finds its server."""
         try:
             principal = await self._gate.credentials.of_handshake(packet.data, session.headers)
             server_id = _server_id(packet.namespace, packet.data)
-            await servers.require(self._gate.ctx, server_id)
+            sid = self.eio.generate_id()
+            connection = SocketConnection(sid, packet.namespace, server_id, principal, self._fanout, session)
+            # Known before it is let in, so that it sees who is added or removed meanwhile.
+            self._fanout.add(connection)
+            try:
+                return connection, await events.arrive(self._gate.ctx, connection)
+            except BaseException:
+                self._fanout.remove(connection)
+                raise
         except ParleyError:
             raise
         except Exception as error:
             _log.exception("a connection could not be admitted")
             raise ParleyError from error
-        return server_id, principal
 
-    async def _accept(self, session: Session, namespace: str, server_id: str, principal: Principal) -> None:
-        # The transport may have gone while the credential was looked up.
+    def _accept(self, session: Session, connection: SocketConnection, arrival: Arrival) -> None:
+        # The transport may have gone while all that was looked up.
         if session.closed:
+            self._fanout.remove(connection)
             return
-        sid = self.eio.generate_id()
-        connection = SocketConnection(sid, namespace, server_id, principal, self._fanout, session)
-        _client(session).connections[namespace] = connection
-        self._fanout.add(connection)
-        session.send(packets.connect(namespace, {"sid": sid}))
-        welcome = eliza.welcome if connection.speaks_eliza else events.welcome
-        await welcome(self._gate, connection)
+        _client(session).connections[connection.namespace] = connection
+        session.send(packets.connect(connection.namespace, {"sid": connection.id}))
+        connection.is_admitted = True
+        for channel in arrival.own:
+            connection.enter(channel.id)
+        if connection.speaks_eliza:
+            eliza.welcome(self._gate, connection)
+        else:
+            events.welcome(self._gate, connection, arrival)
 
     def _disconnect(self, session: Session, namespace: str) -> None:
         connection = _client(session).connections.pop(namespace, None)
