@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rooms import messages
 from rooms.principals import Kind
 from tests.running import Parley
 from tests.talking import NATIVE
@@ -18,10 +20,16 @@ WAYS = {"polling": {"transports": ["polling"]}, "websocket": {"transports": ["we
 way = pytest.mark.parametrize("way", WAYS)
 
 
-async def burst(node: str, parley: Parley, secret: str, way: str, **what: Any) -> list[dict[str, Any]]:
+Seen = list[dict[str, Any]]
+
+
+async def burst(
+    node: str, parley: Parley, secret: str, way: str, ends: Callable[[Seen], bool] | None = None, **what: Any
+) -> Seen:
     """Let a client emit, and return what it saw until it has as many acks, and events, as are due."""
     options = {"auth": {"token": secret}, **WAYS[way]}
     due = what["count"] + what.pop("hears", 0)
+    ends = ends or (lambda seen: len([line for line in seen if "upgrade" not in line]) >= due)
     process = await asyncio.create_subprocess_exec(
         node,
         SCRIPT,
@@ -32,10 +40,10 @@ async def burst(node: str, parley: Parley, secret: str, way: str, **what: Any) -
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    seen: list[dict[str, Any]] = []
+    seen: Seen = []
     try:
         async with asyncio.timeout(PATIENCE):
-            while len(seen) < due:
+            while not ends(seen):
                 seen.append(json.loads(await process.stdout.readline()))
                 assert "disconnect" not in seen[-1], seen[-1]
     finally:
@@ -45,12 +53,12 @@ async def burst(node: str, parley: Parley, secret: str, way: str, **what: Any) -
     return seen + [json.loads(line) async for line in process.stdout if b"disconnect" not in line]
 
 
-def acks(seen: list[dict[str, Any]]) -> list[int]:
+def acks(seen: Seen) -> list[int]:
     """Return which emits were acknowledged, as the acks came."""
     return [line["ack"] for line in seen if "ack" in line]
 
 
-def heard(seen: list[dict[str, Any]]) -> list[str]:
+def heard(seen: Seen) -> list[str]:
     """Return the messages that came."""
     return [line["heard"] for line in seen if "heard" in line]
 
@@ -95,14 +103,14 @@ async def test_half_a_megabyte_at_once_is_stored(
 
 
 @way
-async def test_two_thousand_binary_events_are_each_answered_once_and_in_order(
+async def test_five_thousand_binary_events_are_each_answered_once_and_in_order(
     node: str, parley: Parley, secret: str, channel_id: str, way: str
 ) -> None:
     """Bytes are no content, and every ack says so."""
     payload = {"channel_id": channel_id}
-    seen = await burst(node, parley, secret, way, event="submit", payload=payload, binary=True, count=2_000)
-    assert acks(seen) == list(range(2_000))
-    assert {line["payload"]["error"]["code"] for line in seen} == {"VALIDATION_ERROR"}
+    seen = await burst(node, parley, secret, way, event="submit", payload=payload, binary=True, count=5_000)
+    assert acks(seen) == list(range(5_000))
+    assert {line["payload"]["error"]["code"] for line in seen if "ack" in line} == {"VALIDATION_ERROR"}
 
 
 @way
@@ -116,3 +124,50 @@ async def test_acks_with_a_timeout_come_in_time(
     )
     assert acks(seen) == list(range(200))
     assert heard(seen) == [f"message {n}" for n in range(200)]
+
+
+async def test_what_is_said_while_the_transport_is_upgraded_is_stored_in_order(
+    node: str, parley: Parley, secret: str, channel_id: str
+) -> None:
+    """Fifty submits are under way when a WebSocket takes over from polling: nothing is lost or repeated."""
+    count = 50
+
+    def is_over(seen: Seen) -> bool:
+        if not (upgrades := [line["upgrade"] for line in seen if "upgrade" in line]):
+            return False
+        due = max(upgrades[0], count) + count
+        return len(acks(seen)) == len(heard(seen)) == due
+
+    payload = {"channel_id": channel_id, "content": "message $n"}
+    what = {"event": "submit", "payload": payload, "count": count, "onward": True}
+    seen = await burst(node, parley, secret, "upgrading", is_over, **what)
+    (at,) = [number for number, line in enumerate(seen) if "upgrade" in line]
+    assert len(acks(seen[:at])) < seen[at]["upgrade"] or seen[at]["upgrade"] == 0
+    assert len(acks(seen)) >= 2 * count
+    assert acks(seen) == list(range(len(acks(seen))))
+    assert heard(seen) == [f"message {n}" for n in range(len(acks(seen)))]
+
+
+@way
+async def test_an_ack_that_is_late_fails_its_emit_alone(
+    node: str, parley: Parley, secret: str, channel_id: str, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A client that waits no longer stays connected; what it said is stored, once and in order."""
+    submit, released = messages.submit, asyncio.Event()
+
+    async def submit_late(*arguments: Any) -> Any:
+        await released.wait()
+        return await submit(*arguments)
+
+    def is_over(seen: Seen) -> bool:
+        if sum("failed" in line for line in seen) == 20:
+            released.set()
+        return len(heard(seen)) == 20
+
+    monkeypatch.setattr(messages, "submit", submit_late)
+    payload = {"channel_id": channel_id, "content": "message $n"}
+    what = {"event": "submit", "payload": payload, "count": 20, "timeout": 300}
+    seen = await burst(node, parley, secret, way, is_over, **what)
+    assert [line["failed"] for line in seen if "failed" in line] == list(range(20))
+    assert acks(seen) == []
+    assert heard(seen) == [f"message {n}" for n in range(20)]
