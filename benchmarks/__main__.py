@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import connects, fanout, idle, pairs, paths, submit
+from benchmarks import connects, fanout, idle, memory, pairs, paths, slow_reader, submit
 from benchmarks.failure import BenchmarkFailed
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Run the workload that was asked for; a failure ends the command with a sentence."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure a real Parley server.")
     workloads = parser.add_subparsers(metavar="WORKLOAD", required=True)
-    for workload in (submit, fanout, pairs, idle, connects, paths):
+    for workload in (submit, fanout, pairs, idle, connects, slow_reader, memory, paths):
         workload.add_command(workloads)
     arguments = parser.parse_args()
     try:

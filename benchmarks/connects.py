@@ -32,7 +32,7 @@ def add_command(workloads: Any) -> None:
     add = parser.add_argument
     add("--total", type=int, default=8_000, metavar="N", help="measured connections (%(default)s)")
     add("--parallel", type=int, default=50, metavar="N", help="connections at a time (%(default)s)")
-    contest.add_options(parser, warmup=5, seconds=0)
+    contest.add_options(parser, warmup=5)
     parser.set_defaults(run=run)
 
 

@@ -17,6 +17,7 @@ from benchmarks.process import Cores
 from benchmarks.report import Figures
 from benchmarks.table import Line
 
+DRAIN_SECONDS = 10
 OTHER_FILES = 200  # that a server has open beside its connections
 BUSY_PERCENT = 90  # of the generator's core: from here on its own speed may be what is measured
 
@@ -41,14 +42,16 @@ class Contest:
     is_durable: bool = False
 
 
-def add_options(parser: argparse.ArgumentParser, *, warmup: float, seconds: float) -> None:
-    """Add the options that all these workloads have."""
+def add_options(parser: argparse.ArgumentParser, *, warmup: float, seconds: float = 0) -> None:
+    """Add the options that all these workloads have; some end by a count, and not by the clock."""
     add = parser.add_argument
     add("--peer", action="append", choices=PEER_NAMES, default=[], help="compare with it (repeatable)")
     add("--rounds", type=int, default=5, metavar="N", help="rounds, each on new servers (%(default)s)")
     # Node's compiler needs five seconds to do its best.
     add("--warmup", type=float, default=warmup, metavar="S", help="seconds before measuring (%(default)s)")
-    add("--seconds", type=float, default=seconds, metavar="S", help="measured time (%(default)s)")
+    if seconds:
+        add("--seconds", type=float, default=seconds, metavar="S", help="measured time (%(default)s)")
+    parser.set_defaults(seconds=seconds)
     add("--json", type=Path, metavar="FILE", help="append the figures to FILE as one line of JSON")
 
 
@@ -66,7 +69,7 @@ def hold(contest: Contest, workload: str, arguments: argparse.Namespace) -> None
     _show_notes(contest, rounds, arguments.peer)
     if arguments.json:
         chosen = {name: value for name, value in vars(arguments).items() if name not in ("run", "json")}
-        report.append_json(arguments.json, workload, chosen, rounds)
+        report.append_json(arguments.json, workload, {"title": contest.title, **chosen}, rounds)
 
 
 def _measure(
@@ -83,13 +86,17 @@ def _measure(
                     "warmup": arguments.warmup,
                     "seconds": arguments.seconds,
                     "core": cores.server,
+                    "drain": DRAIN_SECONDS,
                     **way,
                     **contest.arguments,
                 },
             )
         faults = [f"{given[fault]} {fault}" for fault in FAULTS if given.get(fault)]
         if faults:
-            raise BenchmarkFailed(f"{contestant.name}: {', '.join(faults)} of {given.get('sent', 'all')}")
+            raise BenchmarkFailed(
+                f"{contestant.name}: {', '.join(faults)}; {given.get('sent', 0):,.0f} messages were sent, "
+                f"and {DRAIN_SECONDS} s waited for the last of them"
+            )
         if contest.is_durable:
             contestant.verify(directory, given["acked"])
     return contest.derive(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,11 @@ class Line:
     path: tuple[str, ...]
 
     def find(self, figures: Figures) -> float:
-        """Return the figure."""
+        """Return the figure; what never happened took for ever."""
         found: Any = figures
         for name in self.path:
             found = found[name]
-        return float(found)
+        return math.inf if found is None else float(found)
 
 
 def line(label: str, unit: str, *path: str) -> Line:
@@ -60,7 +61,7 @@ def show(lines: Sequence[Line], rounds: Sequence[Mapping[str, Figures]]) -> None
 def median_ratio(one: Line, first: str, peer: str, rounds: Sequence[Mapping[str, Figures]]) -> float | None:
     """Return the median of each round's ratio, as what disturbs a round disturbs both; None without one."""
     pairs = [(one.find(figures[first]), one.find(figures[peer])) for figures in rounds]
-    ratios = [ours / theirs for ours, theirs in pairs if theirs]
+    ratios = [ours / theirs for ours, theirs in pairs if theirs and math.isfinite(ours + theirs)]
     return statistics.median(ratios) if ratios else None
 
 
@@ -72,5 +73,7 @@ def _cell(one: Line, name: str, rounds: Sequence[Mapping[str, Figures]]) -> str:
 
 def number(value: float) -> str:
     """Return the number with three figures that count, and no more decimals than that takes."""
+    if not math.isfinite(value):
+        return "never"
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
-    return f"{value:,.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # no minus before nothing
