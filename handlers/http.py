@@ -16,18 +16,17 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 from uuid_utils import uuid4
 
-from handlers import envelope
+from handlers import bodies, envelope, refusals
 from handlers.credentials import ANYBODY, Credentials
 from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
 from rooms.context import Context
-from rooms.errors import NotFound, ParleyError, TooLarge, ValidationFailed
+from rooms.errors import ParleyError, ValidationFailed
 from rooms.principals import Principal
 
 B = TypeVar("B")
 
-MAX_BODY = 2 * 1024 * 1024
 GZIP_FROM = 1_024
 LIMITED_PREFIX = "/api/messaging/"
 
@@ -110,50 +109,23 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     try:
         return await handler(request)
     except ParleyError as error:
-        return _refuse(request, request_id, envelope.STATUS[type(error)], envelope.failure(error))
+        return refusals.refuse(request, request_id, envelope.STATUS[type(error)], envelope.failure(error))
     except web.HTTPRequestEntityTooLarge:
-        too_large = TooLarge(f"The request body must have at most {MAX_BODY} bytes")
-        return _refuse(request, request_id, 413, envelope.failure(too_large))
+        return refusals.refuse(request, request_id, 413, envelope.failure(bodies.too_large()))
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = _refuse(request, request_id, error.status, _http_problem(request, error))
-        if hdrs.ALLOW in error.headers:
-            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-        return response
+        return refusals.of_status(request, request_id, error)
     except web.RequestPayloadError:
-        broken = ValidationFailed("The body cannot be decoded as its Content-Encoding says")
-        response = _refuse(request, request_id, 400, envelope.failure(broken))
+        broken = ValidationFailed("The chunks of the body do not follow HTTP/1.1")
+        response = refusals.refuse(request, request_id, 400, envelope.failure(broken))
         # Where the next request on this connection would begin is unknown.
         response.force_close()
         return response
     except Exception:  # noqa: BLE001
         # The client learns nothing of our inside; the log has the frames under the request's id.
         _log.exception("%s %s failed [%s]", request.method, request.rel_url.raw_path, request_id)
-        return _json(envelope.failure(ParleyError()), 500)
-
-
-def _refuse(request: web.Request, request_id: str, status: int, body: dict[str, Any]) -> web.Response:
-    code = body["error"]["code"]
-    # As it was sent: a decoded path may hold line breaks.
-    path = request.rel_url.raw_path
-    _log.info("%s %s -> %d %s [%s] %s", request.method, path, status, code, request_id, request.remote)
-    return _json(body, status)
-
-
-def _http_problem(request: web.Request, error: web.HTTPException) -> dict[str, Any]:
-    if error.status == 404:
-        details = f"There is no {request.path}; /openapi.json lists what there is"
-        return envelope.failure(NotFound(details, message="API endpoint not found"))
-    if error.status == 405:
-        allowed = ", ".join(sorted(getattr(error, "allowed_methods", [])))
-        return envelope.problem(
-            "METHOD_NOT_ALLOWED",
-            "Method not allowed",
-            f"{request.path} takes {allowed}, not {request.method}",
-        )
-    code = (error.reason or "BAD_REQUEST").upper().replace(" ", "_")
-    return envelope.problem(code, error.reason or "Bad request", error.text or "The request is malformed")
+        return refusals.json(envelope.failure(ParleyError()), 500)
 
 
 async def _admit(gate: Gate, request: web.Request) -> Principal:
@@ -175,11 +147,11 @@ async def _admit_anybody(gate: Gate, request: web.Request) -> Principal:
 
 
 def _note(request: web.Request, allowance: Allowance | None) -> None:
-    """Keep the allowance of the bucket with the least left, for the answer's headers."""
+    """Keep, for the answer's headers, the allowance with the least left, or the one that refuses."""
     if allowance is None:
         return
     kept = request.get(_ALLOWANCE)
-    if kept is None or allowance.remaining < kept.remaining:
+    if kept is None or allowance.retry_after or allowance.remaining < kept.remaining:
         request[_ALLOWANCE] = allowance
     refuse_if_spent(allowance)
 
@@ -191,7 +163,7 @@ async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> Ba
         raise web.HTTPUnsupportedMediaType(
             reason="Unsupported media type", text="Send the body as Content-Type: application/json"
         )
-    return parse_json(schema, await request.read())
+    return parse_json(schema, await bodies.read(request))
 
 
 def _dialect(request: web.Request) -> Dialect:
@@ -222,7 +194,3 @@ def _compressible(request: web.Request, body: bytes, status: int) -> web.Respons
     if len(body) > GZIP_FROM and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         response.enable_compression(web.ContentCoding.gzip)
     return response
-
-
-def _json(body: dict[str, Any], status: int) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -15,10 +16,11 @@ from aiohttp.typedefs import Middleware
 from sqlalchemy.engine import make_url
 
 from handlers.addresses import believe
+from handlers.bodies import MAX_BODY
 from handlers.cors import Origins, allow_origins
 from handlers.credentials import Credentials
 from handlers.hosts import serve_only
-from handlers.http import MAX_BODY, Gate, answer_errors
+from handlers.http import Gate, answer_errors
 from handlers.limits import Limits
 from handlers.routes import add_routes
 from rooms import database, schema
@@ -28,13 +30,16 @@ from rooms.database import Database, SqliteDatabase
 from rooms.journal import Journal
 from server.assets import add_assets
 from server.config import BadSetting, Settings
+from server.connections import HEAD_SECONDS, Connections
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.limits import TokenBuckets
 from server.sockets import SocketServer
 
 # Sockets are closed before the runner waits, so that only requests in flight are left to wait for.
-SHUTDOWN_SECONDS = 5.0
+# aiohttp waits as long twice: for handlers, and then for what they leave behind.
+SHUTDOWN_SECONDS = 3.0
+BACKLOG = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +111,38 @@ def _middlewares(settings: Settings) -> Iterator[Middleware]:
 @asynccontextmanager
 async def _listening(settings: Settings, ctx: Context, fanout: Fanout) -> AsyncIterator[int]:
     app, sockets = create_app(settings, ctx, fanout)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings), backlog=4_096)
+    assert runner.server is not None  # noqa: S101 - it is set up
+    connections = Connections(runner.server)
     try:
+        listener = await _listen(settings, connections)
         try:
-            await site.start()
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            raise BadSetting(
-                f"Cannot listen on {where}: {error.strerror}; choose another SERVER_PORT"
-            ) from None
-        yield runner.addresses[0][1]
+            yield listener.sockets[0].getsockname()[1]
+        finally:
+            listener.close()
+            await sockets.close_all()
     finally:
-        await site.stop()
-        await sockets.close_all()
         await runner.cleanup()
+        connections.stop()
         await sockets.shutdown()
+
+
+async def _listen(settings: Settings, connections: Connections) -> asyncio.Server:
+    tls = _tls(settings)
+    patience = HEAD_SECONDS if tls else None
+    try:
+        return await asyncio.get_running_loop().create_server(
+            connections,
+            settings.host,
+            settings.port,
+            ssl=tls,
+            ssl_handshake_timeout=patience,
+            backlog=BACKLOG,
+        )
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise BadSetting(f"Cannot listen on {where}: {error.strerror}; choose another SERVER_PORT") from None
 
 
 async def _prepare_schema(store: Database) -> None:

@@ -11,7 +11,9 @@ import engineio
 import orjson
 from aiohttp import hdrs, web
 
+from handlers import bodies
 from handlers.cors import Origins
+from rooms.errors import ParleyError
 from server import websocket
 from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
@@ -215,8 +217,8 @@ async def _read(request: web.Request) -> str | None:
     """Return a POST's payload, or None if it breaks the bounds of size and time, or is no text."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            payload = (await request.read()).decode()
-    except (TimeoutError, UnicodeDecodeError, web.HTTPException, web.RequestPayloadError, ConnectionError):
+            payload = (await bodies.read(request)).decode()
+    except (TimeoutError, UnicodeDecodeError, ParleyError, web.HTTPException, web.RequestPayloadError):
         return None
     is_sound = 0 < len(payload) <= MAX_MESSAGE and payload.count(SEPARATOR) < MAX_PACKETS
     return payload if is_sound else None

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from handlers.http import MAX_BODY, Route
+from handlers.bodies import MAX_BODY
+from handlers.http import Route
 from handlers.routes import ROUTES
 from tests.api.samples import PRIVATE, WITH_BODY, name, new_world
 from tests.rest import Reply, Rest

@@ -7,9 +7,10 @@ import inspect
 from importlib.metadata import version
 from typing import Any
 
+import attr
 import engineio
 import socketio
-from aiohttp import web, web_protocol
+from aiohttp import base_protocol, web, web_protocol
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from socketio import packet as protocol
 
@@ -50,6 +51,21 @@ def test_aiohttp_lets_go_of_a_socket_that_was_taken() -> None:
     assert list(inspect.signature(handler.connection_lost).parameters) == ["self", "exc"]
     assert "_message_tail" in handler.__slots__
     assert isinstance(inspect.getattr_static(web.BaseRequest, "protocol"), property)
+
+
+def test_aiohttps_protocol_keeps_its_state_where_the_deadlines_look() -> None:
+    """Requests are counted as they are parsed; a waiter waits for the next one; errors are queued."""
+    handler = web_protocol.RequestHandler
+    private = {"_request_count", "_waiter", "_current_request", "_messages"}
+    assert private <= set(handler.__slots__)
+    assert "_paused" in base_protocol.BaseProtocol.__slots__
+    assert [field.name for field in attr.fields(web_protocol._ErrInfo)] == ["status", "exc", "message"]
+    assert list(inspect.signature(handler.handle_error).parameters)[1:] == [
+        "request", "status", "exc", "message",
+    ]  # fmt: skip
+    assert list(inspect.signature(handler.finish_response).parameters)[1:] == [
+        "request", "resp", "start_time",
+    ]  # fmt: skip
 
 
 async def test_the_frame_parser_hands_messages_to_its_queue_at_once() -> None:

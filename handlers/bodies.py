@@ -1,0 +1,61 @@
+"""A request's body: received in time, unpacked within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+from aiohttp import hdrs, web
+
+from rooms.errors import TooLarge, ValidationFailed
+
+MAX_BODY = 2 * 1024 * 1024
+BODY_SECONDS = 30.0
+
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+async def read(request: web.Request) -> bytes:
+    """Return the body as its client meant it; raise TooLarge, ValidationFailed or an HTTPException."""
+    received = await _receive(request)
+    packing = request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower()
+    if packing == "identity":
+        return received
+    if packing not in ("gzip", "deflate"):
+        raise web.HTTPUnsupportedMediaType(
+            reason="Unsupported media type", text="Send the body plain, or with Content-Encoding: gzip"
+        )
+    return _unpack(received)
+
+
+async def _receive(request: web.Request) -> bytes:
+    # Nearly every body comes along with its headers: those need no timer.
+    if request.content.is_eof():
+        return await request.read()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except ConnectionError as error:  # the client has gone
+        raise web.RequestPayloadError from error
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(
+            reason="Request timeout", text=f"The body must arrive within {BODY_SECONDS:g} seconds"
+        ) from None
+
+
+def _unpack(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        body = unpacker.decompress(packed, MAX_BODY + 1)
+    except zlib.error:
+        body = b""
+    if len(body) > MAX_BODY:
+        raise too_large()
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValidationFailed("The body cannot be unpacked as its Content-Encoding says")
+    return body
+
+
+def too_large() -> TooLarge:
+    """Return the error for a body beyond the bound, packed or unpacked."""
+    return TooLarge(f"The request body must have at most {MAX_BODY} bytes")

@@ -1,0 +1,134 @@
+"""Clients' connections while HTTP is read from them: how long a client may take, and what is no HTTP.
+
+Whoever keeps a request from becoming whole, or does not take its answer, is cut off; that costs
+nobody else anything. Connections that became WebSockets have left this protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from uuid_utils import uuid4
+
+from handlers import refusals
+from server.heartbeats import Deadlines
+
+# From the connection's beginning, or a later request's first byte, until its headers are complete.
+HEAD_SECONDS = 10.0
+IDLE_SECONDS = 75.0
+# How long an answer may wait in full buffers for its client to read.
+ANSWER_SECONDS = 60.0
+# How long the rest of a body that nobody wanted is read, so that the client sees its answer.
+LINGER_SECONDS = 5.0
+
+
+class Connections:
+    """Makes the protocol of each new connection, and keeps the deadlines of all."""
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+        self.heads: Deadlines[tuple[Connection, int]] = Deadlines(HEAD_SECONDS, _expect_head)
+        self.answers: Deadlines[tuple[Connection, int]] = Deadlines(ANSWER_SECONDS, _expect_answer)
+
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection; called by the loop."""
+        return Connection(self._server, self)
+
+    def stop(self) -> None:
+        """Forget the deadlines."""
+        self.heads.stop()
+        self.answers.stop()
+
+
+class Connection(RequestHandler):
+    """aiohttp's protocol, with deadlines, and with refusals in the form of every other."""
+
+    __slots__ = ("_awaited", "_connections", "pauses")
+
+    def __init__(self, server: web.Server, connections: Connections) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            # Bodies are unpacked where they are read, once it is known who sent them.
+            auto_decompress=False,
+            access_log=None,  # type: ignore[arg-type]
+        )
+        self._connections = connections
+        self._awaited = 0  # the number of the request whose headers are awaited
+        self.pauses = 0
+
+    @property
+    def heads(self) -> int:
+        """How many requests' headers have been read."""
+        return self._request_count
+
+    @property
+    def is_writing_late(self) -> bool:
+        """Tell whether an answer waits for its client to read."""
+        return self._paused
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the first request's deadline; called by the loop."""
+        super().connection_made(transport)
+        self._connections.heads.add((self, 0))
+
+    def data_received(self, data: bytes) -> None:
+        """Begin a later request's deadline with its first byte; called by the loop."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            if self._current_request is not None:
+                self._fail_unreadable_body()
+        elif data and self._waiter is not None and self._awaited != before:
+            self._awaited = before
+            self._connections.heads.add((self, before))
+
+    def _fail_unreadable_body(self) -> None:
+        """Tell the handler that waits for a body that the rest of it cannot be told from what follows."""
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo) and self._current_request:
+            self._current_request.content.set_exception(web.RequestPayloadError())
+            self._current_request.content.feed_eof()
+
+    def pause_writing(self) -> None:
+        """Begin the deadline of an answer that does not leave; called by the loop."""
+        super().pause_writing()
+        self.pauses += 1
+        self._connections.answers.add((self, self.pauses))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request, or failed outside of every handler, and close."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer has been sent")
+        return refusals.of_unread(request, exc)
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Any:
+        """Give what aiohttp refuses by itself the form of every other refusal."""
+        if isinstance(resp, web.HTTPException) and resp.status >= web.HTTPBadRequest.status_code:
+            resp = refusals.of_status(request, uuid4().hex, resp)
+        return super().finish_response(request, resp, start_time)
+
+
+def _expect_head(awaited: tuple[Connection, int]) -> None:
+    connection, heads = awaited
+    if connection.heads == heads:
+        connection.force_close()
+
+
+def _expect_answer(awaited: tuple[Connection, int]) -> None:
+    connection, pauses = awaited
+    transport = connection.transport
+    if transport is not None and connection.is_writing_late and connection.pauses == pauses:
+        transport.abort()
