@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from benchmarks import connects, fanout, idle, memory, pairs, paths, slow_reader, submit
 from benchmarks.failure import BenchmarkFailed
 
 
-def main() -> None:
-    """Run the workload that was asked for; a failure ends the command with a sentence."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure a real Parley server.")
+def main(words: Sequence[str] | None = None, prog: str = "scripts/bench") -> None:
+    """Run the workload that the command line asks for; a failure ends the command with a sentence."""
+    parser = argparse.ArgumentParser(prog=prog, description="Measure a real Parley server.")
     workloads = parser.add_subparsers(metavar="WORKLOAD", required=True)
     for workload in (submit, fanout, pairs, idle, connects, slow_reader, memory, paths):
         workload.add_command(workloads)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         arguments.run(arguments)
     except BenchmarkFailed as failure:

@@ -51,11 +51,23 @@ def find_node() -> str | None:
     return shutil.which("npm") and shutil.which("node")
 
 
+def find_compiler() -> str | None:
+    """Find a C compiler."""
+    return shutil.which("cc") or shutil.which("gcc")
+
+
+def find_c_headers() -> bool:
+    """Find the headers of the C library, which Debian's compiler comes without."""
+    return Path("/usr/include/stdio.h").exists()
+
+
 DEBIAN_PACKAGES: dict[str, Callable[[], object]] = {
     "postgresql": find_postgres,
     "chromium": find_chromium,
     "strace": find_strace,
     "npm": find_node,
+    "gcc": find_compiler,
+    "libc6-dev": find_c_headers,
 }
 
 

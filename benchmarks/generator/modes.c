@@ -69,6 +69,7 @@ static void put_counts(const Counts *begin, const Counts *end)
     put("bytes", end->bytes - begin->bytes);
     put("sent", counts.sent);
     put("acked", counts.acked);
+    put("delivered", counts.delivered);
     put("lost", count_lost());
     put("duplicated", counts.duplicated);
     put("reordered", counts.reordered);
