@@ -203,6 +203,16 @@ async def _opened(settings: Settings) -> AsyncIterator[Context]:
         await opened.close()
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def bench(context: typer.Context) -> None:
+    """Measure this version on this machine; --help lists the workloads."""
+    from benchmarks.__main__ import main as measure  # nobody else pays for loading it
+
+    measure(context.args, prog="parley bench")
+
+
 @keys_app.command("create")
 def keys_create(
     kind: Annotated[Kind, typer.Option(help="Who will use it.")] = Kind.SERVICE,

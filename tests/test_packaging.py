@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FILES = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")
-PACKAGES = ("handlers", "rooms", "server")
+PACKAGES = ("benchmarks", "handlers", "rooms", "server")
 
 
 def pip(*arguments: str | Path) -> None:
@@ -65,7 +65,7 @@ def files_below(directory: str) -> set[str]:
     }
 
 
-def test_the_wheel_installs_three_packages_and_nothing_else(names: set[str]) -> None:
+def test_the_wheel_installs_these_packages_and_nothing_else(names: set[str]) -> None:
     """No tests, scripts or documents get into anybody's site-packages."""
     top_level = {name.partition("/")[0] for name in names}
     assert {name for name in top_level if not name.endswith(".dist-info")} == set(PACKAGES)
@@ -91,6 +91,17 @@ def test_the_wheel_holds_every_static_file(names: set[str]) -> None:
     assert {name for name in names if name.startswith("server/static/")} == expected
 
 
+def test_the_wheel_holds_what_the_benchmarks_compile_and_run(names: set[str]) -> None:
+    """The load generator and the peers come with ``parley bench``."""
+    expected = {
+        f"benchmarks/{path}"
+        for path in files_below("benchmarks")
+        if path.startswith(("generator/", "peers/"))
+    }
+    assert "benchmarks/generator/main.c" in expected
+    assert expected <= names
+
+
 def test_the_wheel_declares_the_parley_command(wheel: Path, names: set[str]) -> None:
     """Installing Parley gives a command of its name."""
     (declaration,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
@@ -106,7 +117,7 @@ def test_the_installed_packages_import_without_their_dependencies(wheel: Path, t
     python = tmp_path / "venv" / "bin" / "python"
     pip("--python", python, "install", "--no-deps", "--no-index", wheel)
     program = (
-        "import server, rooms, handlers; from importlib.resources import files; "
+        "import server, rooms, handlers, benchmarks; from importlib.resources import files; "
         "assert files('server.static').joinpath('index.html').is_file()"
     )
     command = (python, "-I", "-c", program)
