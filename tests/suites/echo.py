@@ -61,9 +61,9 @@ async def _send_back(session: Session, message: str | bytes) -> None:
 class EchoServer(SocketServer):
     """Parley's Socket.IO server without credentials, message servers and events of its own.
 
-    Packets, their order, CONNECT and DISCONNECT are handled as in Parley. One thing differs on the
-    wire: a namespace that does not exist is refused with the message alone, as the suite wants it
-    letter by letter, where Parley adds ``data`` with a code and details.
+    Sessions, packets, their order and DISCONNECT are Parley's. Admission and events are not, and one
+    thing differs on the wire: a namespace that does not exist is refused with the message alone, as the
+    suite wants it letter by letter, where Parley adds ``data`` with a code and details.
     """
 
     def __init__(self) -> None:
@@ -72,22 +72,15 @@ class EchoServer(SocketServer):
         )
 
     async def _connect(self, session: Session, packet: Packet) -> None:
-        if packet.namespace not in NAMESPACES:
-            session.send(packets.connect_error(packet.namespace, {"message": "Invalid namespace"}))
+        name = packet.namespace
+        if name not in NAMESPACES:
+            session.send(packets.connect_error(name, {"message": "Invalid namespace"}))
             return
-        await super()._connect(session, packet)
-        _connection(session, packet).emit("auth", packet.data or {})
-
-    async def _identify(self, session: Session, packet: Packet) -> tuple[str, Principal]:
-        return packet.namespace, ANYBODY
-
-    async def _accept(self, session: Session, namespace: str, server_id: str, principal: Principal) -> None:
-        connection = SocketConnection(
-            self.eio.generate_id(), namespace, server_id, principal, self._fanout, session
-        )
-        cast(Client, session.client).connections[namespace] = connection
+        connection = SocketConnection(self.eio.generate_id(), name, name, ANYBODY, self._fanout, session)
+        cast(Client, session.client).connections[name] = connection
         self._fanout.add(connection)
-        session.send(packets.connect(namespace, {"sid": connection.id}))
+        session.send(packets.connect(name, {"sid": connection.id}))
+        connection.emit("auth", packet.data or {})
 
     async def _handle(self, session: Session, packet: Packet) -> None:
         name, *arguments = packet.data
@@ -95,10 +88,6 @@ class EchoServer(SocketServer):
             _answer(session, packets.EVENT, packet, ["message-back", *arguments], b"")
         elif name == "message-with-ack":
             _answer(session, packets.ACK, packet, arguments, str(packet.ack_id).encode())
-
-
-def _connection(session: Session, packet: Packet) -> SocketConnection:
-    return cast(Client, session.client).connections[packet.namespace]
 
 
 def _answer(session: Session, kind: str, packet: Packet, data: list[Any], ack_id: bytes) -> None:
