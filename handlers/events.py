@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 
 from handlers import envelope, messages, parsing, wire
@@ -114,14 +115,14 @@ async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) ->
     return {"channel_id": body.channel_id}
 
 
-async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> dict[str, Any]:
+async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> Any:
     """Store one message and answer it as stored."""
     return _view(
         await domain.submit(gate.ctx, messages.draft(connection.principal, body, connection.server_id))
     )
 
 
-async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[dict[str, Any]]:
+async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[Any]:
     """Store up to 100 messages; each item is answered by an envelope of its own."""
     return await messages.submit_each(
         gate.ctx, gate.limits, connection.principal, body, _view, connection.server_id
@@ -141,7 +142,10 @@ async def typing(_gate: Gate, connection: Connection, body: wire.TypingEvent) ->
     return {"channel_id": body.channel_id}
 
 
-def _view(submitted: domain.Submitted) -> dict[str, Any]:
+def _view(submitted: domain.Submitted) -> Any:
+    """Return the message as an ack carries it: as its event does, which is encoded already."""
+    if submitted.encoded is not None:
+        return orjson.Fragment(submitted.encoded)
     return payloads.message(submitted.message, submitted.key)
 
 

@@ -43,7 +43,7 @@ async def submit_each(
     limits: Limits,
     principal: Principal,
     batch: wire.SubmitBatch,
-    view: Callable[[Submitted], dict[str, Any]],
+    view: Callable[[Submitted], Any],
     server_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Check each item by itself, store the good ones together, and answer all in their places."""

@@ -243,13 +243,15 @@ class Journal:
         _resolve_all(attempt.batch, Unavailable())
 
     def _accept(self, attempt: _Attempt) -> None:
+        # Waiters go on when this tick of the loop is over: resolved first, they acknowledge in time for
+        # their acks to leave in one write with what is published to the same connections here.
+        for write, outcome in zip(attempt.batch, attempt.outcomes, strict=True):
+            write.resolve(outcome)
         try:
             self._publisher.publish(attempt.events)
         except Exception:  # noqa: BLE001
             # It is stored: whoever submitted it must be told so.
             _log.exception("publishing %d events failed", len(attempt.events))
-        for write, outcome in zip(attempt.batch, attempt.outcomes, strict=True):
-            write.resolve(outcome)
 
 
 def _resolve_all(batch: Sequence[Write[Any, Any]], error: ParleyError) -> None:

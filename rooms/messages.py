@@ -65,10 +65,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A stored message, and the idempotency key that it was submitted under."""
+    """A stored message, and the idempotency key that it was submitted under.
+
+    ``encoded`` is its event's payload as JSON, unless the message was stored by an earlier call.
+    """
 
     message: Message
     key: str | None
+    encoded: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +256,7 @@ class _Batch:
         self._require_parent(draft)
         author = self._enrol(draft, channel)
         message = self._message(draft, channel, author)
-        self._transaction.record(
+        event = self._transaction.record(
             channel.server_id,
             channel.id,
             "message",
@@ -262,7 +266,7 @@ class _Batch:
             origin=draft.origin,
         )
         self._remember(draft, message)
-        return Submitted(message, draft.key)
+        return Submitted(message, draft.key, event.encoded)
 
     def _require_parent(self, draft: Draft) -> None:
         if draft.parent_id is None:
