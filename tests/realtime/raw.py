@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 
-from tests.running import Parley
+from tests.running import Parley, Served
 from tests.talking import NATIVE
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -151,10 +151,10 @@ class RawWebSocket(RawSocket):
 
 
 @asynccontextmanager
-async def raw_connection(parley: Parley) -> AsyncIterator[RawSocket]:
+async def raw_connection(parley: Parley | Served) -> AsyncIterator[RawSocket]:
     """Open a TCP connection until the block ends."""
     loop = asyncio.get_running_loop()
-    _, socket = await loop.create_connection(RawSocket, "127.0.0.1", parley.node.port)
+    _, socket = await loop.create_connection(RawSocket, "127.0.0.1", _port(parley))
     try:
         yield socket
     finally:
@@ -171,10 +171,10 @@ def handshake(query: str = "EIO=4&transport=websocket", key: bytes = KEY, more: 
 
 
 @asynccontextmanager
-async def raw_websocket(parley: Parley, sid: str | None = None) -> AsyncIterator[RawWebSocket]:
+async def raw_websocket(parley: Parley | Served, sid: str | None = None) -> AsyncIterator[RawWebSocket]:
     """Open a WebSocket until the block ends: a session of its own, or one to upgrade another's."""
     loop = asyncio.get_running_loop()
-    _, socket = await loop.create_connection(RawWebSocket, "127.0.0.1", parley.node.port)
+    _, socket = await loop.create_connection(RawWebSocket, "127.0.0.1", _port(parley))
     try:
         socket.send(handshake("EIO=4&transport=websocket" + (f"&sid={sid}" if sid else "")))
         await socket.have(lambda: b"\r\n\r\n" in socket.received)
@@ -185,6 +185,10 @@ async def raw_websocket(parley: Parley, sid: str | None = None) -> AsyncIterator
     finally:
         socket.transport.abort()
         await socket.over()
+
+
+def _port(parley: Parley | Served) -> int:
+    return int(parley.url.rpartition(":")[2])
 
 
 class Poller:
