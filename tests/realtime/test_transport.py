@@ -103,9 +103,12 @@ async def test_a_close_of_the_engine_ends_the_session(parley: Parley, engine: En
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "connect_error", "message_", "__init__", ""])
-async def test_no_event_has_a_reserved_meaning(parley: Parley, secret: str, name: str) -> None:
+@pytest.mark.parametrize("namespace", [NATIVE, ELIZA])
+async def test_no_event_has_a_reserved_meaning(
+    parley: Parley, secret: str, namespace: str, name: str
+) -> None:
     """An event of a reserved name is an unknown one: refused in its ack, and the connection stays."""
-    async with speaking_by_hand(parley.url) as socket:
+    async with speaking_by_hand(parley.url, namespace) as socket:
         assert "sid" in await socket.connect({"token": secret})
         ack = await socket.event(orjson.dumps([name, {"token": secret}, {}]).decode())
         assert ack["error"]["code"] == "VALIDATION_ERROR"
