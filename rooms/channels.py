@@ -13,11 +13,11 @@ from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import Conflict, ValidationFailed
 from rooms.ids import new_id
-from rooms.journal import Transaction, one_by_one
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.rules import MAX_LISTED
 from rooms.tables import Channel
+from rooms.transaction import Transaction, one_by_one
 
 
 @dataclass(frozen=True, slots=True)

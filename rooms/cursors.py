@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from rooms import store
 from rooms.database import Database
 from rooms.errors import ValidationFailed
-from rooms.journal import Journal, Transaction, one_by_one
+from rooms.journal import Journal
 from rooms.tables import Secret
+from rooms.transaction import Transaction, one_by_one
 
 VERSION = 1
 TAG_BYTES = 16

@@ -13,22 +13,21 @@ the batch, the batch is halved until the offender stands alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import orjson
 from sqlalchemy import Connection
 
 from rooms import store
 from rooms.database import Database, OutcomeUnknown
-from rooms.errors import ParleyError, Unavailable, server_not_found
-from rooms.publishing import Event, Origin, Publisher
+from rooms.errors import ParleyError, Unavailable
+from rooms.publishing import Event, Publisher
+from rooms.transaction import Apply, Transaction
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -40,67 +39,6 @@ MAX_WAITING = 20_000
 SETTLE_SECONDS = 0.2
 
 _log = logging.getLogger("parley.journal")
-
-
-class Transaction:
-    """One commit in the making: its connection, its time, and the events that it adds.
-
-    ``now`` is in epoch milliseconds. The rows of ``server_ids`` are locked, in order of id, before
-    anything is read: whoever appends to a log holds its server.
-    """
-
-    def __init__(self, connection: Connection, server_ids: set[str], now: int) -> None:
-        self.connection = connection
-        self.now = now
-        self.events: list[Event] = []
-        self._seqs = store.servers.lock(connection, sorted(server_ids))
-
-    def record(
-        self,
-        server_id: str,
-        channel_id: str,
-        kind: str,
-        payload: dict[str, Any],
-        *,
-        message_id: str | None = None,
-        subject: object = None,
-        origin: Origin | None = None,
-    ) -> Event:
-        """Append an event to the server's log and return it, with its ``seq`` in the payload."""
-        seq = self.next_seq(server_id)
-        payload = {"seq": seq, **payload}
-        encoded = orjson.dumps(payload)
-        event = Event(server_id, seq, channel_id, kind, payload, encoded, message_id, subject, origin)
-        self._seqs[server_id] = seq
-        self.events.append(event)
-        return event
-
-    def next_seq(self, server_id: str) -> int:
-        """Return the seq that the server's next event will have; raise NotFound without that server."""
-        if server_id not in self._seqs:
-            raise server_not_found(server_id)
-        return self._seqs[server_id] + 1
-
-    @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo what the block did, in the database and in the log, if it raises."""
-        kept, seqs = len(self.events), dict(self._seqs)
-        try:
-            with self.connection.begin_nested():
-                yield
-        except BaseException:
-            del self.events[kept:]
-            self._seqs = seqs
-            raise
-
-    def finish(self) -> None:
-        """Write the events and the servers' new positions."""
-        if self.events:
-            store.log.append(self.connection, self.events, self.now)
-            store.log.advance(self.connection, self.events, self.now)
-
-
-Apply = Callable[[Transaction, Sequence[D]], Sequence[R | ParleyError]]
 
 
 @dataclass(slots=True, eq=False)
@@ -118,21 +56,32 @@ class Write(Generic[D, R]):
             self.outcome.set_result(outcome)
 
 
-def one_by_one(apply: Callable[[Transaction, D], R]) -> Apply[D, R]:
-    """Make an apply function of one draft into one of many; a refused draft leaves nothing behind."""
+@dataclass(slots=True)
+class Counters:
+    """What the journal has done so far; ``seconds`` is the time that its commits took, one by one."""
 
-    def apply_each(transaction: Transaction, drafts: Sequence[D]) -> list[R | ParleyError]:
-        return [_apply_one(transaction, apply, draft) for draft in drafts]
+    commits: int = 0
+    writes: int = 0
+    largest: int = 0  # writes of one commit
+    seconds: float = 0.0
+    slowest: float = 0.0
 
-    return apply_each
+    def count(self, writes: int, seconds: float) -> None:
+        """Count a commit."""
+        self.commits += 1
+        self.writes += writes
+        self.largest = max(self.largest, writes)
+        self.seconds += seconds
+        self.slowest = max(self.slowest, seconds)
 
-
-def _apply_one(transaction: Transaction, apply: Callable[[Transaction, D], R], draft: D) -> R | ParleyError:
-    try:
-        with transaction.savepoint():
-            return apply(transaction, draft)
-    except ParleyError as error:
-        return error
+    def __str__(self) -> str:
+        """Return the counters as an operator reads them."""
+        if not self.commits:
+            return "no commits"
+        return (
+            f"{self.writes} writes in {self.commits} commits of at most {self.largest}; a commit took "
+            f"{self.seconds / self.commits * 1000:.1f} ms, and {self.slowest * 1000:.1f} ms at most"
+        )
 
 
 class Journal:
@@ -142,6 +91,7 @@ class Journal:
         self._database = database
         self._publisher = publisher
         self.clock = clock
+        self.counters = Counters()
         self._waiting: deque[Write[Any, Any]] = deque()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -157,6 +107,12 @@ class Journal:
         self._wake.set()
         if self._writer is not None:
             await self._writer
+            _log.info("the journal is closed: %s", self.counters)
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for the next commit."""
+        return len(self._waiting)
 
     @property
     def is_writing(self) -> bool:
@@ -205,6 +161,7 @@ class Journal:
     async def _commit(self, batch: list[Write[Any, Any]]) -> None:
         """Commit the batch; on a refusal by the database, halve it until the offender is alone."""
         attempt = _Attempt(batch, self.clock)
+        began = time.perf_counter()
         try:
             await self._database.write(attempt.run)
         except OutcomeUnknown:
@@ -221,6 +178,7 @@ class Journal:
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
         else:
+            self.counters.count(len(batch), time.perf_counter() - began)
             self._accept(attempt)
 
     async def _settle(self, attempt: _Attempt) -> None:

@@ -17,9 +17,9 @@ from rooms import rules, store
 from rooms.context import Context
 from rooms.errors import AuthenticationFailed, NotFound, ValidationFailed
 from rooms.ids import new_id
-from rooms.journal import Transaction, one_by_one
 from rooms.principals import Kind, Principal, Scope
 from rooms.tables import ApiKey
+from rooms.transaction import Transaction, one_by_one
 
 KEY_PREFIX = "parley_"
 SHOWN = len(KEY_PREFIX) + 6

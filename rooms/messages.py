@@ -16,13 +16,13 @@ from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
-from rooms.journal import Transaction
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.publishing import Origin
 from rooms.rows import Attendance, Interval, Message, Window
 from rooms.store.statements import Pair
 from rooms.tables import Channel
+from rooms.transaction import Transaction
 
 AGENT_RESPONSE = "agent_response"
 DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote it there

@@ -10,11 +10,11 @@ from rooms import access, payloads, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed
-from rooms.journal import Transaction, one_by_one
 from rooms.principals import Kind, Principal
 from rooms.publishing import Event
 from rooms.rows import Attendance
 from rooms.tables import Channel
+from rooms.transaction import Transaction, one_by_one
 
 DM = "dm"
 DM_SIZE = 2

@@ -10,10 +10,10 @@ from rooms import access, store
 from rooms.context import Context
 from rooms.errors import Conflict, channel_not_found, server_not_found
 from rooms.ids import new_id
-from rooms.journal import Transaction, one_by_one
 from rooms.principals import Principal, Scope
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.tables import Server
+from rooms.transaction import Transaction, one_by_one
 
 
 @dataclass(frozen=True, slots=True)

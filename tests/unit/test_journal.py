@@ -19,11 +19,12 @@ from rooms import database as databases
 from rooms import store
 from rooms.database import Database, OutcomeUnknown
 from rooms.errors import Conflict, NotFound, ParleyError, Unavailable
-from rooms.journal import MAX_BATCH, Transaction, one_by_one
+from rooms.journal import MAX_BATCH
 from rooms.principals import Kind, Principal
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.servers import ServerDraft
 from rooms.tables import Server
+from rooms.transaction import Transaction, one_by_one
 from tests.services import Postgres
 from tests.unit.journaling import DEADLINE, Work, World, opened, running
 
@@ -361,3 +362,15 @@ async def test_too_many_waiters_are_sent_away(world: World, monkeypatch: pytest.
     await came_to(written, *waiting)
     await world.submit("later")
     assert await world.stored() == ["first", "being written", "0", "1", "2", "3", "4", "later"]
+
+
+async def test_commits_are_counted(world: World) -> None:
+    """The counters know every write, the largest commit, and how long commits take; nothing waits then."""
+    before = (world.journal.counters.commits, world.journal.counters.writes)
+    await asyncio.gather(*map(world.submit, ["one", "two", "three"]))
+    counters = world.journal.counters
+    assert (counters.commits - before[0], counters.writes - before[1]) in [(1, 3), (2, 3)]
+    assert counters.largest >= 2
+    assert 0 < counters.slowest <= counters.seconds
+    assert world.journal.waiting == 0
+    assert str(counters).startswith(f"{counters.writes} writes in {counters.commits} commits of at most")

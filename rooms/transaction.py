@@ -1,0 +1,95 @@
+"""A transaction of the journal, and the functions that are applied within one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Connection
+
+from rooms import store
+from rooms.errors import ParleyError, server_not_found
+from rooms.publishing import Event, Origin
+
+D = TypeVar("D")
+R = TypeVar("R")
+
+
+class Transaction:
+    """One commit in the making: its connection, its time, and the events that it adds.
+
+    ``now`` is in epoch milliseconds. The rows of ``server_ids`` are locked, in order of id, before
+    anything is read: whoever appends to a log holds its server.
+    """
+
+    def __init__(self, connection: Connection, server_ids: set[str], now: int) -> None:
+        self.connection = connection
+        self.now = now
+        self.events: list[Event] = []
+        self._seqs = store.servers.lock(connection, sorted(server_ids))
+
+    def record(
+        self,
+        server_id: str,
+        channel_id: str,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        message_id: str | None = None,
+        subject: object = None,
+        origin: Origin | None = None,
+    ) -> Event:
+        """Append an event to the server's log and return it, with its ``seq`` in the payload."""
+        seq = self.next_seq(server_id)
+        payload = {"seq": seq, **payload}
+        encoded = orjson.dumps(payload)
+        event = Event(server_id, seq, channel_id, kind, payload, encoded, message_id, subject, origin)
+        self._seqs[server_id] = seq
+        self.events.append(event)
+        return event
+
+    def next_seq(self, server_id: str) -> int:
+        """Return the seq that the server's next event will have; raise NotFound without that server."""
+        if server_id not in self._seqs:
+            raise server_not_found(server_id)
+        return self._seqs[server_id] + 1
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block did, in the database and in the log, if it raises."""
+        kept, seqs = len(self.events), dict(self._seqs)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.events[kept:]
+            self._seqs = seqs
+            raise
+
+    def finish(self) -> None:
+        """Write the events and the servers' new positions."""
+        if self.events:
+            store.log.append(self.connection, self.events, self.now)
+            store.log.advance(self.connection, self.events, self.now)
+
+
+Apply = Callable[[Transaction, Sequence[D]], Sequence[R | ParleyError]]
+
+
+def one_by_one(apply: Callable[[Transaction, D], R]) -> Apply[D, R]:
+    """Make an apply function of one draft into one of many; a refused draft leaves nothing behind."""
+
+    def apply_each(transaction: Transaction, drafts: Sequence[D]) -> list[R | ParleyError]:
+        return [_apply_one(transaction, apply, draft) for draft in drafts]
+
+    return apply_each
+
+
+def _apply_one(transaction: Transaction, apply: Callable[[Transaction, D], R], draft: D) -> R | ParleyError:
+    try:
+        with transaction.savepoint():
+            return apply(transaction, draft)
+    except ParleyError as error:
+        return error
