@@ -6,6 +6,7 @@ Either the whole work runs in one thread, as Parley does it, or each statement g
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, bindparam, event, insert, select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
+from benchmarks.failure import BenchmarkFailed
 from rooms import database, schema, tables  # noqa: F401 - the tables fill the metadata
 
 BATCHES = {1: 200, 16: 100, 128: 40}  # how many of each size
@@ -40,6 +42,8 @@ def add_command(workloads: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure both ways in turn and print medians of milliseconds."""
+    if importlib.util.find_spec("aiosqlite") is None:
+        raise BenchmarkFailed("this workload needs aiosqlite, which Parley itself does not")
     rounds = [uvloop.run(_measure()) for _ in range(arguments.rounds)]
     print(f"{'milliseconds, median of ' + str(len(rounds)):34}{'in a thread':>14}{'aiosqlite':>14}")
     for name in rounds[0]:
