@@ -130,9 +130,13 @@ def _is_newest_first(call: Call[None]) -> bool:
     return order == "desc"
 
 
-def _integer(query: Mapping[str, str], name: str, default: int) -> int:
+def _integer(query: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
+    """Return a parameter, at most ``most``; without such a bound it must be of a sensible length."""
     text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+    is_number = text.isascii() and text.isdigit()
+    if is_number and most is not None and len(text.lstrip("0")) > MAX_DIGITS:
+        return most
+    if not is_number or len(text) > MAX_DIGITS:
         raise ValidationFailed(
             f"Parameter '{name}' must be a whole number that is not negative",
             message=BAD_PARAMETERS,
@@ -152,11 +156,11 @@ class _Bounds:
 
     def window(self, *, newest_first: bool) -> Window:
         """Return the window, with ``limit`` and ``offset``."""
-        limit = _integer(self._query, "limit", rules.DEFAULT_PAGE)
+        limit = min(_integer(self._query, "limit", rules.DEFAULT_PAGE, rules.MAX_PAGE), rules.MAX_PAGE)
         if limit < 1:
             raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
         return Window(
-            limit=min(limit, rules.MAX_PAGE),
+            limit=limit,
             offset=_integer(self._query, "offset", 0) if "offset" in self._query else None,
             newest_first=newest_first,
             before=self._before[0],

@@ -9,10 +9,23 @@ from functools import cached_property
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from rooms.errors import AuthenticationFailed, Unavailable
 from rooms.principals import Kind, Principal
 from rooms.rules import principal_id
+
+
+def can_verify(pem: str, algorithms: Sequence[str]) -> bool:
+    """Tell whether this is a public key that goes with some of the algorithms."""
+    for algorithm in algorithms:
+        try:
+            key = jwt.get_algorithm_by_name(algorithm).prepare_key(pem)
+        except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        # What can sign is a private key, which has no business here.
+        return not hasattr(key, "sign")
+    return False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import datetime
 import enum
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from rooms.access import Role
 from rooms.participants import DM
@@ -109,7 +109,7 @@ class CreateChannel(_Body):
     metadata: Metadata = Field(default_factory=dict)
     sourceType: Label | None = None  # noqa: N815
     sourceId: Label | None = None  # noqa: N815
-    joinable: bool = False
+    joinable: StrictBool = False
     id: Uuid | None = None
 
     @property
@@ -238,7 +238,7 @@ class ChannelEvent(_Body):
 class TypingEvent(ChannelEvent):
     """Somebody begins or stops to type."""
 
-    is_typing: bool = True
+    is_typing: StrictBool = True
 
 
 class ElizaJoin(_Body):

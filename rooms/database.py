@@ -33,6 +33,7 @@ Work = Callable[[Connection], T]
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 POOL_SIZE = 8
+CONNECT_SECONDS = 10.0
 # Every so many commits the log that SQLite writes ahead is copied into the file, beside the writer; if
 # that falls behind, the writer does it itself after so many pages.
 CHECKPOINT_WRITES, CHECKPOINT_PAGES = 100, 10_000
@@ -57,15 +58,16 @@ class Database(Protocol):
         """Let go of every connection."""
 
 
-def connect(url: str) -> Database:
+def connect(url: str, patience: float | None = None) -> Database:
     """Return the database behind the URL, without touching it yet.
 
     ``sqlite:///path`` and ``postgresql://user:password@host/name``; the drivers are chosen here.
+    ``patience`` is how many seconds a statement may wait for a database of several processes.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return SqliteDatabase(parsed.set(drivername="sqlite"))
-    return PostgresDatabase(parsed.set(drivername="postgresql+asyncpg"))
+    return PostgresDatabase(parsed.set(drivername="postgresql+asyncpg"), patience)
 
 
 def _encode_json(value: object) -> str:
@@ -203,9 +205,12 @@ def _told_apart(error: Exception) -> Exception:
 class PostgresDatabase:
     """A PostgreSQL database, reached through asyncpg."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, patience: float | None = None) -> None:
         self.url = url
-        self._engine = create_async_engine(url, pool_size=POOL_SIZE, pool_pre_ping=True, **_JSON)
+        waits = {"timeout": CONNECT_SECONDS, "command_timeout": patience}
+        self._engine = create_async_engine(
+            url, pool_size=POOL_SIZE, pool_pre_ping=True, connect_args=waits, **_JSON
+        )
 
     async def read(self, work: Work[T]) -> T:
         """Run the work on a pooled connection."""

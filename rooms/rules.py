@@ -11,7 +11,7 @@ import unicodedata
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
 
 from rooms.errors import ValidationFailed
 
@@ -191,7 +191,7 @@ class Attachment(BaseModel):
     url: Annotated[StrictStr, Field(max_length=2_048), AfterValidator(_url)]
     contentType: Annotated[StrictStr, AfterValidator(_attachment_type)]  # noqa: N815 - the wire's spelling
     name: Label | None = None
-    size: Annotated[int, Field(ge=0, le=MAX_ATTACHMENT_BYTES)] | None = None
+    size: Annotated[StrictInt, Field(ge=0, le=MAX_ATTACHMENT_BYTES)] | None = None
 
 
 def _attachments(value: list[Attachment]) -> list[Attachment]:

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from rooms import database, schema
 from rooms.context import Context
 from rooms.cursors import open_signer
 from rooms.database import Database, SqliteDatabase
+from rooms.errors import Unavailable
 from rooms.journal import Journal
 from server.assets import add_assets
 from server.config import BadSetting, Settings
@@ -40,6 +41,7 @@ from server.sockets import SocketServer
 # aiohttp waits as long twice: for handlers, and then for what they leave behind.
 SHUTDOWN_SECONDS = 3.0
 BACKLOG = 4_096
+STATEMENT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,11 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
     """Run a node until the block ends; raise BadSetting if it cannot start as it is set."""
     lock = _lock(settings)
     fanout = Fanout()
-    store = database.connect(settings.database)
+    store = database.connect(settings.database, STATEMENT_SECONDS)
     journal = Journal(store, fanout)
     try:
-        await _prepare_schema(store)
+        with naming(store):
+            await _prepare_schema(store)
         journal.start()
         ctx = await open_context(settings, store, journal)
         async with _listening(settings, ctx, fanout) as port:
@@ -70,6 +73,22 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         await store.close()
         if lock:
             lock.close()
+
+
+@contextmanager
+def naming(store: Database) -> Iterator[None]:
+    """Raise BadSetting, with the setting's name, if the database turns out to be away."""
+    try:
+        yield
+    except Unavailable as error:
+        if isinstance(store, SqliteDatabase):
+            raise
+        cause = getattr(error.__cause__, "orig", error.__cause__)
+        address = store.url.set(drivername="postgresql", query={}).render_as_string()
+        reason = str(getattr(cause, "__cause__", None) or cause).partition("\n")[0]
+        raise BadSetting(
+            f"DATABASE_URL={address}: the database cannot be reached: {reason or 'it does not answer'}"
+        ) from None
 
 
 async def open_context(settings: Settings, store: Database, journal: Journal) -> Context:

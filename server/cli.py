@@ -28,7 +28,7 @@ from rooms.keys import KeyDraft
 from rooms.principals import ALL_SCOPES, Kind, Scope
 from rooms.rows import LogSummary
 from server import logs
-from server.app import Node, open_context, running
+from server.app import Node, naming, open_context, running
 from server.config import BadSetting, Settings, load
 from server.demo import eliza
 from server.fanout import Fanout
@@ -148,7 +148,8 @@ def migrate(data_dir: DataDir = None) -> None:
 async def _migrate(settings: Settings) -> None:
     opened = database.connect(settings.database)
     try:
-        await schema.upgrade(opened)
+        with naming(opened):
+            await schema.upgrade(opened)
     finally:
         await opened.close()
     _out.print("The database has this version's schema.")
@@ -195,7 +196,9 @@ async def _opened(settings: Settings) -> AsyncIterator[Context]:
     journal = Journal(opened, Fanout())
     journal.start()
     try:
-        if not await schema.is_current(opened):
+        with naming(opened):
+            is_current = await schema.is_current(opened)
+        if not is_current:
             raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
         yield await open_context(settings, opened, journal)
     finally:

@@ -27,7 +27,7 @@ from sqlalchemy.exc import ArgumentError
 from handlers.addresses import Network, network
 from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
-from handlers.tokens import TokenRules
+from handlers.tokens import TokenRules, can_verify
 from rooms.context import Policy
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 
@@ -37,6 +37,7 @@ Algorithm = Literal[
 _HostName = Annotated[str, AfterValidator(host_name)]
 _Proxies = Annotated[Network, BeforeValidator(network)]
 _DATABASES = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+_PUBLIC_ALGORITHMS: list[Algorithm] = ["RS256", "ES256", "EdDSA"]
 _SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 
 
@@ -150,6 +151,12 @@ class Settings(BaseSettings):
             raise ValueError(f"PARLEY_JWT_ALGORITHMS={','.join(symmetric)} needs PARLEY_JWT_SECRET")
         if self.jwt_secret is not None and len(symmetric) != len(self.jwt_algorithms):
             raise ValueError("PARLEY_JWT_SECRET goes with HS256, HS384 and HS512 only")
+        fitting = self.jwt_algorithms or _PUBLIC_ALGORITHMS
+        if self.jwt_public_key and not can_verify(self.jwt_public_key, fitting):
+            raise ValueError(
+                f"PARLEY_JWT_PUBLIC_KEY must be a public key for {' or '.join(fitting)}: "
+                "the PEM itself, not its file's name"
+            )
 
     @property
     def is_loopback(self) -> bool:
@@ -200,7 +207,7 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
         if not (secret or self.jwt_public_key or self.jwt_jwks_url):
             return None
-        default = ["HS256"] if secret else ["RS256", "ES256", "EdDSA"]
+        default = ["HS256"] if secret else _PUBLIC_ALGORITHMS
         return TokenRules(
             algorithms=self.jwt_algorithms or default,
             secret=secret,

@@ -132,6 +132,8 @@ BAD: list[Bad] = [
             {"size": 1.5},
             {"size": 26 * 2**20},
             {"size": "large"},
+            {"size": "12"},
+            {"size": True},
             {"name": ""},
             {"name": 5},
             {"name": "a\0b"},

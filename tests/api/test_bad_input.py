@@ -197,3 +197,11 @@ async def test_binary_content_is_no_text(parley: Parley, channel_id: str) -> Non
         ):
             assert await ann.code("submit", body) == "VALIDATION_ERROR"
     assert await parley.service.texts(channel_id) == []
+
+
+@pytest.mark.parametrize("joinable", ["yes", "true", 1, 0, None])
+async def test_what_is_no_truth_value_does_not_pass_for_one(parley: Parley, joinable: Any) -> None:
+    """Only true and false say whether a channel is open to everybody."""
+    refused = await parley.service.create_channel("talk", joinable=joinable)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert "'joinable'" in refused.error["details"]

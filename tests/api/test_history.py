@@ -173,7 +173,7 @@ async def test_an_empty_page_has_no_cursors(parley: Parley) -> None:
 NO_NUMBERS = ["-1", "abc", "1.5", "", " 1", "1e3", "0x10", "１", "1_000", str(10**30), "9" * 5_000, "\0"]
 NO_MOMENTS = ["yesterday", "", "-1", "2023-13-01", str(10**30), "9" * 5_000, "nan", "\0", "AAAA"]
 OUT_OF_RANGE = {
-    "limit": [*NO_NUMBERS, "0"],
+    "limit": [text for text in [*NO_NUMBERS, "0"] if len(text) < 16],
     "offset": NO_NUMBERS,
     "before": NO_MOMENTS,
     "after": NO_MOMENTS,
@@ -199,7 +199,7 @@ async def test_a_page_has_fifty_messages_unless_told_and_two_hundred_at_most(par
     for _ in range(3):
         batch = [{"channel_id": channel_id, "author_id": "ann", "content": "x"} for _ in range(70)]
         assert (await parley.service.post("/api/messaging/submit/batch", {"messages": batch})).status == 201
-    for query, limit in (({}, 50), ({"limit": 200}, 200), ({"limit": 201}, 200), ({"limit": 10**14}, 200)):
+    for query, limit in (({}, 50), ({"limit": 200}, 200), ({"limit": 201}, 200), ({"limit": 10**30}, 200)):
         page = (await parley.service.history(channel_id, **query)).data
         assert len(page["messages"]) == limit
         assert page["pagination"] == {"limit": limit, "offset": 0, "total": 210}

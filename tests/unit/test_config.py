@@ -3,12 +3,23 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from handlers.tokens import TokenRules
 from server.config import BadSetting, Settings, load
 from tests.running import is_setting, run_parley
 
 SECRET = "s3cret-" * 8
+PRIVATE_KEY = ed25519.Ed25519PrivateKey.generate()
+PUBLIC_PEM = (
+    PRIVATE_KEY.public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+PRIVATE_PEM = PRIVATE_KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+).decode()
 
 # A variable, a value that it cannot have, and what the sentence says is allowed.
 WRONG = [
@@ -63,6 +74,22 @@ WRONG_TOGETHER = [
         {"PARLEY_JWT_PUBLIC_KEY": "-----BEGIN", "PARLEY_JWT_ALGORITHMS": "HS256"},
         ("PARLEY_JWT_ALGORITHMS=HS256", "PARLEY_JWT_SECRET"),
     ),
+    *(
+        (
+            {"PARLEY_JWT_PUBLIC_KEY": key},
+            ("PARLEY_JWT_PUBLIC_KEY", "the PEM itself", "RS256 or ES256 or EdDSA"),
+        )
+        for key in (
+            "-----BEGIN",
+            "key.pem",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+            PRIVATE_PEM,
+        )
+    ),
+    (
+        {"PARLEY_JWT_PUBLIC_KEY": PUBLIC_PEM, "PARLEY_JWT_ALGORITHMS": "RS256"},
+        ("PARLEY_JWT_PUBLIC_KEY", "for RS256"),
+    ),
     ({"PARLEY_TLS_CERT": __file__}, ("PARLEY_TLS_CERT and PARLEY_TLS_KEY", "together")),
 ]
 
@@ -98,7 +125,7 @@ def test_a_wrong_secret_is_named_and_not_shown(
     assert "too-short" not in sentence
 
 
-@pytest.mark.parametrize(("environment", "said"), WRONG_TOGETHER, ids=str)
+@pytest.mark.parametrize(("environment", "said"), WRONG_TOGETHER)
 def test_settings_that_do_not_go_together_are_refused(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: tuple[str, ...]
 ) -> None:
@@ -106,6 +133,7 @@ def test_settings_that_do_not_go_together_are_refused(
     sentence = sentence_for(monkeypatch, **environment)
     assert [part for part in said if part not in sentence] == []
     assert SECRET not in sentence
+    assert "-----BEGIN" not in sentence
 
 
 def test_several_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,11 +194,11 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"jwt_secret": SECRET}, ["HS256"]),
         ({"jwt_secret": SECRET, "jwt_algorithms": "HS384,HS512"}, ["HS384", "HS512"]),
-        ({"jwt_public_key": "-----BEGIN"}, ["RS256", "ES256", "EdDSA"]),
+        ({"jwt_public_key": PUBLIC_PEM}, ["RS256", "ES256", "EdDSA"]),
         ({"jwt_jwks_url": "https://id.example/jwks"}, ["RS256", "ES256", "EdDSA"]),
         ({"jwt_jwks_url": "https://id.example/jwks", "jwt_algorithms": "RS512"}, ["RS512"]),
     ],
-    ids=lambda value: str(value).replace(SECRET, "…"),
+    ids=lambda value: str(value).replace(SECRET, "…").replace(PUBLIC_PEM, "…"),
 )
 def test_algorithms_are_pinned_by_what_verifies(settings: dict[str, str], algorithms: list[str]) -> None:
     """A shared secret never goes with a public key's algorithms, nor the reverse."""
@@ -218,3 +246,19 @@ async def test_a_wrong_setting_stops_the_command_with_its_sentence(tmp_path: Pat
     assert [line.partition(": ")[0] for line in said.splitlines()] == ["parley", "parley"]
     assert "PARLEY_AUTH=closed" in said
     assert "too-short" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://localhost:1"),
+        ("0.0.0.0", "http://localhost:1"),
+        ("::", "http://localhost:1"),
+        ("::1", "http://[::1]:1"),
+        ("fe80::1", "http://[fe80::1]:1"),
+        ("chat.example", "http://chat.example:1"),
+    ],
+)
+def test_the_greeting_names_an_address_that_a_browser_takes(host: str, url: str) -> None:
+    """IPv6 stands in brackets; what stands for every address becomes this machine's name."""
+    assert load(host=host).url_at(1) == url
