@@ -119,7 +119,7 @@ async def test_a_refusal_of_the_database_is_logged_without_the_values(
         insert(connection, added)
         insert(connection, added)
 
-    monkeypatch.setattr(store, "insert_messages", insert_twice)
+    monkeypatch.setattr(store.messages, "add", insert_twice)
     assert (await parley.service.submit(channel_id, MARKER, author_id="ann")).status == 500
     written = log.getvalue()
     assert "IntegrityError" in written
