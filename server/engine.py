@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
 import engineio
 import orjson
@@ -35,11 +35,24 @@ _CREDENTIALS = ("Authorization", "X-API-KEY")
 
 _log = logging.getLogger("parley.engine")
 
-HandOn = Callable[[Session, str | bytes], Awaitable[None]]
+
+class Owner(Protocol):
+    """Who is told of the engine's sessions and their messages."""
+
+    def session_opened(self, session: Session) -> None:
+        """Begin with a new session."""
+
+    async def take_message(self, session: Session, message: str | bytes) -> None:
+        """Act on a message; the session's next one waits until this is done."""
+
+    def session_closed(self, session: Session) -> None:
+        """Forget a session; nothing more can be sent to it."""
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
     """python-engineio's server with sessions, transports and heartbeats of our own."""
+
+    owner: Owner  # set before the first request
 
     def __init__(self, *, ping_interval: float, ping_timeout: float, **options: Any) -> None:
         super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
@@ -51,15 +64,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.probing: set[WebSocket] = set()
         self._flushing: list[Session] = []
         self._joined: tuple[list[Outgoing], bytes] = ([], b"")
-        self._hand_on: HandOn | None = None
-        self._on_close: Callable[[Session], None] | None = None
-        self._on_open: Callable[[Session], None] | None = None
-
-    def listen(
-        self, on_open: Callable[[Session], None], hand_on: HandOn, on_close: Callable[[Session], None]
-    ) -> None:
-        """Say who is told of sessions and their messages."""
-        self._on_open, self._hand_on, self._on_close = on_open, hand_on, on_close
 
     # For sessions
 
@@ -92,16 +96,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.violations += 1
         _log.info("a client broke the protocol and was closed")
 
-    async def hand_on(self, session: Session, message: str | bytes) -> None:
-        """Hand a message to the owner."""
-        if self._hand_on is not None:
-            await self._hand_on(session, message)
-
     def forget(self, session: Session) -> None:
         """Drop a closed session."""
         self.sockets.pop(session.sid, None)
-        if self._on_close is not None:
-            self._on_close(session)
+        self.owner.session_closed(session)
 
     def _ping(self, session: Session) -> None:
         if not session.closed:
@@ -182,8 +180,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def _welcome(self, session: Session) -> None:
         self.sockets[session.sid] = session
         self._pings.add(session)
-        if self._on_open is not None:
-            self._on_open(session)
+        self.owner.session_opened(session)
 
     async def _continue(self, request: web.Request, session: Session) -> web.StreamResponse:
         if _wants_websocket(request):

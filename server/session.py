@@ -217,7 +217,7 @@ class Session:
             if self._reading_paused and self._inbox_bytes <= INBOX_LOW and self._websocket is not None:
                 self._reading_paused = False
                 self._websocket.transport.resume_reading()
-            await self._engine.hand_on(self, message)
+            await self._engine.owner.take_message(self, message)
             handled += 1
             if handled % TURN == 0:
                 await asyncio.sleep(0)

@@ -122,7 +122,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def __init__(self, gate: Gate, fanout: Fanout, *, origins: list[str], **options: Any) -> None:
         super().__init__(logger=_stock_log, engineio_logger=_stock_log, **options)
         self.eio.origins = origins
-        self.eio.listen(self._open, self._take, self._close)
+        self.eio.owner = self
         self._gate = gate
         self._fanout = fanout
         self._unconnected: Deadlines[Session] = Deadlines(CONNECT_SECONDS, _expect_connect)
@@ -139,17 +139,19 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self._unconnected.stop()
         await self.eio.close_all(RESTART)
 
-    def _open(self, session: Session) -> None:
+    def session_opened(self, session: Session) -> None:
+        """Give the client some time to connect to a namespace; called by the engine."""
         session.client = Client()
         self._unconnected.add(session)
 
-    def _close(self, session: Session) -> None:
+    def session_closed(self, session: Session) -> None:
+        """Forget the connections of a session that is over; called by the engine."""
         for connection in _client(session).connections.values():
             self._fanout.remove(connection)
         _client(session).connections.clear()
 
-    async def _take(self, session: Session, message: str | bytes) -> None:
-        """Act on one message of a session; the next one waits until this is done."""
+    async def take_message(self, session: Session, message: str | bytes) -> None:
+        """Act on one message of a session; called by the engine, which waits until this is done."""
         try:
             packet = _assemble(_client(session), message)
             if packet is not None:

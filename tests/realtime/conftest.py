@@ -15,13 +15,13 @@ from tests.running import Parley, Start
 def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
     """Give the engines of the nodes that the test starts, as they come."""
     started: list[Engine] = []
-    listen: Callable[..., None] = Engine.listen
+    begin: Callable[..., None] = Engine.__init__
 
-    def note(engine: Engine, *arguments: Any) -> None:
+    def note(engine: Engine, **options: Any) -> None:
+        begin(engine, **options)
         started.append(engine)
-        listen(engine, *arguments)
 
-    monkeypatch.setattr(Engine, "listen", note)
+    monkeypatch.setattr(Engine, "__init__", note)
     return started
 
 

@@ -226,6 +226,6 @@ async def test_clients_that_never_let_go_are_let_go(parley: Parley, engine: Engi
 
 def owner(engine: Engine) -> SocketServer:
     """Return the Socket.IO server of an engine."""
-    found = engine._hand_on.__self__  # type: ignore[union-attr]
+    found = engine.owner
     assert isinstance(found, SocketServer)
     return found

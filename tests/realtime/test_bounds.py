@@ -33,7 +33,7 @@ class Standstill:
 def standstill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Standstill:
     """Let the handling of messages stand still."""
     handler = Standstill()
-    monkeypatch.setattr(engine, "_hand_on", handler.handle)
+    monkeypatch.setattr(engine.owner, "take_message", handler.handle)
     return handler
 
 

@@ -78,7 +78,7 @@ async def test_pongs_of_the_websocket_are_no_heartbeats(brisk: Parley) -> None:
 async def standstill(brisk: Parley, engines: list[Engine], monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Let the handling of messages stand still until this is set."""
     released = asyncio.Event()
-    monkeypatch.setattr(engines[0], "_hand_on", lambda *_: released.wait())
+    monkeypatch.setattr(engines[0].owner, "take_message", lambda *_: released.wait())
     return released
 
 

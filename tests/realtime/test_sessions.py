@@ -93,6 +93,6 @@ async def test_a_node_stops_at_once_whatever_is_open(tmp_path: Path, engines: li
 
 def owner(engine: Engine) -> SocketServer:
     """Return the Socket.IO server of an engine."""
-    found = engine._hand_on.__self__  # type: ignore[union-attr]
+    found = engine.owner
     assert isinstance(found, SocketServer)
     return found

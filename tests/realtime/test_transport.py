@@ -176,7 +176,7 @@ async def test_who_leaves_every_namespace_is_closed(
 
 def engine_owner(engine: Engine) -> sockets.SocketServer:
     """Return the Socket.IO server of an engine."""
-    owner = engine._hand_on.__self__  # type: ignore[union-attr]
+    owner = engine.owner
     assert isinstance(owner, sockets.SocketServer)
     return owner
 

@@ -50,12 +50,22 @@ class Binary(Outgoing):
 def engine_app() -> web.Application:
     """Return an Engine.IO server on ``/engine.io/``."""
     engine = Engine(ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT)
-    engine.listen(lambda _: None, _send_back, lambda _: None)
+    engine.owner = Echo()
     return _serving("/engine.io/", engine)
 
 
-async def _send_back(session: Session, message: str | bytes) -> None:
-    session.send(Outgoing(b"4" + message.encode()) if isinstance(message, str) else Binary(message))
+class Echo:
+    """The owner of sessions whose messages come back."""
+
+    def session_opened(self, session: Session) -> None:
+        """Nothing is needed."""
+
+    async def take_message(self, session: Session, message: str | bytes) -> None:
+        """Send the message back as what it is."""
+        session.send(Outgoing(b"4" + message.encode()) if isinstance(message, str) else Binary(message))
+
+    def session_closed(self, session: Session) -> None:
+        """Nothing is kept."""
 
 
 class EchoServer(SocketServer):
