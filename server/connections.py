@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from uuid_utils import uuid4
 
@@ -79,20 +79,30 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Begin a later request's deadline with its first byte; called by the loop."""
+        if self._close and self._current_request is not None and self.transport is not None:
+            self._finish_reading(data)
+            return
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
-            if self._current_request is not None:
-                self._fail_unreadable_body()
+            if self._current_request is not None and not self._current_request.content.is_eof():
+                self._fail_body(self._current_request.content)
         elif data and self._waiter is not None and self._awaited != before:
             self._awaited = before
             self._connections.heads.add((self, before))
 
-    def _fail_unreadable_body(self) -> None:
-        """Tell the handler that waits for a body that the rest of it cannot be told from what follows."""
-        if self._messages and isinstance(self._messages[-1][0], _ErrInfo) and self._current_request:
-            self._current_request.content.set_exception(web.RequestPayloadError())
-            self._current_request.content.feed_eof()
+    def _finish_reading(self, data: bytes) -> None:
+        """Take what belongs to the last request before the process stops; aiohttp would drop it."""
+        stopping = (self._close, self._force_close)
+        self._close = self._force_close = False
+        super().data_received(data)
+        self._close, self._force_close = stopping
+
+    def _fail_body(self, body: StreamReader) -> None:
+        """Tell the handler that waits for a body if the rest of it cannot be told from what follows."""
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            body.set_exception(web.RequestPayloadError())
+            body.feed_eof()
 
     def pause_writing(self) -> None:
         """Begin the deadline of an answer that does not leave; called by the loop."""
@@ -115,9 +125,13 @@ class Connection(RequestHandler):
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Any:
-        """Give what aiohttp refuses by itself the form of every other refusal."""
+        """Send an answer, in the form of every other if it is a refusal of aiohttp's own."""
         if isinstance(resp, web.HTTPException) and resp.status >= web.HTTPBadRequest.status_code:
             resp = refusals.of_status(request, uuid4().hex, resp)
+        if self._close:
+            resp.force_close()
+        # aiohttp would tell its version, and Python's.
+        resp.headers[hdrs.SERVER] = "Parley"
         return super().finish_response(request, resp, start_time)
 
 

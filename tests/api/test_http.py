@@ -219,6 +219,20 @@ async def test_chunks_that_go_wrong_later_are_refused_at_once(
     assert MARKER not in caplog.text
 
 
+async def test_a_good_request_is_answered_before_the_bad_one_behind_it(parley: Parley) -> None:
+    """What follows a whole request does not undo it, even if it comes while that is being handled."""
+    whole = POST + b"Expect: 100-continue\r\nContent-Length: 15\r\n\r\n"
+    async with raw_connection(parley) as connection:
+        connection.send(whole)
+        await connection.have(lambda: b"100 Continue" in connection.received)
+        connection.received.clear()
+        connection.send(b'{"code":"none"}')
+        connection.send(b"confidential\r\n\r\n")
+        await connection.over()
+        statuses = [reply.status for reply in replies(bytes(connection.received))]
+    assert statuses == [401, 400]
+
+
 async def test_a_client_that_leaves_within_a_body_leaves_no_traceback(
     parley: Parley, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,3 +281,12 @@ async def test_an_expectation_that_cannot_be_met_gets_the_envelope(parley: Parle
         connection.send(GET[:-2] + b"Expect: miracles\r\n\r\n")
         (reply,) = await answered(connection)
     assert reply.refusal == (417, "EXPECTATION_FAILED")
+
+
+@pytest.mark.parametrize("request_bytes", [GET, b"confidential\r\n\r\n", GET.replace(b"healthz", b"nothing")])
+async def test_no_answer_tells_what_the_server_is_made_of(parley: Parley, request_bytes: bytes) -> None:
+    """Versions of libraries are nobody's business."""
+    async with raw_connection(parley) as connection:
+        connection.send(request_bytes)
+        (reply,) = await answered(connection)
+    assert reply.headers["Server"] == "Parley"
