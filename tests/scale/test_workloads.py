@@ -32,8 +32,9 @@ def measure(tmp_path: Path, *words: str) -> dict[str, Any]:
 
 
 def test_fanout(tmp_path: Path) -> None:
-    """Each message reaches all receivers; the workload itself fails if one is lost."""
-    measured = measure(tmp_path, "fanout", "--receivers", "20", "--in-flight", "4", "--seconds", "2")
+    """Each message reaches all receivers, a peer's too; the workload itself fails if one is lost."""
+    words = ("fanout", "--receivers", "20", "--in-flight", "4", "--seconds", "2", "--peer", "stock")
+    measured = measure(tmp_path, *words)
     assert measured["messages_per_second"] > 0
     assert measured["deliveries_per_second"] > measured["messages_per_second"]
     assert measured["server_cpu_us_per_delivery"] > 0
