@@ -2,12 +2,14 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from server.engine import Engine
 from tests import running, services
 
 
@@ -78,3 +80,17 @@ async def start(tmp_path: Path) -> AsyncIterator[running.Start]:
 async def parley(start: running.Start) -> running.Parley:
     """Run a node with an empty database and without rate limits."""
     return await start()
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+    """Give the engines of the nodes that the test starts, as they come."""
+    started: list[Engine] = []
+    begin: Callable[..., None] = Engine.__init__
+
+    def note(engine: Engine, **options: Any) -> None:
+        begin(engine, **options)
+        started.append(engine)
+
+    monkeypatch.setattr(Engine, "__init__", note)
+    return started

@@ -78,20 +78,6 @@ async def returning(node: str, url: str, secret: str, way: str, **payload: Any) 
         await asyncio.wait_for(process.communicate(), PATIENCE)
 
 
-@pytest.fixture
-def engines(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
-    """Give the engines of the nodes that the test starts, as they come."""
-    started: list[Engine] = []
-    listen: Callable[..., None] = Engine.listen
-
-    def note(engine: Engine, *arguments: Any) -> None:
-        started.append(engine)
-        listen(engine, *arguments)
-
-    monkeypatch.setattr(Engine, "listen", note)
-    return started
-
-
 def cut(engine: Engine, how: int | None) -> None:
     """Close every client's transport with a code, or drop it without a word."""
     for session in list(engine.sockets.values()):
