@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rooms.principals import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An ack to come: what was begun, and how its outcome is answered.
+
+    Meanwhile the client's next event may be handled, as long as that cannot overtake this one.
+    """
+
+    outcome: asyncio.Future[Any]
+    answer: Callable[[Any], dict[str, Any]]
 
 
 class Connection(Protocol):
@@ -32,6 +46,9 @@ class Connection(Protocol):
 
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone, after everything that was sent before."""
+
+    async def settled(self) -> None:
+        """Wait until everything that was begun for this client has its outcome."""
 
     def enter(self, channel_id: str) -> None:
         """Deliver the channel's events to this client from now on."""

@@ -5,17 +5,18 @@ Beside elizaOS's own answers every event is acknowledged, and carries the ``seq`
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers import envelope, events, parsing, wire
-from handlers.connection import Connection
+from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
 from rooms import messages, rules
 from rooms.errors import ParleyError, ValidationFailed
-from rooms.messages import Draft
+from rooms.messages import Draft, Submitted
 from rooms.principals import Kind
 from rooms.publishing import Event, Origin
 from rooms.rows import Message
@@ -37,13 +38,14 @@ def welcome(gate: Gate, connection: Connection) -> None:
 
 async def dispatch(
     gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
-) -> dict[str, Any]:
-    """Handle an event and return its ack; what goes wrong is also told by ``messageError``."""
+) -> dict[str, Any] | Begun:
+    """Handle an event and return its ack, or what it began; ``messageError`` tells what goes wrong."""
     try:
         kind, payload = _kind_and_payload(event, arguments)
-        if kind == JOIN:
-            return envelope.success(await _join(gate, connection, payload))
-        return envelope.success(await _send(gate, connection, payload))
+        if kind == SEND:
+            return await _send(gate, connection, payload)
+        await connection.settled()
+        return envelope.success(await _join(gate, connection, payload))
     except ParleyError as error:
         return _refuse(connection, error)
     except Exception:  # noqa: BLE001
@@ -113,19 +115,27 @@ async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, A
     return told
 
 
-async def _send(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
+async def _send(gate: Gate, connection: Connection, payload: Any) -> Begun:
     await gate.limits.charge_write(connection.principal)
     body = parsing.parse(wire.ElizaSend, payload)
-    submitted = await messages.submit(gate.ctx, _draft(connection, body))
+    outcome = await messages.begin(gate.ctx, _draft(connection, body))
+    return Begun(outcome, functools.partial(_acknowledge, connection, body))
+
+
+def _acknowledge(
+    connection: Connection, body: wire.ElizaSend, outcome: Submitted | ParleyError
+) -> dict[str, Any]:
+    if isinstance(outcome, ParleyError):
+        return _refuse(connection, outcome)
     told = {
         "clientMessageId": body.messageId,
-        "messageId": submitted.message.id,
+        "messageId": outcome.message.id,
         "status": RECEIVED,
         "channelId": body.channelId,
         "roomId": body.channelId,
     }
     connection.emit("messageAck", told)
-    return {**told, "seq": submitted.message.seq}
+    return envelope.success({**told, "seq": outcome.message.seq})
 
 
 def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:

@@ -11,13 +11,14 @@ import orjson
 from pydantic import BaseModel
 
 from handlers import envelope, messages, parsing, wire
-from handlers.connection import Connection
+from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from rooms import arrivals, channels, participants, payloads, rules, servers
 from rooms import messages as domain
 from rooms.arrivals import Arrival
 from rooms.context import Context
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
+from rooms.messages import Submitted
 from rooms.tables import Channel
 
 _log = logging.getLogger("parley.events")
@@ -25,11 +26,16 @@ _log = logging.getLogger("parley.events")
 
 @dataclass(frozen=True, slots=True)
 class EventRoute:
-    """One event that clients send; reading is charged apart from writing."""
+    """One event that clients send; reading is charged apart from writing.
+
+    One that ``overlaps`` may be handled before the events ahead of it have ended, as it cannot
+    overtake them: the journal keeps their order.
+    """
 
     handler: Callable[[Gate, Connection, Any], Awaitable[Any]]
     body: type[BaseModel]
     writes: bool = False
+    overlaps: bool = False
 
 
 async def arrive(ctx: Context, connection: Connection) -> Arrival:
@@ -76,8 +82,8 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
 
 async def dispatch(
     gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
-) -> dict[str, Any]:
-    """Handle an event and return its ack, whatever happens."""
+) -> dict[str, Any] | Begun:
+    """Handle an event and return its ack, or what it begun, whatever happens."""
     try:
         route = EVENTS.get(event)
         if route is None:
@@ -85,10 +91,13 @@ async def dispatch(
             raise ValidationFailed(
                 f"There is no event of this name; there are {known}", message="Unknown event"
             )
+        if not route.overlaps:
+            await connection.settled()
         charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
         await charge(connection.principal)
         body = parsing.parse(route.body, arguments[0] if arguments else {})
-        return envelope.success(await route.handler(gate, connection, body))
+        answer = await route.handler(gate, connection, body)
+        return answer if isinstance(answer, Begun) else envelope.success(answer)
     except ParleyError as error:
         return envelope.failure(error)
     except Exception:  # noqa: BLE001
@@ -115,11 +124,16 @@ async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) ->
     return {"channel_id": body.channel_id}
 
 
-async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> Any:
+async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> Begun:
     """Store one message and answer it as stored."""
-    return _view(
-        await domain.submit(gate.ctx, messages.draft(connection.principal, body, connection.server_id))
-    )
+    draft = messages.draft(connection.principal, body, connection.server_id)
+    return Begun(await domain.begin(gate.ctx, draft), _acknowledge)
+
+
+def _acknowledge(outcome: Submitted | ParleyError) -> dict[str, Any]:
+    if isinstance(outcome, ParleyError):
+        return envelope.failure(outcome)
+    return envelope.success(_view(outcome))
 
 
 async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[Any]:
@@ -142,7 +156,7 @@ async def typing(_gate: Gate, connection: Connection, body: wire.TypingEvent) ->
     return {"channel_id": body.channel_id}
 
 
-def _view(submitted: domain.Submitted) -> Any:
+def _view(submitted: Submitted) -> Any:
     """Return the message as an ack carries it: as its event does, which is encoded already."""
     if submitted.encoded is not None:
         return orjson.Fragment(submitted.encoded)
@@ -152,7 +166,7 @@ def _view(submitted: domain.Submitted) -> Any:
 EVENTS = {
     "join": EventRoute(join, wire.ChannelEvent),
     "leave": EventRoute(leave, wire.ChannelEvent),
-    "submit": EventRoute(submit, wire.SubmitMessage, writes=True),
+    "submit": EventRoute(submit, wire.SubmitMessage, writes=True, overlaps=True),
     "submit_many": EventRoute(submit_many, wire.SubmitBatch),
     "typing": EventRoute(typing, wire.TypingEvent),
 }

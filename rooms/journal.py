@@ -119,6 +119,11 @@ class Journal:
         """Tell whether the writer is alive and takes new writes."""
         return self._writer is not None and not self._writer.done() and not self._closing
 
+    def begin(self, apply: Apply[D, R], draft: D, *server_ids: str) -> asyncio.Future[R | ParleyError]:
+        """Queue one draft behind all that wait, and return its outcome to come; see :meth:`append`."""
+        (outcome,) = self._queue(apply, [draft], [server_ids])
+        return outcome
+
     async def append(
         self, apply: Apply[D, R], drafts: Sequence[D], server_ids: Sequence[tuple[str, ...]]
     ) -> list[R | ParleyError]:
@@ -126,6 +131,11 @@ class Journal:
 
         Raises Unavailable if too much waits already, or if the server is shutting down.
         """
+        return [await outcome for outcome in self._queue(apply, drafts, server_ids)]
+
+    def _queue(
+        self, apply: Apply[D, R], drafts: Sequence[D], server_ids: Sequence[tuple[str, ...]]
+    ) -> list[asyncio.Future[R | ParleyError]]:
         if not self.is_writing or len(self._waiting) + len(drafts) > MAX_WAITING:
             raise Unavailable
         loop = asyncio.get_running_loop()
@@ -135,11 +145,11 @@ class Journal:
         ]
         self._waiting.extend(writes)
         self._wake.set()
-        return [await write.outcome for write in writes]
+        return [write.outcome for write in writes]
 
     async def append_one(self, apply: Apply[D, R], draft: D, *server_ids: str) -> R:
         """Commit one draft and return its result; raise what :meth:`append` would return."""
-        (outcome,) = await self.append(apply, [draft], [server_ids])
+        outcome = await self.begin(apply, draft, *server_ids)
         if isinstance(outcome, ParleyError):
             raise outcome
         return outcome

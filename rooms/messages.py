@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,15 @@ class Page:
 async def submit(ctx: Context, draft: Draft) -> Submitted:
     """Store the message once, and announce it; see :func:`submit_many` for the errors."""
     return await ctx.journal.append_one(_store, draft, await _prepare(ctx, draft))
+
+
+async def begin(ctx: Context, draft: Draft) -> asyncio.Future[Submitted | ParleyError]:
+    """Queue the message and return its outcome to come: whatever is begun later is stored later.
+
+    For the outcomes see :func:`submit_many`; raises NotFound or ValidationFailed for a draft that can
+    be refused at once.
+    """
+    return ctx.journal.begin(_store, draft, await _prepare(ctx, draft))
 
 
 async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:

@@ -7,6 +7,8 @@ answered. The private names in use are held by tests/unit/test_stack_contract.py
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
 import re
 from typing import Any
@@ -15,6 +17,7 @@ import socketio
 from aiohttp import web
 
 from handlers import eliza, envelope, events
+from handlers.connection import Begun
 from handlers.http import Gate
 from rooms.arrivals import Arrival
 from rooms.errors import NotFound, ParleyError, ValidationFailed
@@ -32,6 +35,7 @@ from server.websocket import RESTART
 ELIZA_NAMESPACE = "/"
 CONNECT_SECONDS = 10.0
 MAX_NAMESPACES = 20
+MAX_BEGUN = 16  # writes of one connection that wait for the same commits
 
 _SERVER_NAMESPACE = re.compile(r"/servers/([^/]+)")
 _log = logging.getLogger("parley.sockets")
@@ -44,7 +48,9 @@ class SocketConnection:
     """One client in one namespace."""
 
     __slots__ = (
+        "_begun",
         "_fanout",
+        "_newest",
         "_session",
         "channels",
         "id",
@@ -67,6 +73,8 @@ class SocketConnection:
         self.channels: set[str] = set()
         self.moves = 0
         self.is_admitted = False
+        self._begun = 0
+        self._newest: asyncio.Future[Any] | None = None
         self._fanout = fanout
         self._session = session
 
@@ -78,6 +86,28 @@ class SocketConnection:
     def send(self, outgoing: Outgoing) -> None:
         """Queue packets behind everything that was sent before."""
         self._session.send(outgoing)
+
+    def acknowledge(self, ack_id: int | None, reply: dict[str, Any]) -> None:
+        """Answer an event, if the client asked for that."""
+        if ack_id is not None:
+            self._session.send(packets.ack(self.namespace, ack_id, reply))
+
+    async def follow(self, begun: Begun, ack_id: int | None) -> None:
+        """Acknowledge what was begun when it ends; wait for that if much has begun already."""
+        self._begun += 1
+        self._newest = begun.outcome
+        begun.outcome.add_done_callback(functools.partial(self._finish, begun, ack_id))
+        if self._begun >= MAX_BEGUN:
+            await self.settled()
+
+    def _finish(self, begun: Begun, ack_id: int | None, outcome: asyncio.Future[Any]) -> None:
+        self._begun -= 1
+        self.acknowledge(ack_id, begun.answer(outcome.result()))
+
+    async def settled(self) -> None:
+        """Wait until everything that was begun for this client has its outcome."""
+        if self._begun and self._newest is not None:
+            await asyncio.wait([self._newest])  # outcomes come in the order in which they were begun
 
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone."""
@@ -232,12 +262,15 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         connection = _client(session).connections.get(packet.namespace)
         if connection is None:
             return
-        name, arguments = packet.data[0], packet.data[1:]
-        reply = await self._reply(connection, name, arguments)
-        if packet.ack_id is not None:
-            session.send(packets.ack(packet.namespace, packet.ack_id, reply))
+        reply = await self._reply(connection, packet.data[0], packet.data[1:])
+        if isinstance(reply, Begun):
+            await connection.follow(reply, packet.ack_id)
+        else:
+            connection.acknowledge(packet.ack_id, reply)
 
-    async def _reply(self, connection: SocketConnection, name: Any, arguments: list[Any]) -> dict[str, Any]:
+    async def _reply(
+        self, connection: SocketConnection, name: Any, arguments: list[Any]
+    ) -> dict[str, Any] | Begun:
         if not isinstance(name, str):
             return envelope.failure(ValidationFailed("An event's name must be a text"))
         dispatch = eliza.dispatch if connection.speaks_eliza else events.dispatch

@@ -231,7 +231,7 @@ async def test_a_failing_handler_costs_one_ack(
     ):
         for talker, event, payload in ((ann, "submit", native), (foreign, "message", elizas)):
             with monkeypatch.context() as broken:
-                broken.setattr(messages, "submit", break_down)
+                broken.setattr(messages, "begin", break_down)
                 ack = await talker.call(event, payload)
             assert ack["error"]["code"] == "INTERNAL_ERROR"
             assert "inside" not in str(ack)

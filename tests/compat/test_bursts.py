@@ -153,18 +153,18 @@ async def test_an_ack_that_is_late_fails_its_emit_alone(
     node: str, parley: Parley, secret: str, channel_id: str, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """A client that waits no longer stays connected; what it said is stored, once and in order."""
-    submit, released = messages.submit, asyncio.Event()
+    begin, released = messages.begin, asyncio.Event()
 
-    async def submit_late(*arguments: Any) -> Any:
+    async def begin_late(*arguments: Any) -> Any:
         await released.wait()
-        return await submit(*arguments)
+        return await begin(*arguments)
 
     def is_over(seen: Seen) -> bool:
         if sum("failed" in line for line in seen) == 20:
             released.set()
         return len(heard(seen)) == 20
 
-    monkeypatch.setattr(messages, "submit", submit_late)
+    monkeypatch.setattr(messages, "begin", begin_late)
     payload = {"channel_id": channel_id, "content": "message $n"}
     what = {"event": "submit", "payload": payload, "count": 20, "timeout": 300}
     seen = await burst(node, parley, secret, way, is_over, **what)

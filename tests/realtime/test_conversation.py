@@ -252,3 +252,28 @@ async def test_writes_take_from_the_users_bucket(start: Start) -> None:
             assert len(acks) < 200
         assert ack["error"]["code"] == "RATE_LIMIT_EXCEEDED"
         await ann.data("typing", {"channel_id": channel_id})
+
+
+async def test_what_one_client_says_at_once_shares_commits(
+    parley: Parley, connect: Connect, channel_id: str
+) -> None:
+    """Nobody waits for a commit before the next message is taken; the order stays."""
+    ann = await connect("ann")
+    before = parley.node.ctx.journal.counters.commits
+    said = [f"message {number}" for number in range(60)]
+    acks = await asyncio.gather(
+        *(ann.data("submit", {"channel_id": channel_id, "content": text}) for text in said)
+    )
+    assert parley.node.ctx.journal.counters.commits - before < len(said) / 2
+    assert [ack["text"] for ack in acks] == texts(ann) == said
+    assert [ack["seq"] for ack in acks] == [message["seq"] for message in ann.all("message")]
+
+
+async def test_an_event_waits_for_the_messages_before_it(connect: Connect, channel_id: str) -> None:
+    """Who says something and leaves then hears what it said, whatever the commit takes."""
+    ann = await connect("ann")
+    said = [f"message {number}" for number in range(5)]
+    for text in said:
+        await ann.emit("submit", {"channel_id": channel_id, "content": text})
+    await ann.data("leave", {"channel_id": channel_id})
+    assert texts(ann) == said
