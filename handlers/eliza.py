@@ -44,7 +44,8 @@ async def dispatch(
         kind, payload = _kind_and_payload(event, arguments)
         if kind == SEND:
             return await _send(gate, connection, payload)
-        await connection.settled()
+        if connection.has_begun:
+            await connection.settled()
         return envelope.success(await _join(gate, connection, payload))
     except ParleyError as error:
         return _refuse(connection, error)

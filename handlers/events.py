@@ -91,7 +91,7 @@ async def dispatch(
             raise ValidationFailed(
                 f"There is no event of this name; there are {known}", message="Unknown event"
             )
-        if not route.overlaps:
+        if connection.has_begun and not route.overlaps:
             await connection.settled()
         charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
         await charge(connection.principal)

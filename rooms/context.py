@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-
-from cachetools import LRUCache
 
 from rooms import arrivals, rules, store
 from rooms.arrivals import Arrival, Visitor
@@ -34,7 +31,7 @@ class Policy:
 class Context:
     """The domain's surroundings.
 
-    ``homes`` remembers which server a channel belongs to; that never changes, so it never expires.
+    ``homes`` remembers which server each channel that was used belongs to, which never changes.
     ``keys`` (by digest), ``entities``, ``servers`` (by id) and ``arrivals`` are look-ups that requests
     share.
     """
@@ -44,7 +41,7 @@ class Context:
     clock: Clock
     cursors: CursorSigner
     policy: Policy = field(default_factory=Policy)
-    homes: MutableMapping[str, str] = field(default_factory=lambda: LRUCache(100_000))
+    homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
     servers: Gathering[str, Server] = field(init=False)

@@ -221,6 +221,9 @@ class PostgresDatabase:
         return await self._run(_run_write, work)
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        if asyncio.current_task() is None:
+            # The driver's timeouts need a task; a coroutine that was begun without one gets it here.
+            await asyncio.sleep(0)
         connection = await self._connect()
         try:
             return await connection.run_sync(function, *arguments)

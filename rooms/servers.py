@@ -15,6 +15,8 @@ from rooms.rules import DEFAULT_SERVER_ID
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
 
+MAX_HOMES = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class ServerDraft:
@@ -55,6 +57,8 @@ async def require_home(ctx: Context, channel_id: str) -> str:
         found = await ctx.database.read(lambda connection: store.channels.find(connection, [channel_id]))
         if channel_id not in found:
             raise channel_not_found(channel_id)
+        if len(ctx.homes) >= MAX_HOMES:
+            ctx.homes.clear()  # an LRU cache would cost each message more than this costs now and then
         home = ctx.homes[channel_id] = found[channel_id].server_id
     return home
 

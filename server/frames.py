@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import cached_property
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -33,10 +32,15 @@ class Outgoing:
     WebSocket asks, and then shared.
     """
 
+    __slots__ = ("_frames", "packets")
+
     def __init__(self, *packets: bytes) -> None:
         self.packets = packets
+        self._frames = b""
 
-    @cached_property
+    @property
     def frames(self) -> bytes:
         """The packets as WebSocket frames, one behind the other."""
-        return b"".join([frame(TEXT, packet) for packet in self.packets])
+        if not self._frames:
+            self._frames = b"".join([frame(TEXT, packet) for packet in self.packets])
+        return self._frames

@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections import deque
 from typing import TYPE_CHECKING
 
+from server import eager
 from server.frames import TEXT, Outgoing, frame
 from server.websocket import NORMAL, POLICY, PROTOCOL_ERROR, TRY_LATER, WebSocket
 
@@ -39,6 +40,7 @@ class Session:
         "_engine",
         "_farewell",
         "_flush_due",
+        "_handled",
         "_has_worked",
         "_inbox",
         "_inbox_bytes",
@@ -76,6 +78,7 @@ class Session:
         self._inbox: deque[str | bytes] = deque()
         self._inbox_bytes = 0
         self._worker: asyncio.Task[None] | None = None
+        self._handled = 0  # at once, since the last flush
         self._reading_paused = False
         self._has_worked = False  # since the last heartbeat, or since somebody asked
 
@@ -101,6 +104,7 @@ class Session:
         nobody is closed for that.
         """
         self._flush_due = False
+        self._handled = 0
         if self.closed or not self._unsent:
             return
         if self._websocket is not None:
@@ -203,10 +207,17 @@ class Session:
         self._inbox.append(message)
         self._inbox_bytes += len(message) + MESSAGE_COST
         if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+            self._worker = self._begin_work()
         if self._inbox_bytes > MAX_INBOX and self._websocket is not None and not self._reading_paused:
             self._reading_paused = True
             self._websocket.transport.pause_reading()
+
+    def _begin_work(self) -> asyncio.Task[None] | None:
+        """Hand messages on at once, unless this client has had its turn in this tick already."""
+        self._handled += 1
+        if self._handled <= TURN:
+            return eager.start(self._work())
+        return asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         """Hand on messages one after the other, until none is left."""

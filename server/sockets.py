@@ -104,9 +104,14 @@ class SocketConnection:
         self._begun -= 1
         self.acknowledge(ack_id, begun.answer(outcome.result()))
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether something that was begun for this client has no outcome yet."""
+        return self._begun > 0
+
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
-        if self._begun and self._newest is not None:
+        if self._newest is not None:
             await asyncio.wait([self._newest])  # outcomes come in the order in which they were begun
 
     def emit(self, event: str, *arguments: Any) -> None:

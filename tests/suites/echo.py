@@ -14,7 +14,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property
 from typing import Any, cast
 
 import orjson
@@ -41,7 +40,7 @@ class Binary(Outgoing):
         super().__init__(b"b" + b64encode(data))
         self._data = data
 
-    @cached_property
+    @property
     def frames(self) -> bytes:
         """The message as a WebSocket frame."""
         return frame(BINARY, self._data)

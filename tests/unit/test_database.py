@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from rooms.database import CHECKPOINT_WRITES, SqliteDatabase, connect
+from server import eager
 
 
 def put(connection: Connection) -> None:
@@ -23,4 +24,19 @@ async def test_commits_reach_the_file_beside_the_writer(tmp_path: Path) -> None:
     assert database._checkpoint is not None
     database._checkpoint.result()
     assert path.stat().st_size > (CHECKPOINT_WRITES - 2) * 4_000
+    await database.close()
+
+
+async def test_work_may_begin_outside_a_task(postgres_database: str) -> None:
+    """PostgreSQL's driver has timeouts, which need a task: whoever has none yet gets one."""
+    database = connect(postgres_database)
+    found: list[int] = []
+
+    async def work() -> None:
+        found.append(await database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()))
+
+    task = eager.start(work())
+    assert task is not None
+    await task
+    assert found == [1]
     await database.close()
