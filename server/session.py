@@ -75,7 +75,7 @@ class Session:
         self._unsent: list[Outgoing] = []
         self._unsent_bytes = 0
         self._flush_due = False
-        self._inbox: deque[str | bytes] = deque()
+        self._inbox: deque[str | bytes] | None = None  # what came while another message is handled
         self._inbox_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._handled = 0  # at once, since the last flush
@@ -204,36 +204,47 @@ class Session:
             self.close(PROTOCOL_ERROR)
 
     def _take(self, message: str | bytes) -> None:
+        if self._worker is None:
+            self._worker = self._begin_work(message)
+            return
+        if self._inbox is None:
+            self._inbox = deque()
         self._inbox.append(message)
         self._inbox_bytes += len(message) + MESSAGE_COST
-        if self._worker is None:
-            self._worker = self._begin_work()
         if self._inbox_bytes > MAX_INBOX and self._websocket is not None and not self._reading_paused:
             self._reading_paused = True
             self._websocket.transport.pause_reading()
 
-    def _begin_work(self) -> asyncio.Task[None] | None:
-        """Hand messages on at once, unless this client has had its turn in this tick already."""
+    def _begin_work(self, message: str | bytes) -> asyncio.Task[None] | None:
+        """Hand the message on at once, unless this client has had its turn in this tick already."""
         self._handled += 1
+        work = self._work(message)
         if self._handled <= TURN:
-            return eager.start(self._work())
-        return asyncio.get_running_loop().create_task(self._work())
+            return eager.start(work)
+        return asyncio.get_running_loop().create_task(work)
 
-    async def _work(self) -> None:
-        """Hand on messages one after the other, until none is left."""
+    async def _work(self, message: str | bytes | None) -> None:
+        """Hand on the message, and one after the other those that come meanwhile."""
         handled = 0
-        while self._inbox and not self.closed:
-            message = self._inbox.popleft()
-            self._inbox_bytes -= len(message) + MESSAGE_COST
-            if self._reading_paused and self._inbox_bytes <= INBOX_LOW and self._websocket is not None:
-                self._reading_paused = False
-                self._websocket.transport.resume_reading()
+        while message is not None and not self.closed:
             await self._engine.owner.take_message(self, message)
             handled += 1
             if handled % TURN == 0:
                 await asyncio.sleep(0)
-        self._worker = None
+            message = self._next()
+        self._worker = self._inbox = None
         self._has_worked = True
+
+    def _next(self) -> str | bytes | None:
+        """Return the message that came first of those that wait; read on if there is room again."""
+        if not self._inbox:
+            return None
+        message = self._inbox.popleft()
+        self._inbox_bytes -= len(message) + MESSAGE_COST
+        if self._reading_paused and self._inbox_bytes <= INBOX_LOW and self._websocket is not None:
+            self._reading_paused = False
+            self._websocket.transport.resume_reading()
+        return message
 
     # Transports
 
@@ -293,8 +304,7 @@ class Session:
         self.closed = True
         self._farewell = farewell
         self._unsent, self._unsent_bytes = [], 0
-        self._inbox.clear()
-        self._inbox_bytes = 0
+        self._inbox, self._inbox_bytes = None, 0
         for websocket in (self._websocket, self._probe):
             if websocket is not None:
                 websocket.close(code)

@@ -34,7 +34,6 @@ LINGER_SECONDS = 2.0
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHORTEST_HEADER, _MASK = 2, 4
 _EXTRA_LENGTH = {126: 2, 127: 8}
-_QUEUE_LIMIT = 2**16
 
 
 class WebSocket(asyncio.Protocol):
@@ -138,8 +137,10 @@ class WebSocket(asyncio.Protocol):
 class _Messages(WebSocketDataQueue):
     """Where the parser puts messages: straight to the WebSocket, so that nothing is ever queued."""
 
+    __slots__ = ("_websocket",)
+
     def __init__(self, websocket: WebSocket) -> None:
-        super().__init__(cast(Any, None), _QUEUE_LIMIT, loop=asyncio.get_running_loop())
+        # Without the queue's own: its buffers would be a good part of what an idle connection costs.
         self._websocket = websocket
 
     def feed_data(self, data: Any, size: int) -> None:
