@@ -7,6 +7,7 @@ nobody else anything. Connections that became WebSockets have left this protocol
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any
 
 from aiohttp import StreamReader, hdrs, web
@@ -30,7 +31,8 @@ class Connections:
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
-        self.heads: Deadlines[tuple[Connection, int]] = Deadlines(HEAD_SECONDS, _expect_head)
+        # Weak: most connections are gone, or WebSockets, long before their deadlines.
+        self.heads: Deadlines[tuple[weakref.ref[Connection], int]] = Deadlines(HEAD_SECONDS, _expect_head)
         self.answers: Deadlines[tuple[Connection, int]] = Deadlines(ANSWER_SECONDS, _expect_answer)
 
     def __call__(self) -> Connection:
@@ -46,7 +48,7 @@ class Connections:
 class Connection(RequestHandler):
     """aiohttp's protocol, with deadlines, and with refusals in the form of every other."""
 
-    __slots__ = ("_awaited", "_connections", "pauses")
+    __slots__ = ("__weakref__", "_awaited", "_connections", "pauses")
 
     def __init__(self, server: web.Server, connections: Connections) -> None:
         super().__init__(
@@ -75,7 +77,7 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the first request's deadline; called by the loop."""
         super().connection_made(transport)
-        self._connections.heads.add((self, 0))
+        self._connections.heads.add((weakref.ref(self), 0))
 
     def data_received(self, data: bytes) -> None:
         """Begin a later request's deadline with its first byte; called by the loop."""
@@ -89,7 +91,7 @@ class Connection(RequestHandler):
                 self._fail_body(self._current_request.content)
         elif data and self._waiter is not None and self._awaited != before:
             self._awaited = before
-            self._connections.heads.add((self, before))
+            self._connections.heads.add((weakref.ref(self), before))
 
     def _finish_reading(self, data: bytes) -> None:
         """Take what belongs to the last request before the process stops; aiohttp would drop it."""
@@ -135,9 +137,10 @@ class Connection(RequestHandler):
         return super().finish_response(request, resp, start_time)
 
 
-def _expect_head(awaited: tuple[Connection, int]) -> None:
-    connection, heads = awaited
-    if connection.heads == heads:
+def _expect_head(awaited: tuple[weakref.ref[Connection], int]) -> None:
+    reference, heads = awaited
+    connection = reference()
+    if connection is not None and connection.heads == heads:
         connection.force_close()
 
 
