@@ -14,7 +14,7 @@ RUNS = (
     "fanout --receivers 100 --in-flight 16",
     "fanout --receivers 1000 --in-flight 16",
     "fanout --receivers 100 --all-send",
-    "fanout --receivers 100 --durable",
+    "fanout --receivers 100 --in-flight 16 --durable",
     "pairs",
     "pairs --durable",
     "steady",

@@ -47,10 +47,6 @@ class Connection(Protocol):
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone, after everything that was sent before."""
 
-    @property
-    def has_begun(self) -> bool:
-        """Tell whether something that was begun for this client has no outcome yet."""
-
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
 

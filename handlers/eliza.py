@@ -44,15 +44,16 @@ async def dispatch(
         kind, payload = _kind_and_payload(event, arguments)
         if kind == SEND:
             return await _send(gate, connection, payload)
-        if connection.has_begun:
-            await connection.settled()
+        await connection.settled()
         return envelope.success(await _join(gate, connection, payload))
     except ParleyError as error:
-        return _refuse(connection, error)
+        refusal = error
     except Exception:  # noqa: BLE001
         # The connection lives on; the log has the frames.
         _log.exception("event %r failed on connection %s", event[:40], connection.id)
-        return _refuse(connection, ParleyError())
+        refusal = ParleyError()
+    await connection.settled()
+    return _refuse(connection, refusal)
 
 
 def broadcast(event: Event, message: Message, client_message_id: str | None = None) -> dict[str, Any]:

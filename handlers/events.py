@@ -83,7 +83,7 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
 async def dispatch(
     gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
 ) -> dict[str, Any] | Begun:
-    """Handle an event and return its ack, or what it begun, whatever happens."""
+    """Handle an event and return its ack, or what it began, whatever happens."""
     try:
         route = EVENTS.get(event)
         if route is None:
@@ -91,7 +91,7 @@ async def dispatch(
             raise ValidationFailed(
                 f"There is no event of this name; there are {known}", message="Unknown event"
             )
-        if connection.has_begun and not route.overlaps:
+        if not route.overlaps:
             await connection.settled()
         charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
         await charge(connection.principal)
@@ -99,11 +99,13 @@ async def dispatch(
         answer = await route.handler(gate, connection, body)
         return answer if isinstance(answer, Begun) else envelope.success(answer)
     except ParleyError as error:
-        return envelope.failure(error)
+        refusal = error
     except Exception:  # noqa: BLE001
         # The connection lives on; the log has the frames.
         _log.exception("event %r failed on connection %s", event[:40], connection.id)
-        return envelope.failure(ParleyError())
+        refusal = ParleyError()
+    await connection.settled()
+    return envelope.failure(refusal)
 
 
 async def join(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:

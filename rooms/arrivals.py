@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from rooms import store
 from rooms.errors import server_not_found
 from rooms.principals import Principal
-from rooms.rules import MAX_LISTED
+from rooms.rules import MAX_LISTED, is_uuid
 from rooms.tables import Channel, Server
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Arrival:
 
 async def find(ctx: Context, principal: Principal, server_id: str) -> Arrival:
     """Return how the principal finds the server; raise NotFound without that server."""
+    if not is_uuid(server_id):
+        raise server_not_found(server_id)
     arrival = await ctx.arrivals.find((server_id, principal.id))
     if arrival is None:
         raise server_not_found(server_id)

@@ -11,7 +11,7 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.principals import Kind
-from rooms.tables import ApiKey, Entity, Server
+from rooms.tables import ApiKey, Entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,7 @@ class Context:
     """The domain's surroundings.
 
     ``homes`` remembers which server each channel that was used belongs to, which never changes.
-    ``keys`` (by digest), ``entities``, ``servers`` (by id) and ``arrivals`` are look-ups that requests
-    share.
+    ``keys`` (by digest), ``entities`` (by id) and ``arrivals`` are look-ups that requests share.
     """
 
     database: Database
@@ -44,14 +43,12 @@ class Context:
     homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
-    servers: Gathering[str, Server] = field(init=False)
     arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the look-ups that requests share."""
         object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
-        object.__setattr__(self, "servers", Gathering(self.database, store.servers.find))
         object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 
     def now(self) -> int:

@@ -62,7 +62,7 @@ def connect(url: str, patience: float | None = None) -> Database:
     """Return the database behind the URL, without touching it yet.
 
     ``sqlite:///path`` and ``postgresql://user:password@host/name``; the drivers are chosen here.
-    ``patience`` is how many seconds a statement may wait for a database of several processes.
+    ``patience`` is how many seconds a statement on PostgreSQL may take.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -74,7 +74,12 @@ def _encode_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-_JSON: dict[str, Any] = {"json_serializer": _encode_json, "json_deserializer": orjson.loads}
+# Values stay out of the texts of errors, which reach the log.
+_OPTIONS: dict[str, Any] = {
+    "json_serializer": _encode_json,
+    "json_deserializer": orjson.loads,
+    "hide_parameters": True,
+}
 
 
 def _commit(connection: Connection) -> None:
@@ -98,7 +103,7 @@ class SqliteDatabase:
         if url.database:
             # What people said is for the server's own account only.
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._engine = create_engine(url, pool_size=READERS + 1, **_JSON)
+        self._engine = create_engine(url, pool_size=READERS + 1, **_OPTIONS)
         event.listen(self._engine, "connect", _prepare_sqlite)
         event.listen(self._engine, "begin", _begin_sqlite)
         self._readers = ThreadPoolExecutor(READERS, "parley-read")
@@ -117,6 +122,8 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Wait for running work and close the file."""
+        # Back into the pool, which closes it: the last one folds the log into the file.
+        self._writer.submit(self._drop_connection_for_writes)
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
@@ -146,16 +153,19 @@ class SqliteDatabase:
 
     def _drop_connection_for_writes(self) -> None:
         """Undo what a failed write did."""
-        if self._writing is not None:
-            self._writing.close()
-            self._writing = None
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            with contextlib.suppress(DBAPIError):  # what cannot be rolled back is dropped by the pool
+                writing.close()
 
     def _checkpoint_now_and_then(self) -> None:
         """Keep the disk's work on the file out of the commits' way."""
         self._writes += 1
         is_free = self._checkpoint is None or self._checkpoint.done()
         if self._writes % CHECKPOINT_WRITES == 0 and is_free:
-            self._checkpoint = self._readers.submit(self._run_checkpoint)
+            # It may have to start a thread; what is committed must not fail for that.
+            with contextlib.suppress(RuntimeError):
+                self._checkpoint = self._readers.submit(self._run_checkpoint)
 
     def _run_checkpoint(self) -> None:
         try:
@@ -209,7 +219,7 @@ class PostgresDatabase:
         self.url = url
         waits = {"timeout": CONNECT_SECONDS, "command_timeout": patience}
         self._engine = create_async_engine(
-            url, pool_size=POOL_SIZE, pool_pre_ping=True, connect_args=waits, **_JSON
+            url, pool_size=POOL_SIZE, pool_pre_ping=True, connect_args=waits, **_OPTIONS
         )
 
     async def read(self, work: Work[T]) -> T:

@@ -1,4 +1,4 @@
-"""Reads that wait for the database are answered together, by one statement.
+"""Reads that wait for the database are answered together, by one look-up.
 
 Nothing is cached: whoever asks while a look-up runs is served by the next one, which begins
 afterwards. So an answer is never older than its question, and a thousand questions at once cost a
@@ -8,15 +8,19 @@ handful of look-ups.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from rooms.database import Database
+from rooms.errors import Unavailable
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+MAX_KEYS = 256  # of one look-up, so that nobody waits for thousands of others
 
 
 class Gathering(Generic[K, V]):
@@ -41,8 +45,8 @@ class Gathering(Generic[K, V]):
 
     async def _answer_all(self) -> None:
         while self._asked:
-            asked, self._asked = self._asked, {}
-            await self._answer(asked)
+            keys = list(itertools.islice(self._asked, MAX_KEYS))
+            await self._answer({key: self._asked.pop(key) for key in keys})
         self._answering = None
 
     async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V | None]]]) -> None:
@@ -50,6 +54,11 @@ class Gathering(Generic[K, V]):
         try:
             found = await self._database.read(lambda connection: self._look_up(connection, keys))
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            if len(keys) > 1 and not isinstance(error, Unavailable):
+                # One key that the database refuses must not cost the others their answers.
+                for key in keys:
+                    await self._answer({key: asked[key]})
+                return
             for _key, answer in _not_gone(asked):
                 answer.set_exception(error)
         else:

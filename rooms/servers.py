@@ -8,7 +8,7 @@ from typing import Any
 
 from rooms import access, store
 from rooms.context import Context
-from rooms.errors import Conflict, channel_not_found, server_not_found
+from rooms.errors import Conflict, channel_not_found
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.rules import DEFAULT_SERVER_ID
@@ -37,17 +37,9 @@ async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Serv
 
 async def ensure_default(ctx: Context) -> None:
     """Create the default server unless it exists."""
-    if await ctx.servers.find(DEFAULT_SERVER_ID) is None:
+    if not await ctx.database.read(lambda connection: store.servers.find(connection, [DEFAULT_SERVER_ID])):
         draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
         await ctx.journal.append_one(_create_all, draft)
-
-
-async def require(ctx: Context, server_id: str) -> Server:
-    """Return the message server; raise NotFound if there is none."""
-    server = await ctx.servers.find(server_id)
-    if server is None:
-        raise server_not_found(server_id)
-    return server
 
 
 async def require_home(ctx: Context, channel_id: str) -> str:

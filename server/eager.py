@@ -7,6 +7,8 @@ the handling does, and a turn of the loop before it begins.
 from __future__ import annotations
 
 import asyncio
+import functools
+import types
 from collections.abc import Coroutine, Generator
 from typing import Any
 
@@ -16,46 +18,32 @@ def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
 
     Until it first waits the coroutine runs in no task, so ``asyncio.timeout`` cannot be used there.
     """
+    loop = asyncio.get_running_loop()
+    if asyncio.current_task() is not None:
+        # It would take the caller's task for its own.
+        return loop.create_task(coroutine)
     try:
         awaited = coroutine.send(None)
     except StopIteration:
         return None
-    return asyncio.get_running_loop().create_task(_go_on(coroutine, awaited))
+    return loop.create_task(_go_on(coroutine, awaited))
 
 
 async def _go_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-    await _Rest(coroutine, awaited)
+    await _rest(coroutine, awaited)
 
 
-class _Rest:
-    """What remains of a coroutine that waits for something."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-        self._coroutine = coroutine
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Hand on between the task and the coroutine what one says to the other."""
-        while True:
-            try:
-                sent = yield self._awaited
-            except BaseException as error:  # noqa: BLE001 - cancelled, for one
-                step = self._throw(error)
-            else:
-                step = self._send(sent)
-            if not step:
-                return
-
-    def _send(self, value: Any) -> bool:
+@types.coroutine
+def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    """Hand on between the task and the coroutine what one says to the other."""
+    while True:
         try:
-            self._awaited = self._coroutine.send(value)
-        except StopIteration:
-            return False
-        return True
-
-    def _throw(self, error: BaseException) -> bool:
+            sent = yield awaited
+        except BaseException as error:  # noqa: BLE001 - cancelled, for one
+            step = functools.partial(coroutine.throw, error)
+        else:
+            step = functools.partial(coroutine.send, sent)
         try:
-            self._awaited = self._coroutine.throw(error)
+            awaited = step()
         except StopIteration:
-            return False
-        return True
+            return

@@ -93,9 +93,10 @@ class Fanout:
         for receiver in self._rooms.get(channel_id, ()):
             if receiver is sender or receiver.speaks_eliza:
                 continue
-            if receiver.namespace not in encoded:
-                encoded[receiver.namespace] = packets.event(receiver.namespace, name, payload)
-            receiver.send(encoded[receiver.namespace])
+            outgoing = encoded.get(receiver.namespace)
+            if outgoing is None:
+                outgoing = encoded[receiver.namespace] = packets.event(receiver.namespace, name, payload)
+            receiver.send(outgoing)
 
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):

@@ -28,14 +28,15 @@ def close_frame(code: int) -> bytes:
 class Outgoing:
     """Engine.IO packets on their way to any number of clients, encoded once for each transport.
 
-    ``packets`` are text packets (their type's digit first). As frames they are built when the first
-    WebSocket asks, and then shared.
+    ``packets`` are text packets (their type's digit first), of ``size`` bytes together. As frames they
+    are built when the first WebSocket asks, and then shared.
     """
 
-    __slots__ = ("_frames", "packets")
+    __slots__ = ("_frames", "packets", "size")
 
     def __init__(self, *packets: bytes) -> None:
         self.packets = packets
+        self.size = sum(map(len, packets))
         self._frames = b""
 
     @property

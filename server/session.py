@@ -89,8 +89,10 @@ class Session:
         if self.closed:
             return
         self._unsent.append(outgoing)
-        self._unsent_bytes += len(outgoing.frames)
-        self._flush_soon()
+        self._unsent_bytes += outgoing.size
+        if not self._flush_due:  # spelled out: this runs once for each receiver
+            self._flush_due = True
+            self._engine.flush_soon(self)
 
     def _flush_soon(self) -> None:
         if not self._flush_due:
@@ -218,6 +220,7 @@ class Session:
     def _begin_work(self, message: str | bytes) -> asyncio.Task[None] | None:
         """Hand the message on at once, unless this client has had its turn in this tick already."""
         self._handled += 1
+        self._flush_soon()  # where the next turn begins
         work = self._work(message)
         if self._handled <= TURN:
             return eager.start(work)
@@ -226,14 +229,16 @@ class Session:
     async def _work(self, message: str | bytes | None) -> None:
         """Hand on the message, and one after the other those that come meanwhile."""
         handled = 0
-        while message is not None and not self.closed:
-            await self._engine.owner.take_message(self, message)
-            handled += 1
-            if handled % TURN == 0:
-                await asyncio.sleep(0)
-            message = self._next()
-        self._worker = self._inbox = None
-        self._has_worked = True
+        try:
+            while message is not None and not self.closed:
+                await self._engine.owner.take_message(self, message)
+                handled += 1
+                if handled % TURN == 0:
+                    await asyncio.sleep(0)
+                message = self._next()
+        finally:
+            self._worker = self._inbox = None
+            self._has_worked = True
 
     def _next(self) -> str | bytes | None:
         """Return the message that came first of those that wait; read on if there is room again."""

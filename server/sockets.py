@@ -26,7 +26,6 @@ from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from server import packets
 from server.engine import Engine
 from server.fanout import Fanout
-from server.frames import Outgoing
 from server.heartbeats import Deadlines
 from server.packets import BadPacket, Packet
 from server.session import Session
@@ -58,6 +57,7 @@ class SocketConnection:
         "moves",
         "namespace",
         "principal",
+        "send",
         "server_id",
         "speaks_eliza",
     )
@@ -77,20 +77,17 @@ class SocketConnection:
         self._newest: asyncio.Future[Any] | None = None
         self._fanout = fanout
         self._session = session
+        self.send = session.send  # queues packets behind everything that was sent before
 
     @property
     def principal_id(self) -> str:
         """Whose connection it is."""
         return self.principal.id
 
-    def send(self, outgoing: Outgoing) -> None:
-        """Queue packets behind everything that was sent before."""
-        self._session.send(outgoing)
-
     def acknowledge(self, ack_id: int | None, reply: dict[str, Any]) -> None:
         """Answer an event, if the client asked for that."""
         if ack_id is not None:
-            self._session.send(packets.ack(self.namespace, ack_id, reply))
+            self.send(packets.ack(self.namespace, ack_id, reply))
 
     async def follow(self, begun: Begun, ack_id: int | None) -> None:
         """Acknowledge what was begun when it ends; wait for that if much has begun already."""
@@ -102,12 +99,13 @@ class SocketConnection:
 
     def _finish(self, begun: Begun, ack_id: int | None, outcome: asyncio.Future[Any]) -> None:
         self._begun -= 1
-        self.acknowledge(ack_id, begun.answer(outcome.result()))
-
-    @property
-    def has_begun(self) -> bool:
-        """Tell whether something that was begun for this client has no outcome yet."""
-        return self._begun > 0
+        if not self._begun:
+            self._newest = None
+        try:
+            self.acknowledge(ack_id, begun.answer(outcome.result()))
+        except Exception:  # noqa: BLE001 - a client must not wait for ever on a connection that looks well
+            _log.exception("an event could not be acknowledged")
+            self._session.violate()
 
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
@@ -116,7 +114,7 @@ class SocketConnection:
 
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone."""
-        self._session.send(packets.event(self.namespace, event, *arguments))
+        self.send(packets.event(self.namespace, event, *arguments))
 
     def enter(self, channel_id: str) -> None:
         """Deliver the channel's events to this client from now on."""
@@ -201,7 +199,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if packet.type == packets.CONNECT:
             await self._connect(session, packet)
         elif packet.type == packets.DISCONNECT:
-            self._disconnect(session, packet.namespace)
+            await self._disconnect(session, packet.namespace)
         elif packet.type in (packets.EVENT, packets.BINARY_EVENT):
             await self._handle(session, packet)
 
@@ -256,9 +254,13 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         else:
             events.welcome(self._gate, connection, arrival)
 
-    def _disconnect(self, session: Session, namespace: str) -> None:
-        connection = _client(session).connections.pop(namespace, None)
-        if connection is not None:
+    async def _disconnect(self, session: Session, namespace: str) -> None:
+        connection = _client(session).connections.get(namespace)
+        if connection is None:
+            return
+        await connection.settled()
+        # The session may have ended meanwhile, and its connections with it.
+        if _client(session).connections.pop(namespace, None) is not None:
             self._fanout.remove(connection)
             self._unconnected.add(session)
 

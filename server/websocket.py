@@ -139,6 +139,8 @@ class _Messages(WebSocketDataQueue):
 
     __slots__ = ("_websocket",)
 
+    _size = _limit = 0  # the parser compares them
+
     def __init__(self, websocket: WebSocket) -> None:
         # Without the queue's own: its buffers would be a good part of what an idle connection costs.
         self._websocket = websocket

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rooms import store
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.api.bad_input import BAD, MALFORMED, MARKER, STATUS, TOO_LARGE, Bad, nested
@@ -29,9 +30,9 @@ async def post(client: Rest, body: str | bytes) -> tuple[int, str]:
 
 async def newest(parley: Parley) -> int:
     """Return the seq of the default server's newest event."""
-    found = await parley.node.ctx.servers.find(DEFAULT_SERVER_ID)
-    assert found is not None
-    return found.seq
+    database = parley.node.ctx.database
+    found = await database.read(lambda connection: store.servers.find(connection, [DEFAULT_SERVER_ID]))
+    return found[DEFAULT_SERVER_ID].seq
 
 
 async def assert_nothing_happened(parley: Parley, channel_id: str, before: int) -> None:

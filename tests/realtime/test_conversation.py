@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+import socketio
 
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
@@ -277,3 +278,33 @@ async def test_an_event_waits_for_the_messages_before_it(connect: Connect, chann
         await ann.emit("submit", {"channel_id": channel_id, "content": text})
     await ann.data("leave", {"channel_id": channel_id})
     assert texts(ann) == said
+
+
+async def test_a_refusal_does_not_overtake_an_ack(connect: Connect, channel_id: str) -> None:
+    """What is refused at once is answered behind what was begun before."""
+    ann = await connect("ann")
+    answered: list[bool] = []
+
+    async def submit(content: str) -> None:
+        ack = await ann.call("submit", {"channel_id": channel_id, "content": content})
+        answered.append(ack["success"])
+
+    await asyncio.gather(submit("good"), submit(""), submit("good"), submit(" "))
+    assert answered[0] is True
+    assert answered.index(False) == 1
+
+
+@pytest.mark.parametrize("server_id", ["%00", "nothing", "\u0000", "x" * 150])
+async def test_a_namespace_of_no_server_costs_nobody_else(
+    parley: Parley, connect: Connect, server_id: str
+) -> None:
+    """A name that no server can have is refused by itself, whoever connects at the same time."""
+    auth = {"token": await parley.key(Kind.USER, "eve")}
+
+    async def fail() -> None:
+        with pytest.raises(socketio.exceptions.ConnectionError, match="failed to connect"):
+            async with talking(parley.url, auth, f"/servers/{server_id}"):
+                raise AssertionError("connected")
+
+    _, ann = await asyncio.gather(fail(), connect("ann"))
+    await ann.settle()

@@ -1,10 +1,29 @@
 """Coroutines that begin at once and become tasks only if they wait."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from server import eager
+
+Begun = asyncio.Future[asyncio.Task[None] | None]
+
+
+async def begin(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+    """Start a coroutine where no task runs: in a callback of the loop, as a protocol does."""
+    loop = asyncio.get_running_loop()
+    begun: Begun = loop.create_future()
+
+    def start() -> None:
+        try:
+            begun.set_result(eager.start(coroutine))
+        except ValueError as error:
+            begun.set_exception(error)
+
+    loop.call_soon(start)
+    return await begun
 
 
 async def test_what_never_waits_becomes_no_task() -> None:
@@ -14,8 +33,22 @@ async def test_what_never_waits_becomes_no_task() -> None:
     async def work() -> None:
         done.append("done")
 
-    assert eager.start(work()) is None
+    assert await begin(work()) is None
     assert done == ["done"]
+
+
+async def test_within_a_task_the_coroutine_gets_one_of_its_own() -> None:
+    """Its timeouts and cancellations must not be those of the caller's task."""
+    seen: list[object] = []
+
+    async def work() -> None:
+        seen.append(asyncio.current_task())
+
+    task = eager.start(work())
+    assert task is not None
+    assert seen == []
+    await task
+    assert seen == [task]
 
 
 async def test_what_waits_goes_on_in_a_task() -> None:
@@ -30,7 +63,7 @@ async def test_what_waits_goes_on_in_a_task() -> None:
             await asyncio.sleep(0)
         seen.append(asyncio.current_task())
 
-    task = eager.start(work())
+    task = await begin(work())
     assert task is not None
     assert seen == []
     future.set_result("answer")
@@ -48,7 +81,7 @@ async def test_a_wait_that_fails_raises_inside() -> None:
         await asyncio.sleep(0)
         raise ValueError("the work's own")
 
-    task = eager.start(work())
+    task = await begin(work())
     assert task is not None
     future.set_exception(LookupError())
     with pytest.raises(ValueError, match="own"):
@@ -65,7 +98,7 @@ async def test_the_task_can_be_cancelled() -> None:
         finally:
             cleaned.append("cleaned")
 
-    task = eager.start(work())
+    task = await begin(work())
     assert task is not None
     await asyncio.sleep(0)
     task.cancel()
@@ -81,4 +114,4 @@ async def test_what_fails_at_once_raises_at_once() -> None:
         raise ValueError
 
     with pytest.raises(ValueError):
-        eager.start(work())
+        await begin(work())
