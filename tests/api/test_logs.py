@@ -91,6 +91,7 @@ async def test_a_failure_is_logged_with_its_frames_and_without_its_message(
         raise RuntimeError(f"cannot store {draft.content}")
 
     monkeypatch.setattr(messages, "submit", break_down)
+    monkeypatch.setattr(messages, "begin", break_down)
     channel_id = await parley.service.new_channel("talk", "ann")
     ann = await parley.user("ann")
     assert (await ann.having(X_Request_ID="the-id").submit(channel_id, MARKER)).status == 500

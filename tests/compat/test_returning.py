@@ -103,17 +103,18 @@ async def test_a_client_that_is_cut_off_repeats_itself_and_is_stored_once(
     """Ten times the transport goes between a commit and its ack: the client comes back, and goes on."""
     parley = await start()
     channel_id = await parley.service.new_channel("talk", "ann")
-    submit, submitted = messages.submit, 0
+    begin, submitted = messages.begin, 0
 
-    async def submit_and_cut(*arguments: Any) -> Any:
+    async def begin_and_cut(*arguments: Any) -> Any:
         nonlocal submitted
-        outcome = await submit(*arguments)
+        outcome = await begin(*arguments)
+        await asyncio.wait([outcome])
         submitted += 1
         if submitted % 7 == 3 and submitted < 70:
             cut(engines[0], how)
         return outcome
 
-    monkeypatch.setattr(messages, "submit", submit_and_cut)
+    monkeypatch.setattr(messages, "begin", begin_and_cut)
     secret = await parley.key(Kind.USER, "ann")
     async with returning(node, parley.url, secret, way, channel_id=channel_id) as client:
         await client.sees(lambda: len(client.all("ack")) == COUNT)
