@@ -7,8 +7,6 @@ answered. The private names in use are held by tests/unit/test_stack_contract.py
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import logging
 import re
 from typing import Any
@@ -21,7 +19,6 @@ from handlers.connection import Begun
 from handlers.http import Gate
 from rooms.arrivals import Arrival
 from rooms.errors import NotFound, ParleyError, ValidationFailed
-from rooms.principals import Principal
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from server import packets
 from server.engine import Engine
@@ -29,110 +26,17 @@ from server.fanout import Fanout
 from server.heartbeats import Deadlines
 from server.packets import BadPacket, Packet
 from server.session import Session
+from server.socket_connection import ELIZA_NAMESPACE, SocketConnection
 from server.websocket import RESTART
 
-ELIZA_NAMESPACE = "/"
 CONNECT_SECONDS = 10.0
 MAX_NAMESPACES = 20
-MAX_BEGUN = 16  # writes of one connection that wait for the same commits
 
 _SERVER_NAMESPACE = re.compile(r"/servers/([^/]+)")
 _log = logging.getLogger("parley.sockets")
 # The stock loggers write packets, and so content, below this level.
 _stock_log = logging.getLogger("parley.stock")
 _stock_log.setLevel(logging.ERROR)
-
-
-class SocketConnection:
-    """One client in one namespace."""
-
-    __slots__ = (
-        "_begun",
-        "_fanout",
-        "_newest",
-        "_session",
-        "channels",
-        "id",
-        "is_admitted",
-        "moves",
-        "namespace",
-        "principal",
-        "send",
-        "server_id",
-        "speaks_eliza",
-    )
-
-    def __init__(
-        self, sid: str, namespace: str, server_id: str, principal: Principal, fanout: Fanout, session: Session
-    ) -> None:
-        self.id = sid
-        self.namespace = namespace
-        self.server_id = server_id
-        self.principal = principal
-        self.speaks_eliza = namespace == ELIZA_NAMESPACE
-        self.channels: set[str] = set()
-        self.moves = 0
-        self.is_admitted = False
-        self._begun = 0
-        self._newest: asyncio.Future[Any] | None = None
-        self._fanout = fanout
-        self._session = session
-        self.send = session.send  # queues packets behind everything that was sent before
-
-    @property
-    def principal_id(self) -> str:
-        """Whose connection it is."""
-        return self.principal.id
-
-    def acknowledge(self, ack_id: int | None, reply: dict[str, Any]) -> None:
-        """Answer an event, if the client asked for that."""
-        if ack_id is not None:
-            self.send(packets.ack(self.namespace, ack_id, reply))
-
-    async def follow(self, begun: Begun, ack_id: int | None) -> None:
-        """Acknowledge what was begun when it ends; wait for that if much has begun already."""
-        self._begun += 1
-        self._newest = begun.outcome
-        begun.outcome.add_done_callback(functools.partial(self._finish, begun, ack_id))
-        if self._begun >= MAX_BEGUN:
-            await self.settled()
-
-    def _finish(self, begun: Begun, ack_id: int | None, outcome: asyncio.Future[Any]) -> None:
-        self._begun -= 1
-        if not self._begun:
-            self._newest = None
-        try:
-            self.acknowledge(ack_id, begun.answer(outcome.result()))
-        except Exception:  # noqa: BLE001 - a client must not wait for ever on a connection that looks well
-            _log.exception("an event could not be acknowledged")
-            self._session.violate()
-
-    async def settled(self) -> None:
-        """Wait until everything that was begun for this client has its outcome."""
-        if self._newest is not None:
-            await asyncio.wait([self._newest])  # outcomes come in the order in which they were begun
-
-    def emit(self, event: str, *arguments: Any) -> None:
-        """Send an event to this client alone."""
-        self.send(packets.event(self.namespace, event, *arguments))
-
-    def enter(self, channel_id: str) -> None:
-        """Deliver the channel's events to this client from now on."""
-        # The transport may have gone while the channel was looked up.
-        if not self._session.closed:
-            self._fanout.enter(self, channel_id)
-
-    def leave(self, channel_id: str) -> None:
-        """Deliver the channel's events no longer."""
-        self._fanout.leave(self, channel_id)
-
-    def is_in(self, channel_id: str) -> bool:
-        """Tell whether the channel's events are delivered to this client."""
-        return channel_id in self.channels
-
-    def whisper(self, channel_id: str, event: str, payload: dict[str, Any]) -> None:
-        """Send something ephemeral to the others in the channel."""
-        self._fanout.whisper(channel_id, event, payload, self)
 
 
 class Client:

@@ -26,7 +26,8 @@ from server.fanout import Fanout
 from server.frames import BINARY, Outgoing, frame
 from server.packets import Packet
 from server.session import Session
-from server.sockets import Client, SocketConnection, SocketServer
+from server.socket_connection import SocketConnection
+from server.sockets import Client, SocketServer
 
 PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2
 NAMESPACES = ("/", "/custom")
