@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import attr
 import engineio
@@ -15,6 +16,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from socketio import packet as protocol
 
 from server import packets
+from server.websocket import _Messages
 
 
 def test_the_pinned_versions_are_installed() -> None:
@@ -91,3 +93,12 @@ def test_packets_are_written_as_the_library_writes_them() -> None:
     assert packets.event("/servers/x", "message", {"a": 1}).packets == (b"4" + theirs.encode().encode(),)
     theirs = protocol.Packet(protocol.ACK, data=[{"b": 2}], namespace="/servers/x", id=12)
     assert packets.ack("/servers/x", 12, {"b": 2}).packets == (b"4" + theirs.encode().encode(),)
+
+
+async def test_the_frame_parser_needs_nothing_of_a_queue_without_buffers() -> None:
+    """Messages reach the WebSocket through a queue whose own beginning was left out."""
+    seen: list[object] = []
+    websocket = cast(Any, SimpleNamespace(handle=lambda message: seen.append(message.data), fail=seen.append))
+    parser = WebSocketReader(_Messages(websocket), 100, False, True)
+    parser.feed_data(b"\x81\x82\x00\x00\x00\x00hi")
+    assert seen == ["hi"]
