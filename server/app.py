@@ -110,7 +110,7 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
         fanout,
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
-        origins=settings.cors_origin,
+        origins=Origins(settings.cors_origin),
     )
     sockets.add_to(app)
     return app, sockets

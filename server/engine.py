@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from typing import Any, Protocol
 
 import engineio
@@ -57,7 +56,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def __init__(self, *, ping_interval: float, ping_timeout: float, **options: Any) -> None:
         super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
         self.violations = 0
-        self.origins: Collection[str] = ()
+        self.origins = Origins()
         self._ping_interval, self._ping_timeout = ping_interval, ping_timeout
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
@@ -129,7 +128,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to the engine's path."""
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and not Origins(self.origins).admit(origin, request):
+        if origin is not None and not self.origins.admit(origin, request):
             _log.info("a page of %s was refused; CORS_ORIGIN names those that may connect", origin[:80])
             return _refuse(FORBIDDEN, 403)
         return await self._lead(request)

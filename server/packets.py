@@ -40,16 +40,11 @@ class Packet:
 
 def event(namespace: str, name: str, *arguments: Any) -> Outgoing:
     """Return an EVENT."""
-    return raw_event(namespace, orjson.dumps([name, *arguments]))
-
-
-def raw_event(namespace: str, arguments: bytes) -> Outgoing:
-    """Return an EVENT whose list of name and arguments is encoded already."""
-    return Outgoing(raw_event_packet(namespace, arguments))
+    return Outgoing(raw_event_packet(namespace, orjson.dumps([name, *arguments])))
 
 
 def raw_event_packet(namespace: str, arguments: bytes) -> bytes:
-    """Return the Engine.IO packet of such an EVENT."""
+    """Return the Engine.IO packet of an EVENT whose list of name and arguments is encoded already."""
     return b"42" + _address(namespace) + arguments
 
 

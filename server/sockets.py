@@ -16,6 +16,7 @@ from aiohttp import web
 
 from handlers import eliza, envelope, events
 from handlers.connection import Begun
+from handlers.cors import Origins
 from handlers.http import Gate
 from rooms.arrivals import Arrival
 from rooms.errors import NotFound, ParleyError, ValidationFailed
@@ -56,7 +57,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, gate: Gate, fanout: Fanout, *, origins: list[str], **options: Any) -> None:
+    def __init__(self, gate: Gate, fanout: Fanout, *, origins: Origins, **options: Any) -> None:
         super().__init__(logger=_stock_log, engineio_logger=_stock_log, **options)
         self.eio.origins = origins
         self.eio.owner = self
@@ -130,18 +131,22 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             server_id = _server_id(packet.namespace, packet.data)
             sid = self.eio.generate_id()
             connection = SocketConnection(sid, packet.namespace, server_id, principal, self._fanout, session)
-            # Known before it is let in, so that it sees who is added or removed meanwhile.
-            self._fanout.add(connection)
-            try:
-                return connection, await events.arrive(self._gate.ctx, connection)
-            except BaseException:
-                self._fanout.remove(connection)
-                raise
+            return connection, await self._arrive(connection)
         except ParleyError:
             raise
         except Exception as error:
             _log.exception("a connection could not be admitted")
             raise ParleyError from error
+
+    async def _arrive(self, connection: SocketConnection) -> Arrival:
+        """Look up how the connection finds its server; it is known to the fan-out unless that fails."""
+        # Known before it is let in, so that it sees who is added or removed meanwhile.
+        self._fanout.add(connection)
+        try:
+            return await events.arrive(self._gate.ctx, connection)
+        except BaseException:
+            self._fanout.remove(connection)
+            raise
 
     def _accept(self, session: Session, connection: SocketConnection, arrival: Arrival) -> None:
         # The transport may have gone while all that was looked up.

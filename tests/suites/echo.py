@@ -19,6 +19,7 @@ from typing import Any, cast
 import orjson
 from aiohttp import web
 
+from handlers.cors import Origins
 from rooms.principals import Kind, Principal
 from server import packets
 from server.engine import Engine
@@ -78,7 +79,11 @@ class EchoServer(SocketServer):
 
     def __init__(self) -> None:
         super().__init__(
-            cast(Any, None), Fanout(), origins=[], ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT
+            cast(Any, None),
+            Fanout(),
+            origins=Origins(),
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
         )
 
     async def _connect(self, session: Session, packet: Packet) -> None:
