@@ -31,6 +31,7 @@ class Server(SQLModel, table=True):
     details: dict[str, Any] = _json()
     epoch: int = _big()  # changes only if the log is rebuilt
     seq: int = _big()  # of the newest event
+    floor_seq: int = _big()  # of the newest event that is no longer kept; all before it are gone too
     created_at: int = _big()
     updated_at: int = _big()
 
@@ -123,6 +124,7 @@ class MessageRow(SQLModel, table=True):
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
     created_at: int = _big()
     updated_at: int = _big()
+    deleted_at: int | None = _big(default=None, nullable=True)  # what was said is gone then
 
 
 class LogEvent(SQLModel, table=True):
@@ -138,6 +140,25 @@ class LogEvent(SQLModel, table=True):
     message_id: str | None = None
     created_at: int = _big()
     payload: bytes = Field(sa_type=LargeBinary)
+
+
+class ConnectionRow(SQLModel, table=True):
+    """What a Socket.IO client did to its rooms by itself, so that it finds them again when it comes back.
+
+    ``joined`` holds the channels that it joined beyond its memberships, each with the seq from which on
+    it gets their events; ``parted`` the memberships that it does not want to hear of. ``generation``
+    counts how often the client has come back: the highest one holds the connection.
+    """
+
+    __tablename__ = "connections"
+
+    id: str = Field(primary_key=True)
+    server_id: str = Field(foreign_key="servers.id")
+    principal_id: str
+    generation: int = _big()
+    joined: dict[str, int] = _json()
+    parted: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    updated_at: int = Field(default=0, sa_type=BigInteger, index=True)
 
 
 class IdempotencyRecord(SQLModel, table=True):
