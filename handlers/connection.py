@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rooms.cursors import Cursor, Lag, Pid
 from rooms.principals import Principal
+from rooms.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,20 @@ class Connection(Protocol):
         """The message server that the client talks to."""
 
     @property
-    def channels(self) -> set[str]:
-        """The channels whose events are delivered to this client."""
-
-    @property
     def moves(self) -> int:
         """How often the client's participations have let it into channels, or out."""
+
+    @property
+    def pid(self) -> Pid:
+        """The name by which the client finds its connection again."""
+
+    @property
+    def position(self) -> Cursor:
+        """Up to where the client has been sent the log of its server."""
+
+    @property
+    def view(self) -> View:
+        """Which events of the log the client is shown."""
 
     @property
     def principal(self) -> Principal:
@@ -58,6 +68,12 @@ class Connection(Protocol):
 
     def is_in(self, channel_id: str) -> bool:
         """Tell whether the channel's events are delivered to this client."""
+
+    async def pause(self) -> None:
+        """Send no events until :meth:`resume`; waits until the client has got what it missed before."""
+
+    def resume(self, lag: Lag | None = None) -> None:
+        """Send what is missing of a channel, then what came meanwhile, behind the ack that is due now."""
 
     def whisper(self, channel_id: str, event: str, payload: dict[str, Any]) -> None:
         """Send something ephemeral to the others in the channel."""

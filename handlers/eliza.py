@@ -18,8 +18,7 @@ from rooms import messages, rules
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.messages import Draft, Submitted
 from rooms.principals import Kind
-from rooms.publishing import Event, Origin
-from rooms.rows import Message
+from rooms.publishing import Origin
 
 JOIN, SEND = 1, 2
 RECEIVED = "received_by_server_and_processing"
@@ -56,38 +55,50 @@ async def dispatch(
     return _refuse(connection, refusal)
 
 
-def broadcast(event: Event, message: Message, client_message_id: str | None = None) -> dict[str, Any]:
-    """Return a message as ``messageBroadcast`` carries it; the sender's copy has its own id for it."""
-    details = message.details
-    payload: dict[str, Any] = {
-        "id": message.id,
-        "seq": event.seq,
-        "senderId": message.author_id,
+def words(
+    kind: str, payload: Mapping[str, Any], client_message_id: str | None = None
+) -> tuple[str, dict[str, Any]] | None:
+    """Return a durable event's name and payload in this dialect, or None if it has no words for it.
+
+    A message's sender is told ``client_message_id``, by which its client knows the message.
+    """
+    if kind == "message" and not payload.get("deleted"):
+        return "messageBroadcast", _broadcast(payload, client_message_id)
+    return None
+
+
+def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dict[str, Any]:
+    details = message["metadata"]
+    told: dict[str, Any] = {
+        "id": message["id"],
+        "seq": message["seq"],
+        "senderId": message["author_id"],
         "senderName": _display_name(message),
-        "text": message.content,
-        "channelId": message.channel_id,
-        "roomId": message.channel_id,
-        **wire.server_ids(message.server_id),
-        "createdAt": message.created_at,
-        "source": message.source_type,
+        "text": message["text"],
+        "channelId": message["channel_id"],
+        "roomId": message["channel_id"],
+        **wire.server_ids(message["server_id"]),
+        "createdAt": message["createdAt"],
+        "source": message["source_type"],
     }
     optional = {
         "thought": details.get("thought"),
         "actions": details.get("actions"),
-        "attachments": message.attachments,
-        "rawMessage": message.raw_message,
-        "inReplyToMessageId": message.parent_id,
+        "attachments": message.get("attachments"),
+        "rawMessage": message.get("raw_message"),
+        "inReplyToMessageId": message.get("in_reply_to_message_id"),
         "clientMessageId": client_message_id,
     }
-    return payload | {name: value for name, value in optional.items() if value}
+    return told | {name: value for name, value in optional.items() if value}
 
 
-def _display_name(message: Message) -> str:
+def _display_name(message: Mapping[str, Any]) -> str:
     """Return the registry's name; who has none there is called as a service says, or by the id."""
-    if message.author_name != message.author_id:
-        return message.author_name
-    stated = message.details.get("agent_name" if message.by_agent else messages.DISPLAY_NAME)
-    return str(stated or message.author_name)
+    if message["author_name"] != message["author_id"]:
+        return str(message["author_name"])
+    by_agent = message["agentId"] is not None
+    stated = message["metadata"].get("agent_name" if by_agent else messages.DISPLAY_NAME)
+    return str(stated or message["author_name"])
 
 
 def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:

@@ -13,13 +13,17 @@ from pydantic import BaseModel
 from handlers import envelope, messages, parsing, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
-from rooms import arrivals, channels, participants, payloads, rules, servers
+from rooms import arrivals, channels, participants, payloads, recovery, replay, rules, servers
 from rooms import messages as domain
 from rooms.arrivals import Arrival
 from rooms.context import Context
+from rooms.cursors import Cursor, Lag
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.messages import Submitted
+from rooms.recovery import Recovery, Rooms
+from rooms.replay import Resync
 from rooms.tables import Channel
+from rooms.views import View
 
 _log = logging.getLogger("parley.events")
 
@@ -38,17 +42,21 @@ class EventRoute:
     overlaps: bool = False
 
 
-async def arrive(ctx: Context, connection: Connection) -> Arrival:
-    """Return how a connection finds its server; raise NotFound without that server."""
+async def arrive(ctx: Context, connection: Connection, found: Recovery | None) -> tuple[Arrival, View]:
+    """Return how a connection finds its server, and what it is shown that goes on where it was.
+
+    Raises NotFound without that server.
+    """
     while True:
         moves = connection.moves
         arrival = await arrivals.find(ctx, connection.principal, connection.server_id)
+        view = await recovery.restore(ctx, connection.principal, arrival, found) if found else View()
         # Whoever was added or removed meanwhile: what was found may be older than that.
         if moves == connection.moves:
-            return arrival
+            return arrival, view
 
 
-def welcome(gate: Gate, connection: Connection, arrival: Arrival) -> None:
+def welcome(gate: Gate, connection: Connection, arrival: Arrival, *, recovered: bool) -> None:
     """Tell a new connection, which has entered its channels, where it is."""
     server = arrival.server
     connection.emit(
@@ -58,6 +66,8 @@ def welcome(gate: Gate, connection: Connection, arrival: Arrival) -> None:
             "server": {"id": server.id, "name": server.name, "seq": server.seq},
             "channels": [payloads.channel_line(channel) for channel in arrival.own],
             "joinable": [payloads.channel_line(channel) for channel in arrival.joinable],
+            "cursor": gate.ctx.cursors.write(connection.position),
+            "recovered": recovered,
             "limits": {
                 "max_content": gate.ctx.policy.length_limit(connection.principal.kind),
                 "max_attachments": rules.MAX_ATTACHMENTS,
@@ -67,17 +77,42 @@ def welcome(gate: Gate, connection: Connection, arrival: Arrival) -> None:
     )
 
 
+def tell_resync(ctx: Context, connection: Connection, resync: Resync) -> None:
+    """Tell a client that it has to begin anew, and from where on that is."""
+    connection.emit("resync_required", resync_notice(ctx, resync))
+    # Alone, and a text: it takes the place of what a stock client has stored.
+    connection.emit("cursor", ctx.cursors.write(connection.position))
+
+
+def resync_notice(ctx: Context, resync: Resync) -> dict[str, str]:
+    """Return why a client has to begin anew, and the oldest cursor that it could go on from."""
+    return {"reason": resync.reason, "oldest": ctx.cursors.write(resync.oldest)}
+
+
 async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channel:
-    """Enter a channel of the connection's server that the principal may join, and return it."""
+    """Enter a channel of the connection's server that the principal may join, and return it.
+
+    What its memberships do not bring back by themselves is kept for the client's return.
+    """
     await servers.require_channel_of(ctx, connection.server_id, channel_id)
     await participants.join(ctx, connection.principal, channel_id)
+    is_new = not connection.is_in(channel_id)
     connection.enter(channel_id)
     try:
         # Looked up after entering, as in arrive().
-        return await channels.require(ctx, connection.principal, channel_id)
+        channel = await channels.require(ctx, connection.principal, channel_id)
+        first = connection.view.first_shown(channel_id)
+        if is_new and first is not None:
+            await _keep(ctx, connection, channel_id, first)
     except ParleyError:
-        connection.leave(channel_id)
+        if is_new:
+            connection.leave(channel_id)
         raise
+    return channel
+
+
+async def _keep(ctx: Context, connection: Connection, channel_id: str, from_seq: int | None) -> None:
+    await recovery.keep(ctx, Rooms(connection.pid, connection.principal.id, channel_id, from_seq))
 
 
 async def dispatch(
@@ -108,22 +143,65 @@ async def dispatch(
     return envelope.failure(refusal)
 
 
-async def join(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
-    """Enter a channel, and take part in it if it is one that anybody may join."""
-    channel = await enter(gate.ctx, connection, body.channel_id)
-    present = await participants.list_for(gate.ctx, connection.principal, body.channel_id)
+async def join(gate: Gate, connection: Connection, body: wire.Join) -> dict[str, Any]:
+    """Enter a channel, and take part in it if it is one that anybody may join.
+
+    What was said in it after ``after`` and was not sent to this connection yet follows the ack.
+    """
+    after = _read_cursor(gate.ctx, connection, body.after)
+    if after is None:
+        return await _join(gate, connection, body.channel_id)
+    resync = await replay.check(gate.ctx, after)
+    lag = None
+    await connection.pause()
+    try:
+        joined = await _join(gate, connection, body.channel_id)
+        if resync is not None:
+            return joined | {"resync_required": resync_notice(gate.ctx, resync)}
+        lag = _lag(connection, body.channel_id, after.seq)
+        return joined
+    finally:
+        connection.resume(lag)
+
+
+async def _join(gate: Gate, connection: Connection, channel_id: str) -> dict[str, Any]:
+    channel = await enter(gate.ctx, connection, channel_id)
+    present = await participants.list_for(gate.ctx, connection.principal, channel_id)
     return {
         "channel": payloads.channel(channel),
         "participants": [payloads.participant(attendance) for attendance in present],
+        "cursor": gate.ctx.cursors.write(connection.position),
     }
 
 
-async def leave(_gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
+def _lag(connection: Connection, channel_id: str, after: int) -> Lag | None:
+    """Return which of the channel's events after a seq the connection was not, and will not be, sent."""
+    first = connection.view.first_shown(channel_id)
+    return Lag(channel_id, after, first - 1) if first is not None and after < first - 1 else None
+
+
+def _read_cursor(ctx: Context, connection: Connection, text: str | None) -> Cursor | None:
+    """Return a cursor of the connection's server; raise ValidationFailed for any other."""
+    if text is None:
+        return None
+    cursor = ctx.cursors.read(text)
+    if cursor.server_id != connection.server_id:
+        raise ValidationFailed("The cursor is a position in another log", message="Invalid cursor")
+    return cursor
+
+
+async def leave(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
     """Deliver the channel's events to this connection no longer; the membership stays."""
     if not connection.is_in(body.channel_id):
         raise channel_not_found(body.channel_id)
+    await _keep(gate.ctx, connection, body.channel_id, None)
     connection.leave(body.channel_id)
     return {"channel_id": body.channel_id}
+
+
+async def heartbeat(gate: Gate, connection: Connection, _body: wire.Heartbeat) -> dict[str, Any]:
+    """Answer up to where this connection has been sent the log."""
+    return {"cursor": gate.ctx.cursors.write(connection.position), "now": gate.ctx.now()}
 
 
 async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> Begun:
@@ -166,8 +244,9 @@ def _view(submitted: Submitted) -> Any:
 
 
 EVENTS = {
-    "join": EventRoute(join, wire.ChannelEvent),
+    "join": EventRoute(join, wire.Join),
     "leave": EventRoute(leave, wire.ChannelEvent),
+    "heartbeat": EventRoute(heartbeat, wire.Heartbeat),
     "submit": EventRoute(submit, wire.SubmitMessage, writes=True, overlaps=True),
     "submit_many": EventRoute(submit_many, wire.SubmitBatch),
     "typing": EventRoute(typing, wire.TypingEvent),

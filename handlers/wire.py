@@ -12,7 +12,7 @@ import datetime
 import enum
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 
 from rooms.access import Role
 from rooms.participants import DM
@@ -33,6 +33,9 @@ from rooms.rules import (
 from rooms.tables import Channel, Server
 
 SEED_CHANNEL_TYPES = frozenset({"text", "voice", DM, "group"})
+
+
+CursorText = Annotated[StrictStr, Field(max_length=200)]
 
 
 class Dialect(enum.Enum):
@@ -230,9 +233,19 @@ def server_ids(server_id: str) -> dict[str, str]:
 
 
 class ChannelEvent(_Body):
-    """An event about one channel: ``join`` and ``leave``."""
+    """An event about one channel."""
 
     channel_id: Uuid
+
+
+class Join(ChannelEvent):
+    """A channel to enter, and the cursor from which on its events are wanted."""
+
+    after: CursorText | None = None
+
+
+class Heartbeat(_Body):
+    """A sign of life."""
 
 
 class TypingEvent(ChannelEvent):

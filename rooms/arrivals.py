@@ -22,11 +22,15 @@ Visitor = tuple[str, str]  # the ids of a server and of a principal
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A server as one principal finds it: the newest channels that are its own, and that it may join."""
+    """A server as one principal finds it: the newest channels that are its own, and that it may join.
+
+    ``joined`` tells since which seq it has been in each of its own.
+    """
 
     server: Server
     own: list[Channel]
     joinable: list[Channel]
+    joined: dict[str, int]
 
 
 async def find(ctx: Context, principal: Principal, server_id: str) -> Arrival:
@@ -56,6 +60,7 @@ def look_up(connection: Connection, visitors: Collection[Visitor]) -> dict[Visit
     }
 
 
-def _arrival(server: Server, own: list[Channel], joinable: list[Channel]) -> Arrival:
-    known = {channel.id for channel in own}
-    return Arrival(server, own, [channel for channel in joinable if channel.id not in known])
+def _arrival(server: Server, own: list[tuple[Channel, int]], joinable: list[Channel]) -> Arrival:
+    joined = {channel.id: seq for channel, seq in own}
+    others = [channel for channel in joinable if channel.id not in joined]
+    return Arrival(server, [channel for channel, _ in own], others, joined)

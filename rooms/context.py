@@ -12,6 +12,7 @@ from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.principals import Kind
 from rooms.tables import ApiKey, Entity
+from rooms.tail import Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,9 @@ class Policy:
 class Context:
     """The domain's surroundings.
 
-    ``homes`` remembers which server each channel that was used belongs to, which never changes.
-    ``keys`` (by digest), ``entities`` (by id) and ``arrivals`` are look-ups that requests share.
+    ``tail`` is what this node has delivered. ``homes`` remembers which server each channel that was
+    used belongs to, which never changes. ``keys`` (by digest), ``entities`` (by id) and ``arrivals``
+    are look-ups that requests share.
     """
 
     database: Database
@@ -40,6 +42,7 @@ class Context:
     clock: Clock
     cursors: CursorSigner
     policy: Policy = field(default_factory=Policy)
+    tail: Tail = field(default_factory=Tail)
     homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)

@@ -1,41 +1,59 @@
-"""Cursors: where in a server's log somebody stands, as a text that only this deployment can make.
+"""Cursors and pids: where in a server's log somebody stands, as texts that only this deployment can make.
 
-A cursor is opaque to clients. Inside are a version, the id of the secret that signed it, the server,
-the log's epoch, the seq, and an HMAC-SHA256 cut to 16 bytes, in base64url.
+Both are opaque to clients. Inside are a version, the id of the secret that signed it, the server, the
+log's epoch, the seq, and an HMAC-SHA256 cut to 17 bytes, in base64url. A cursor may carry a *lag*: one
+channel of which less has been seen. A pid carries besides which connection it names, and whose it is.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import secrets
 import struct
+import time
 import uuid
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection
 
 from rooms import store
 from rooms.database import Database
 from rooms.errors import ValidationFailed
-from rooms.journal import Journal
+from rooms.ids import new_id
 from rooms.tables import Secret
-from rooms.transaction import Transaction, one_by_one
 
-VERSION = 1
-TAG_BYTES = 16
+CURSOR, LAGGING_CURSOR, PID = 1, 2, 3
+TAG_BYTES = 17  # so that the commonest text ends without padding
 
-_FORM = struct.Struct(">BB16sQQ")
-_LENGTH = _FORM.size + TAG_BYTES
+_LOG = struct.Struct(">BB16sQ")  # version, key id, server, epoch
+_SEQ = struct.Struct(">Q")
+_LAG = struct.Struct(">16sQQ")
+_OWNER = struct.Struct(">16s8s")
+_HEAD = _LOG.size + _SEQ.size
+_REST = {CURSOR: 0, LAGGING_CURSOR: _LAG.size, PID: _OWNER.size}
+
+
+class Lag(NamedTuple):
+    """A channel of which the events after ``after``, up to ``until``, have not been seen yet."""
+
+    channel_id: str
+    after: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position: everything of the server's log up to ``seq`` has been seen."""
+    """A position: everything of the server's log up to ``seq`` has been seen, but for the lag."""
 
     server_id: str
     epoch: int
     seq: int
+    lag: Lag | None = None
 
     def require_log(self, server_id: str, epoch: int) -> None:
         """Raise ValidationFailed if the cursor is a position in another log."""
@@ -44,50 +62,117 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Pid:
+    """The name by which a client finds its connection again, and where in the log that began."""
+
+    id: str
+    owner: bytes
+    start: Cursor
+
+    @classmethod
+    def make(cls, principal_id: str, start: Cursor) -> Pid:
+        """Return the name of a connection that begins."""
+        return cls(new_id(), _owner(principal_id), start)
+
+    def belongs_to(self, principal_id: str) -> bool:
+        """Tell whether the connection is the principal's."""
+        return self.owner == _owner(principal_id)
+
+
+@dataclass(frozen=True, slots=True)
 class CursorSigner:
-    """Writes and reads cursors under one secret."""
+    """Writes and reads cursors and pids under one secret."""
 
     secret: bytes = field(repr=False)
     key_id: int = 1
 
     def write(self, cursor: Cursor) -> str:
         """Return the cursor as text."""
-        server = uuid.UUID(cursor.server_id).bytes
-        body = _FORM.pack(VERSION, self.key_id, server, cursor.epoch, cursor.seq)
-        return base64.urlsafe_b64encode(body + self._tag(body)).decode().rstrip("=")
+        return self.write_position(cursor.server_id, cursor.epoch, cursor.seq, cursor.lag)
+
+    def write_position(self, server_id: str, epoch: int, seq: int, lag: Lag | None = None) -> str:
+        """Return the text of a cursor whose parts are at hand."""
+        if lag is None:
+            return self._seal(_log(CURSOR, self.key_id, server_id, epoch) + _SEQ.pack(seq))
+        rest = _LAG.pack(_uuid_bytes(lag.channel_id), lag.after, lag.until)
+        return self._seal(_log(LAGGING_CURSOR, self.key_id, server_id, epoch) + _SEQ.pack(seq) + rest)
 
     def read(self, text: str) -> Cursor:
         """Return the cursor behind the text; raise ValidationFailed if this deployment did not write it."""
+        kind, start, rest = self._open(text)
+        if kind == CURSOR:
+            return start
+        if kind == LAGGING_CURSOR:
+            channel, after, until = _LAG.unpack(rest)
+            lag = Lag(str(uuid.UUID(bytes=channel)), after, until)
+            return Cursor(start.server_id, start.epoch, start.seq, lag)
+        raise _foreign()
+
+    def write_pid(self, pid: Pid) -> str:
+        """Return the pid as text."""
+        start = pid.start
+        head = _log(PID, self.key_id, start.server_id, start.epoch) + _SEQ.pack(start.seq)
+        return self._seal(head + _OWNER.pack(_uuid_bytes(pid.id), pid.owner))
+
+    def read_pid(self, text: str) -> Pid:
+        """Return the pid behind the text; raise ValidationFailed if this deployment did not write it."""
+        kind, start, rest = self._open(text)
+        if kind != PID:
+            raise _foreign()
+        connection, owner = _OWNER.unpack(rest)
+        return Pid(str(uuid.UUID(bytes=connection)), owner, start)
+
+    def _seal(self, body: bytes) -> str:
+        sealed = base64.urlsafe_b64encode(body + hmac.digest(self.secret, body, "sha256")[:TAG_BYTES])
+        return sealed.rstrip(b"=").decode()
+
+    def _open(self, text: str) -> tuple[int, Cursor, bytes]:
+        """Return what kind of text it is, the position in it, and what follows."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raw = b""
-        body, tag = raw[: _FORM.size], raw[_FORM.size :]
-        if len(raw) != _LENGTH or not hmac.compare_digest(tag, self._tag(body)):
-            raise ValidationFailed(
-                "The cursor was not issued by this server; begin again without one", message="Invalid cursor"
-            )
-        _version, _key_id, server, epoch, seq = _FORM.unpack(body)
-        return Cursor(str(uuid.UUID(bytes=server)), epoch, seq)
-
-    def _tag(self, body: bytes) -> bytes:
-        return hmac.digest(self.secret, body, hashlib.sha256)[:TAG_BYTES]
+            raise _foreign() from None
+        body, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
+        if len(body) < _HEAD or len(body) != _HEAD + _REST.get(body[0], -1):
+            raise _foreign()
+        if not hmac.compare_digest(tag, hmac.digest(self.secret, body, "sha256")[:TAG_BYTES]):
+            raise _foreign()
+        kind, _key_id, server, epoch = _LOG.unpack_from(body)
+        (seq,) = _SEQ.unpack_from(body, _LOG.size)
+        return kind, Cursor(str(uuid.UUID(bytes=server)), epoch, seq), body[_HEAD:]
 
 
-async def open_signer(database: Database, journal: Journal, secret: str | None) -> CursorSigner:
+def _foreign() -> ValidationFailed:
+    return ValidationFailed(
+        "The cursor was not issued by this server; begin again without one", message="Invalid cursor"
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _log(kind: int, key_id: int, server_id: str, epoch: int) -> bytes:
+    """Return what all cursors of one log begin with."""
+    return _LOG.pack(kind, key_id, _uuid_bytes(server_id), epoch)
+
+
+def _uuid_bytes(text: str) -> bytes:
+    return uuid.UUID(text).bytes
+
+
+def _owner(principal_id: str) -> bytes:
+    return hashlib.blake2b(principal_id.encode(), digest_size=8).digest()
+
+
+async def open_signer(database: Database, secret: str | None) -> CursorSigner:
     """Return a signer under the operator's secret, or under one kept in the database, made at need."""
     if secret is not None:
         return CursorSigner(hashlib.sha256(secret.encode()).digest(), key_id=0)
     kept = await database.read(store.secrets.find_newest)
     if kept is None:
-        kept = await journal.append_one(_make_all, None)
+        kept = await database.write(_make)
     return CursorSigner(kept.value, kept.id)
 
 
-def _make(transaction: Transaction, _draft: None) -> Secret:
-    row = Secret(id=1, value=secrets.token_bytes(32), created_at=transaction.now)
-    store.secrets.add(transaction.connection, row.model_dump())
+def _make(connection: Connection) -> Secret:
+    row = Secret(id=1, value=secrets.token_bytes(32), created_at=int(time.time() * 1000))
+    store.secrets.add(connection, row.model_dump())
     return row
-
-
-_make_all = one_by_one(_make)

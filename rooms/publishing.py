@@ -25,6 +25,7 @@ class Event:
     """
 
     server_id: str
+    epoch: int
     seq: int
     channel_id: str
     kind: str

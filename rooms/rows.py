@@ -71,6 +71,23 @@ class Interval(NamedTuple):
     end: int | None
 
 
+class Membership(NamedTuple):
+    """A stretch of a log in which somebody took part in a channel: until before ``left_seq``, or now."""
+
+    channel_id: str
+    joined_seq: int
+    left_seq: int | None
+
+
+class Entry(NamedTuple):
+    """An entry of a log as it is replayed; ``payload`` is what native clients get, encoded."""
+
+    seq: int
+    channel_id: str
+    kind: str
+    payload: bytes
+
+
 class LogSummary(NamedTuple):
     """What a log claims (``server_seq``) and what it holds."""
 

@@ -28,7 +28,9 @@ class Transaction:
         self.connection = connection
         self.now = now
         self.events: list[Event] = []
-        self._seqs = store.servers.lock(connection, sorted(server_ids))
+        locked = store.servers.lock(connection, sorted(server_ids))
+        self._epochs = {server_id: epoch for server_id, (epoch, _) in locked.items()}
+        self._seqs = {server_id: seq for server_id, (_, seq) in locked.items()}
 
     def record(
         self,
@@ -45,7 +47,8 @@ class Transaction:
         seq = self.next_seq(server_id)
         payload = {"seq": seq, **payload}
         encoded = orjson.dumps(payload)
-        event = Event(server_id, seq, channel_id, kind, payload, encoded, message_id, subject, origin)
+        epoch = self._epochs[server_id]
+        event = Event(server_id, epoch, seq, channel_id, kind, payload, encoded, message_id, subject, origin)
         self._seqs[server_id] = seq
         self.events.append(event)
         return event

@@ -29,7 +29,10 @@ from rooms.cursors import open_signer
 from rooms.database import Database, SqliteDatabase
 from rooms.errors import Unavailable
 from rooms.journal import Journal
+from rooms.tail import Tail
+from server.admission import Admissions
 from server.assets import add_assets
+from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
 from server.fanout import Fanout
@@ -57,19 +60,14 @@ class Node:
 async def running(settings: Settings) -> AsyncIterator[Node]:
     """Run a node until the block ends; raise BadSetting if it cannot start as it is set."""
     lock = _lock(settings)
-    fanout = Fanout()
     store = database.connect(settings.database, STATEMENT_SECONDS)
-    journal = Journal(store, fanout)
     try:
         with naming(store):
             await _prepare_schema(store)
-        journal.start()
-        ctx = await open_context(settings, store, journal)
-        async with _listening(settings, ctx, fanout) as port:
+        async with writing(settings, store) as (ctx, fanout), _listening(settings, ctx, fanout) as port:
             # Only now: what is shown once must not be lost to a port that is taken.
             yield Node(ctx, port, await provision(ctx))
     finally:
-        await journal.close()
         await store.close()
         if lock:
             lock.close()
@@ -91,11 +89,18 @@ def naming(store: Database) -> Iterator[None]:
         ) from None
 
 
-async def open_context(settings: Settings, store: Database, journal: Journal) -> Context:
-    """Return the domain's surroundings over an open database and a journal that writes."""
+@asynccontextmanager
+async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Context, Fanout]]:
+    """Give the domain's surroundings, with a journal that writes to the open store until the block ends."""
     secret = settings.secret.get_secret_value() if settings.secret else None
-    signer = await open_signer(store, journal, secret)
-    return Context(store, journal, journal.clock, signer, settings.policy())
+    cursors, tail = await open_signer(store, secret), Tail()
+    fanout = Fanout(cursors, tail)
+    journal = Journal(store, fanout)
+    journal.start()
+    try:
+        yield Context(store, journal, journal.clock, cursors, settings.policy(), tail), fanout
+    finally:
+        await journal.close()
 
 
 def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Application, SocketServer]:
@@ -105,9 +110,10 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
+    catching_up = CatchingUp(ctx, fanout, settings.max_replays)
     sockets = SocketServer(
         gate,
-        fanout,
+        Admissions(gate, fanout, catching_up),
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         origins=Origins(settings.cors_origin),

@@ -23,15 +23,13 @@ from rooms import database, keys, schema, store
 from rooms.context import Context
 from rooms.database import OutcomeUnknown
 from rooms.errors import ParleyError
-from rooms.journal import Journal
 from rooms.keys import KeyDraft
 from rooms.principals import ALL_SCOPES, Kind, Scope
 from rooms.rows import LogSummary
 from server import logs
-from server.app import Node, naming, open_context, running
+from server.app import Node, naming, running, writing
 from server.config import BadSetting, Settings, load
 from server.demo import eliza
-from server.fanout import Fanout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
@@ -193,16 +191,14 @@ async def _opened(settings: Settings) -> AsyncIterator[Context]:
     """Open the database for one command; a serving process may have it open too."""
     _require_file(settings)
     opened = database.connect(settings.database)
-    journal = Journal(opened, Fanout())
-    journal.start()
     try:
         with naming(opened):
             is_current = await schema.is_current(opened)
         if not is_current:
             raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
-        yield await open_context(settings, opened, journal)
+        async with writing(settings, opened) as (ctx, _):
+            yield ctx
     finally:
-        await journal.close()
         await opened.close()
 
 

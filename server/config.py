@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     content_policy: Literal["accept", "reject"] = "accept"
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
+    max_replays: int = Field(default=8, ge=1, le=1_000)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
     jwt_public_key: str | None = None

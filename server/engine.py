@@ -44,6 +44,12 @@ class Owner(Protocol):
     async def take_message(self, session: Session, message: str | bytes) -> None:
         """Act on a message; the session's next one waits until this is done."""
 
+    def session_pinged(self, session: Session) -> None:
+        """Know that a heartbeat was sent."""
+
+    def session_filled(self, session: Session) -> None:
+        """Know that the client takes less than it is sent, or takes it again; see ``Session.is_full``."""
+
     def session_closed(self, session: Session) -> None:
         """Forget a session; nothing more can be sent to it."""
 
@@ -57,7 +63,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
         self.violations = 0
         self.origins = Origins()
-        self._ping_interval, self._ping_timeout = ping_interval, ping_timeout
+        self.ping_interval, self._ping_timeout = ping_interval, ping_timeout
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
         self.probing: set[WebSocket] = set()
@@ -170,7 +176,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             {
                 "sid": session.sid,
                 "upgrades": upgrades,
-                "pingInterval": round(self._ping_interval * 1000),
+                "pingInterval": round(self.ping_interval * 1000),
                 "pingTimeout": round(self._ping_timeout * 1000),
                 "maxPayload": MAX_MESSAGE,
             }

@@ -12,25 +12,29 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import orjson
-
-from handlers import eliza
+from rooms.cursors import Cursor, CursorSigner
 from rooms.publishing import Event
-from rooms.rows import Attendance, Message
-from server import packets
+from rooms.rows import Attendance
+from rooms.tail import Tail
+from rooms.views import View
+from server import dialects, packets
 from server.frames import Outgoing
 
 
 class Receiver(Protocol):
-    """A connection as the fan-out sees it."""
+    """A connection as the fan-out sees it.
+
+    Only one that ``is_live`` is in rooms; one that catches up has a view that is kept up to date.
+    """
 
     id: str
     namespace: str
     server_id: str
     speaks_eliza: bool
-    channels: set[str]
+    hears_whispers: bool
+    view: View
     moves: int
-    is_admitted: bool
+    is_live: bool
 
     @property
     def principal_id(self) -> str:
@@ -46,9 +50,20 @@ Room = dict[Receiver, None]
 class Fanout:
     """Who is in which channel on this node, and how committed events reach them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cursors: CursorSigner, tail: Tail) -> None:
+        self._cursors = cursors
+        self._tail = tail
         self._rooms: dict[str, Room] = {}
         self._connections: dict[tuple[str, str], Room] = defaultdict(dict)  # by server and principal
+
+    def position(self, server_id: str) -> Cursor:
+        """Return up to where the server's log has been delivered on this node."""
+        return Cursor(server_id, *self._tail.position(server_id))
+
+    def tell_position(self, receiver: Receiver) -> None:
+        """Send the connection the cursor of the present alone."""
+        text = self._cursors.write(self.position(receiver.server_id))
+        receiver.send(packets.event(receiver.namespace, "cursor", text))
 
     def add(self, receiver: Receiver) -> None:
         """Know the connection from now on."""
@@ -56,21 +71,42 @@ class Fanout:
 
     def remove(self, receiver: Receiver) -> None:
         """Forget the connection; costs what its own rooms cost."""
-        for channel_id in list(receiver.channels):
-            self.leave(receiver, channel_id)
+        self.pause(receiver)
         key = (receiver.server_id, receiver.principal_id)
         self._connections[key].pop(receiver, None)
         if not self._connections[key]:
             del self._connections[key]
 
+    def go_live(self, receiver: Receiver) -> None:
+        """Deliver to the connection what its view shows from the next event on."""
+        next_seq = self._tail.position(receiver.server_id).seq + 1
+        receiver.view.forget_before(next_seq)
+        receiver.is_live = True
+        for channel_id in receiver.view.shown_at(next_seq):
+            self._rooms.setdefault(channel_id, {})[receiver] = None
+
+    def pause(self, receiver: Receiver) -> None:
+        """Deliver nothing to the connection until it goes live again."""
+        if receiver.is_live:
+            receiver.is_live = False
+            for channel_id in receiver.view.known_channels:
+                self._vacate(receiver, channel_id)
+
     def enter(self, receiver: Receiver, channel_id: str) -> None:
-        """Deliver the channel's events to the connection."""
-        self._rooms.setdefault(channel_id, {})[receiver] = None
-        receiver.channels.add(channel_id)
+        """Show the channel's events to the connection, from the next one on."""
+        self._open(receiver, channel_id, self._tail.position(receiver.server_id).seq + 1)
 
     def leave(self, receiver: Receiver, channel_id: str) -> None:
-        """Deliver the channel's events to the connection no longer."""
-        receiver.channels.discard(channel_id)
+        """Show the channel's events to the connection no longer."""
+        receiver.view.drop(channel_id)
+        self._vacate(receiver, channel_id)
+
+    def _open(self, receiver: Receiver, channel_id: str, first: int) -> None:
+        receiver.view.open(channel_id, first)
+        if receiver.is_live:
+            self._rooms.setdefault(channel_id, {})[receiver] = None
+
+    def _vacate(self, receiver: Receiver, channel_id: str) -> None:
         room = self._rooms.get(channel_id, {})
         room.pop(receiver, None)
         if not room:
@@ -78,12 +114,12 @@ class Fanout:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver committed events, in order; neighbours of one channel leave as one."""
-        for channel_id, group in itertools.groupby(events, _place):
+        for (channel_id, _), group in itertools.groupby(self._tail.extend(events), _place):
             run = list(group)
             if run[0].kind == "participant_joined":
                 self._admit(run[0])
-            if room := self._rooms.get(channel_id[0]):
-                _deliver(run, room)
+            if room := self._rooms.get(channel_id):
+                self._deliver(run, room)
             if run[0].kind == "participant_left":
                 self._expel(run[0])
 
@@ -91,7 +127,7 @@ class Fanout:
         """Send something ephemeral to the native connections in the channel, except the sender."""
         encoded: dict[str, Outgoing] = {}
         for receiver in self._rooms.get(channel_id, ()):
-            if receiver is sender or receiver.speaks_eliza:
+            if receiver is sender or not receiver.hears_whispers:
                 continue
             outgoing = encoded.get(receiver.namespace)
             if outgoing is None:
@@ -101,18 +137,38 @@ class Fanout:
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
             receiver.moves += 1
-            if receiver.is_admitted:
-                self.enter(receiver, event.channel_id)
+            self._open(receiver, event.channel_id, event.seq)
 
     def _expel(self, event: Event) -> None:
         for receiver in self._affected(event):
             receiver.moves += 1
-            self.leave(receiver, event.channel_id)
+            receiver.view.close(event.channel_id, event.seq + 1)
+            if receiver.is_live:
+                self.leave(receiver, event.channel_id)
 
     def _affected(self, event: Event) -> list[Receiver]:
         """Return the connections of the participant that the event is about."""
         who = event.subject.entity_id if isinstance(event.subject, Attendance) else ""
         return list(self._connections.get((event.server_id, who), ()))
+
+    def _deliver(self, run: Sequence[Event], room: Room) -> None:
+        """Encode the events at most once per namespace, and so per dialect, and queue them for everybody."""
+        encoded: dict[str, Outgoing] = {}
+        senders = {event.origin.connection_id for event in run if event.origin}
+        cursors = [
+            self._cursors.write_position(event.server_id, event.epoch, event.seq).encode() for event in run
+        ]
+        for receiver in room:
+            if receiver.speaks_eliza and receiver.id in senders:
+                receiver.send(_in_elizas_words(run, cursors, receiver.id))
+                continue
+            outgoing = encoded.get(receiver.namespace)
+            if outgoing is None:
+                write = _in_elizas_words if receiver.speaks_eliza else _native
+                outgoing = encoded[receiver.namespace] = write(run, cursors, receiver.namespace)
+            # A dialect may have no words for what happened.
+            if outgoing.packets:
+                receiver.send(outgoing)
 
 
 def _place(event: Event) -> tuple[str, int]:
@@ -121,39 +177,22 @@ def _place(event: Event) -> tuple[str, int]:
     return event.channel_id, event.seq if moves else 0
 
 
-def _deliver(run: Sequence[Event], room: Room) -> None:
-    """Encode the events at most once per namespace, and so per dialect, and queue them for everybody."""
-    encoded: dict[str, Outgoing] = {}
-    senders = {event.origin.connection_id for event in run if event.origin}
-    for receiver in room:
-        if receiver.speaks_eliza and receiver.id in senders:
-            receiver.send(_broadcasts(run, receiver.id))
-            continue
-        outgoing = encoded.get(receiver.namespace)
-        if outgoing is None:
-            outgoing = _broadcasts(run) if receiver.speaks_eliza else _native(run, receiver.namespace)
-            encoded[receiver.namespace] = outgoing
-        # A dialect may have no words for what happened.
-        if outgoing.packets:
-            receiver.send(outgoing)
-
-
-def _native(run: Sequence[Event], namespace: str) -> Outgoing:
+def _native(run: Sequence[Event], cursors: Sequence[bytes], namespace: str) -> Outgoing:
     return Outgoing(
         *(
-            packets.raw_event_packet(namespace, b'["%b",%b]' % (event.kind.encode(), event.encoded))
-            for event in run
+            dialects.native(namespace, event.kind, event.encoded, cursor)
+            for event, cursor in zip(run, cursors, strict=True)
         )
     )
 
 
-def _broadcasts(run: Sequence[Event], receiver_id: str | None = None) -> Outgoing:
-    """Return the messages in elizaOS's form; their sender learns by which id its client knows them."""
+def _in_elizas_words(run: Sequence[Event], cursors: Sequence[bytes], receiver_id: str) -> Outgoing:
+    """Return the events in elizaOS's form; a message's sender learns by which id its client knows it."""
     found = []
-    for event in run:
-        if isinstance(event.subject, Message):
-            own = event.origin is not None and event.origin.connection_id == receiver_id
-            client_id = event.origin.client_message_id if own and event.origin else None
-            payload = eliza.broadcast(event, event.subject, client_id)
-            found.append(packets.raw_event_packet("/", orjson.dumps(["messageBroadcast", payload])))
+    for event, cursor in zip(run, cursors, strict=True):
+        origin = event.origin
+        client_id = origin.client_message_id if origin and origin.connection_id == receiver_id else None
+        packet = dialects.in_elizas_words(event.kind, event.payload, cursor, client_id)
+        if packet is not None:
+            found.append(packet)
     return Outgoing(*found)

@@ -58,6 +58,11 @@ def connect(namespace: str, data: Any) -> Outgoing:
     return Outgoing(b"40" + _address(namespace) + orjson.dumps(data))
 
 
+def disconnect(namespace: str) -> Outgoing:
+    """Return the end of a connection; stock clients do not come back by themselves after it."""
+    return Outgoing(b"41" + _address(namespace).rstrip(b","))
+
+
 def connect_error(namespace: str, data: Any) -> Outgoing:
     """Return the answer to a refused CONNECT."""
     return Outgoing(b"44" + _address(namespace) + orjson.dumps(data))

@@ -26,6 +26,8 @@ MAX_UNSENT = 1024 * 1024
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
 PROBE_SECONDS = 10.0
+# A client that takes nothing for so long while more waits for it is closed, and comes back.
+PROGRESS_SECONDS = 30.0
 SEPARATOR = "\x1e"
 
 _PING = Outgoing(b"2")
@@ -47,6 +49,7 @@ class Session:
         "_poll",
         "_probe",
         "_reading_paused",
+        "_room",
         "_unsent",
         "_unsent_bytes",
         "_websocket",
@@ -81,6 +84,7 @@ class Session:
         self._handled = 0  # at once, since the last flush
         self._reading_paused = False
         self._has_worked = False  # since the last heartbeat, or since somebody asked
+        self._room: asyncio.Future[None] | None = None  # awaited by whoever has more to send
 
     # Sending
 
@@ -115,6 +119,7 @@ class Session:
             self._poll.set_result(None)
         elif self._unsent_bytes > MAX_UNSENT:
             self.close(TRY_LATER)
+        self._tell_of_room()
 
     def _write(self, websocket: WebSocket) -> None:
         if websocket.waiting > MAX_UNSENT:
@@ -123,11 +128,39 @@ class Session:
         websocket.write(self._engine.join(self._unsent))
         self._unsent, self._unsent_bytes = [], 0
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the client takes less than it is sent."""
+        if self._websocket is not None:
+            return self._websocket.is_full
+        return self._unsent_bytes > 0
+
+    async def drain(self) -> None:
+        """Wait until most of what was sent has left; a client that takes nothing meanwhile is closed."""
+        while not self.closed and (self._unsent or self.is_full):
+            before = self._backlog()
+            self._room = asyncio.get_running_loop().create_future()
+            done, _ = await asyncio.wait([self._room], timeout=PROGRESS_SECONDS)
+            if not done and self._backlog() >= before:
+                self.close(TRY_LATER)
+
+    def _backlog(self) -> int:
+        return self._unsent_bytes + (self._websocket.waiting if self._websocket is not None else 0)
+
+    def _tell_of_room(self) -> None:
+        if self._room is not None and not self._room.done() and not (self._unsent or self.is_full):
+            self._room.set_result(None)
+
+    def _filled(self) -> None:
+        self._engine.owner.session_filled(self)
+        self._tell_of_room()
+
     def ping(self) -> None:
         """Send a heartbeat."""
         self.pings += 1
         self._has_worked = False
         self.send(_PING)
+        self._engine.owner.session_pinged(self)
 
     async def poll(self) -> bytes:
         """Wait until there is something to send and return it as the body of a poll's answer."""
@@ -150,7 +183,14 @@ class Session:
         packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
         self._unsent = []
         self._unsent_bytes = 0
+        self._tell_of_room()
         return SEPARATOR.encode().join(packets)
+
+    def dismiss(self, farewell: Outgoing) -> None:
+        """Drop what is queued, send this instead, and close."""
+        self._unsent, self._unsent_bytes = [farewell], farewell.size
+        self.flush()
+        self.close(NORMAL)
 
     # Receiving
 
@@ -263,6 +303,7 @@ class Session:
         self._websocket, self._probe = websocket, None
         websocket.on_message = self.receive
         websocket.on_close = self._gone
+        websocket.on_fill = self._filled
         self._flush_soon()
 
     def probe(self, websocket: WebSocket) -> None:
@@ -313,6 +354,7 @@ class Session:
         for websocket in (self._websocket, self._probe):
             if websocket is not None:
                 websocket.close(code)
-        if self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+        for waiter in (self._poll, self._room):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
         self._engine.forget(self)

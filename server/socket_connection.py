@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from handlers.connection import Begun
+from rooms.cursors import Cursor, Lag, Pid
 from rooms.principals import Principal
+from rooms.views import View
 from server import packets
 from server.fanout import Fanout
 from server.session import Session
+from server.websocket import TRY_LATER
 
 ELIZA_NAMESPACE = "/"
+CURSOR_EVENTS = 1_000
 MAX_BEGUN = 16  # writes of one connection that wait for the same commits
 
 _log = logging.getLogger("parley.sockets")
@@ -24,35 +30,59 @@ class SocketConnection:
 
     __slots__ = (
         "_begun",
+        "_catch_up",
         "_fanout",
         "_newest",
-        "_session",
-        "channels",
+        "catching_up",
+        "cursor",
+        "generation",
+        "hears_whispers",
         "id",
-        "is_admitted",
+        "is_left",
+        "is_live",
         "moves",
         "namespace",
+        "pid",
         "principal",
         "send",
         "server_id",
+        "session",
         "speaks_eliza",
+        "told",
+        "view",
     )
 
+    # Set when the client is let in. While it catches up the cursor is where it stands.
+    pid: Pid
+    cursor: Cursor
+
     def __init__(
-        self, sid: str, namespace: str, server_id: str, principal: Principal, fanout: Fanout, session: Session
+        self,
+        sid: str,
+        namespace: str,
+        server_id: str,
+        principal: Principal,
+        fanout: Fanout,
+        session: Session,
+        catch_up: Callable[[SocketConnection], None],
     ) -> None:
         self.id = sid
         self.namespace = namespace
         self.server_id = server_id
         self.principal = principal
         self.speaks_eliza = namespace == ELIZA_NAMESPACE
-        self.channels: set[str] = set()
+        self.hears_whispers = not self.speaks_eliza
+        self.view = View()
         self.moves = 0
-        self.is_admitted = False
+        self.generation = 0
+        self.told = 0  # the seq of the last cursor that was sent by itself
+        self.is_live = self.is_left = False
+        self.catching_up: asyncio.Task[None] | None = None
         self._begun = 0
         self._newest: asyncio.Future[Any] | None = None
         self._fanout = fanout
-        self._session = session
+        self.session = session
+        self._catch_up = catch_up  # begins soon, behind what is being handled
         self.send = session.send  # queues packets behind everything that was sent before
 
     @property
@@ -81,7 +111,7 @@ class SocketConnection:
             self.acknowledge(ack_id, begun.answer(outcome.result()))
         except Exception:  # noqa: BLE001 - a client must not wait for ever on a connection that looks well
             _log.exception("an event could not be acknowledged")
-            self._session.violate()
+            self.session.violate()
 
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
@@ -92,10 +122,47 @@ class SocketConnection:
         """Send an event to this client alone."""
         self.send(packets.event(self.namespace, event, *arguments))
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing can be sent to the client any more."""
+        return self.is_left or self.session.closed
+
+    def drop(self) -> None:
+        """Close the transport, so that the client comes back."""
+        self.session.close(TRY_LATER)
+
+    @property
+    def position(self) -> Cursor:
+        """Up to where the client has been sent the log of its server."""
+        return self._fanout.position(self.server_id) if self.is_live else self.cursor
+
+    async def pause(self) -> None:
+        """Send no events until :meth:`resume`; waits until the client has got what it missed before."""
+        if self.catching_up is not None:
+            await asyncio.wait([self.catching_up])
+        self.cursor = self.position
+        self._fanout.pause(self)
+
+    def resume(self, lag: Lag | None = None) -> None:
+        """Send what is missing of a channel, then what came meanwhile, behind the ack that is due now."""
+        self.cursor = replace(self.cursor, lag=lag)
+        self._catch_up(self)
+
+    async def drain(self) -> None:
+        """Wait until most of what was sent to the client has left."""
+        await self.session.drain()
+
+    def tell_position(self, *, is_due: bool) -> None:
+        """Send the cursor alone if the client has not been told it, and time or many events have passed."""
+        behind = self.position.seq - self.told
+        if self.is_live and (behind > CURSOR_EVENTS or (behind and is_due)):
+            self.told += behind
+            self._fanout.tell_position(self)
+
     def enter(self, channel_id: str) -> None:
         """Deliver the channel's events to this client from now on."""
         # The transport may have gone while the channel was looked up.
-        if not self._session.closed:
+        if not self.is_over:
             self._fanout.enter(self, channel_id)
 
     def leave(self, channel_id: str) -> None:
@@ -104,7 +171,7 @@ class SocketConnection:
 
     def is_in(self, channel_id: str) -> bool:
         """Tell whether the channel's events are delivered to this client."""
-        return channel_id in self.channels
+        return self.view.is_open(channel_id)
 
     def whisper(self, channel_id: str, event: str, payload: dict[str, Any]) -> None:
         """Send something ephemeral to the others in the channel."""

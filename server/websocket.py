@@ -37,16 +37,29 @@ _EXTRA_LENGTH = {126: 2, 127: 8}
 
 
 class WebSocket(asyncio.Protocol):
-    """One client's WebSocket. ``on_message`` and ``on_close`` are whoever reads it at the moment."""
+    """One client's WebSocket; ``on_message``, ``on_close`` and ``on_fill`` are its user's at the moment."""
 
-    __slots__ = ("_head", "_parser", "_skip", "closed", "is_broken", "on_close", "on_message", "transport")
+    __slots__ = (
+        "_head",
+        "_parser",
+        "_skip",
+        "closed",
+        "is_broken",
+        "is_full",
+        "on_close",
+        "on_fill",
+        "on_message",
+        "transport",
+    )
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.closed = False
         self.is_broken = False  # by frames that are none
+        self.is_full = False  # with what the client has not taken yet
         self.on_message: Callable[[str | bytes], None] = _ignore
         self.on_close: Callable[[], None] = _nothing
+        self.on_fill: Callable[[], None] = _nothing  # when it gets full, and when there is room again
         self._head = b""  # of a frame whose header has not come whole
         self._skip = 0  # bytes until the next frame begins
         # The parser's own bound is the first size that it refuses.
@@ -85,10 +98,21 @@ class WebSocket(asyncio.Protocol):
             return
         self._parser.feed_data(data)
 
+    def pause_writing(self) -> None:
+        """Know that the client takes less than it is sent; called by the loop."""
+        self.is_full = True
+        self.on_fill()
+
+    def resume_writing(self) -> None:
+        """Know that there is room again; called by the loop."""
+        self.is_full = False
+        self.on_fill()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the reader that it is over; called by the loop."""
         self.closed = True
         on_close, self.on_close, self.on_message = self.on_close, _nothing, _ignore
+        self.on_fill = _nothing
         on_close()
 
     def handle(self, message: WSMessage) -> None:

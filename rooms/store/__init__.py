@@ -6,6 +6,7 @@ carry as attributes. Functions take and return lists where a batch has a use for
 
 from rooms.store import (
     channels,
+    connections,
     entities,
     idempotency,
     keys,
@@ -18,6 +19,7 @@ from rooms.store import (
 
 __all__ = [
     "channels",
+    "connections",
     "entities",
     "idempotency",
     "keys",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -18,8 +19,10 @@ _BY_NAME = _OF_SERVER.where(table.c.unique_name == bindparam("unique_name"))
 _DM = _OF_SERVER.where(table.c.dm_key == bindparam("dm_key"))
 _NEWEST = _OF_SERVER.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(bindparam("limit"))
 _JOINABLE = _NEWEST.where(table.c.joinable)
-_OF_ENTITY = _NEWEST.join(_participants, _participants.c.channel_id == table.c.id).where(
-    _participants.c.entity_id == bindparam("entity_id"), _participants.c.left_seq.is_(None)
+_OF_ENTITY = (
+    _NEWEST.add_columns(_participants.c.joined_seq)
+    .join(_participants, _participants.c.channel_id == table.c.id)
+    .where(_participants.c.entity_id == bindparam("entity_id"), _participants.c.left_seq.is_(None))
 )
 
 
@@ -39,9 +42,10 @@ def find_dm(connection: Connection, server_id: str, dm_key: str) -> Channel | No
     return fetch_first(connection, _DM, Channel, server_id=server_id, dm_key=dm_key)
 
 
-def list_of(connection: Connection, server_id: str, entity_id: str, limit: int) -> list[Channel]:
-    """Return the newest channels of the server that the entity participates in."""
-    return fetch_all(connection, _OF_ENTITY, Channel, server_id=server_id, entity_id=entity_id, limit=limit)
+def list_of(connection: Connection, server_id: str, entity_id: str, limit: int) -> list[tuple[Channel, int]]:
+    """Return the newest channels of the server that the entity is in, each with the seq since which."""
+    values = {"server_id": server_id, "entity_id": entity_id, "limit": limit}
+    return [(cast(Channel, row), row.joined_seq) for row in connection.execute(_OF_ENTITY, values)]
 
 
 def list_all(connection: Connection, server_id: str, limit: int) -> list[Channel]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from rooms.publishing import Event
-from rooms.rows import LogSummary
-from rooms.store.statements import Bulk, tables
+from rooms.rows import Entry, LogSummary
+from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["events"]
 _servers, _channels, _messages = tables["servers"], tables["channels"], tables["messages"]
@@ -32,6 +33,20 @@ _ADVANCE_CHANNEL = Bulk(
 _PAYLOAD = select(table.c.payload).where(
     table.c.server_id == bindparam("server_id"), table.c.seq == bindparam("seq")
 )
+
+_RANGE = (
+    select(table.c.seq, table.c.channel_id, table.c.kind, table.c.payload)
+    .where(
+        table.c.server_id == bindparam("server_id"),
+        table.c.seq > bindparam("after"),
+        table.c.seq <= bindparam("until"),
+    )
+    .order_by(table.c.seq)
+    .limit(bindparam("limit"))
+)
+_RANGE_OF_CHANNELS = _RANGE.where(table.c.channel_id.in_(any_of("channel_ids")))
+
+FETCHED_AT_ONCE = 64
 
 
 def append(connection: Connection, events: Sequence[Event], now: int) -> None:
@@ -56,6 +71,35 @@ def has(connection: Connection, event: Event) -> bool:
     """Tell whether the log holds exactly this event."""
     found = connection.execute(_PAYLOAD, {"server_id": event.server_id, "seq": event.seq})
     return found.scalar() == event.encoded
+
+
+def read(
+    connection: Connection,
+    server_id: str,
+    channel_ids: Collection[str] | None,
+    after: int,
+    until: int,
+    limit: int,
+    room: int,
+) -> list[Entry]:
+    """Return the entries of the channels, or of all, after a seq up to another, the first ones.
+
+    They are ``limit`` at most, and end once their payloads have more than ``room`` bytes.
+    """
+    values: dict[str, Any] = {"server_id": server_id, "after": after, "until": until, "limit": limit}
+    statement = _RANGE
+    if channel_ids is not None:
+        statement, values["channel_ids"] = _RANGE_OF_CHANNELS, list(channel_ids)
+    found: list[Entry] = []
+    result = connection.execute(statement, values)
+    while room > 0 and (rows := result.fetchmany(FETCHED_AT_ONCE)):
+        for row in rows:
+            found.append(Entry._make(row))
+            room -= len(row.payload)
+            if room <= 0:
+                break
+    result.close()
+    return found
 
 
 def summarise(connection: Connection) -> list[LogSummary]:

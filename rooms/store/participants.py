@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, tuple_, update
 
-from rooms.rows import Attendance
+from rooms.rows import Attendance, Membership
 from rooms.store.statements import Pair, Row, any_of, fetch_all, tables
 from rooms.tables import Participant
 
 table = tables["participants"]
-_entities = tables["entities"]
+_entities, _channels = tables["entities"], tables["channels"]
 
 _PRESENT = (
     select(
@@ -33,6 +33,17 @@ _MEMBERSHIPS = (
     .order_by(table.c.joined_seq)
 )
 
+_SINCE = (
+    select(table.c.channel_id, table.c.joined_seq, table.c.left_seq)
+    .join(_channels, _channels.c.id == table.c.channel_id)
+    .where(
+        _channels.c.server_id == bindparam("server_id"),
+        table.c.entity_id == bindparam("entity_id"),
+        or_(table.c.left_seq.is_(None), table.c.left_seq > bindparam("after") + 1),
+    )
+    .order_by(table.c.joined_seq)
+)
+
 
 def find(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Attendance]:
     """Return who of the pairs of channel and entity takes part now."""
@@ -48,6 +59,12 @@ def list_present(connection: Connection, channel_id: str) -> list[Attendance]:
 def list_memberships(connection: Connection, channel_id: str, entity_id: str) -> list[Participant]:
     """Return every membership interval of the entity in the channel, the oldest first."""
     return fetch_all(connection, _MEMBERSHIPS, Participant, channel_id=channel_id, entity_id=entity_id)
+
+
+def list_since(connection: Connection, server_id: str, entity_id: str, after: int) -> list[Membership]:
+    """Return the entity's memberships in the server that reach beyond a seq, the oldest first."""
+    values = {"server_id": server_id, "entity_id": entity_id, "after": after}
+    return [Membership._make(row) for row in connection.execute(_SINCE, values)]
 
 
 def add(connection: Connection, rows: Sequence[Row]) -> None:

@@ -22,18 +22,18 @@ _OF_ENTITY = _ALL.where(
     )
 )
 _LOCK = (
-    select(table.c.id, table.c.seq)
+    select(table.c.id, table.c.epoch, table.c.seq)
     .where(table.c.id.in_(any_of("ids")))
     .order_by(table.c.id)
     .with_for_update()
 )
 
 
-def lock(connection: Connection, server_ids: Sequence[str]) -> dict[str, int]:
-    """Lock the servers' rows in order of id and return each one's newest seq."""
+def lock(connection: Connection, server_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Lock the servers' rows in order of id and return each one's epoch and newest seq."""
     if not server_ids:
         return {}
-    return {row.id: row.seq for row in connection.execute(_LOCK, {"ids": server_ids})}
+    return {row.id: (row.epoch, row.seq) for row in connection.execute(_LOCK, {"ids": server_ids})}
 
 
 def find(connection: Connection, server_ids: Collection[str]) -> dict[str, Server]:

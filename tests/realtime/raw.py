@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import orjson
 
+from server.admission import Admissions
 from tests.running import Parley, Served
 from tests.talking import NATIVE
 
@@ -257,3 +258,9 @@ async def open_poller(parley: Parley) -> Poller:
         body = await reply.text()
         assert (reply.status, body[0]) == (200, "0")
         return Poller(parley, orjson.loads(body[1:])["sid"])
+
+
+def held_by(admissions: Admissions) -> list[object]:
+    """Return everything that the server keeps of connections to namespaces."""
+    fanout = admissions._fanout
+    return [*fanout._rooms, *fanout._connections, *admissions._holders]

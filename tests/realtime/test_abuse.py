@@ -24,6 +24,7 @@ from tests.realtime.raw import (
     RawSocket,
     frame,
     handshake,
+    held_by,
     raw_connection,
     raw_websocket,
     text,
@@ -160,13 +161,13 @@ class Remains:
 
     async def vanish(self) -> None:
         """Wait until nothing is left beyond what there was in the beginning."""
-        fanout = self._owner._fanout
+        admissions = self._owner._admissions
         await until(lambda: not self._engine.sockets)
         await until(lambda: not (self._engine._pings._queue or self._engine._pongs._queue))
         await until(lambda: not (self._engine.probing or self._owner._unconnected._queue))
         await until(lambda: len(asyncio.all_tasks()) <= self._tasks)
         await until(lambda: open_files() <= self._files)
-        assert (fanout._rooms, dict(fanout._connections)) == ({}, {})
+        assert held_by(admissions) == []
 
 
 @pytest.fixture

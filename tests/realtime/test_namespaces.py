@@ -59,7 +59,7 @@ async def test_a_connect_is_answered_by_an_id_of_its_own(
         answer = await next_packet(socket)
         assert answer.startswith(head + "{")
         opened = orjson.loads(answer.removeprefix(head))
-        assert list(opened) == ["sid"]
+        assert list(opened) == ["sid", "pid"]
         assert isinstance(opened["sid"], str)
         assert opened["sid"] not in ("", session["sid"])
         assert (await next_packet(socket)).startswith(f"42{address(namespace)}[")

@@ -15,6 +15,7 @@ from tests.realtime.raw import (
     PATH,
     PATIENCE,
     handshake,
+    held_by,
     open_poller,
     raw_connection,
     raw_websocket,
@@ -28,14 +29,14 @@ async def test_who_goes_while_it_is_being_admitted_leaves_nothing(parley: Parley
     """A client that is gone before it was let into its channels is in none of them."""
     secret = await parley.key(Kind.USER, "ann")
     await parley.service.new_channel("talk", "ann")
-    fanout = owner(engine)._fanout
+    admissions = owner(engine)._admissions
     for _ in range(30):
         async with raw_websocket(parley) as socket:
             (session,) = engine.sockets.values()
             socket.say(f'40{NATIVE},{{"token":"{secret}"}}')
             await socket.packet(f"40{NATIVE}")
         await until(lambda session=session: session.closed and session._worker is None)
-        assert (fanout._rooms, dict(fanout._connections)) == ({}, {})
+        assert held_by(admissions) == []
 
 
 async def test_who_goes_while_it_joins_a_channel_is_not_in_it(
@@ -60,8 +61,8 @@ async def test_who_goes_while_it_joins_a_channel_is_not_in_it(
         socket.say(f'42{NATIVE},["join",{{"channel_id":"{channel_id}"}}]')
         await asyncio.wait_for(joined.wait(), PATIENCE)
     await until(lambda: session._worker is None)
-    fanout = owner(engine)._fanout
-    assert (fanout._rooms, dict(fanout._connections)) == ({}, {})
+    admissions = owner(engine)._admissions
+    assert held_by(admissions) == []
 
 
 async def test_a_node_stops_at_once_whatever_is_open(tmp_path: Path, engines: list[Engine]) -> None:

@@ -20,15 +20,18 @@ import orjson
 from aiohttp import web
 
 from handlers.cors import Origins
+from rooms.cursors import CursorSigner
 from rooms.principals import Kind, Principal
+from rooms.tail import Tail
 from server import packets
+from server.client import client_of
 from server.engine import Engine
 from server.fanout import Fanout
 from server.frames import BINARY, Outgoing, frame
 from server.packets import Packet
 from server.session import Session
 from server.socket_connection import SocketConnection
-from server.sockets import Client, SocketServer
+from server.sockets import SocketServer
 
 PING_INTERVAL, PING_TIMEOUT = 0.3, 0.2
 NAMESPACES = ("/", "/custom")
@@ -65,8 +68,34 @@ class Echo:
         """Send the message back as what it is."""
         session.send(Outgoing(b"4" + message.encode()) if isinstance(message, str) else Binary(message))
 
+    def session_pinged(self, session: Session) -> None:
+        """Nothing is due."""
+
+    def session_filled(self, session: Session) -> None:
+        """Nothing can be spared."""
+
     def session_closed(self, session: Session) -> None:
         """Nothing is kept."""
+
+
+class Everybody:
+    """Lets everybody into the namespaces that there are, and tells them what they sent for it."""
+
+    async def admit(self, session: Session, packet: Packet, sid: str) -> None:
+        """Let a client in, or tell it that there is no such namespace."""
+        name = packet.namespace
+        if name not in NAMESPACES:
+            session.send(packets.connect_error(name, {"message": "Invalid namespace"}))
+            return
+        fanout = Fanout(CursorSigner(b""), Tail())
+        connection = SocketConnection(sid, name, name, ANYBODY, fanout, session, lambda _: None)
+        client_of(session).connections[name] = connection
+        session.send(packets.connect(name, {"sid": connection.id}))
+        connection.emit("auth", packet.data or {})
+
+    def forget(self, connection: SocketConnection) -> None:
+        """Let a client go."""
+        client_of(connection.session).connections.pop(connection.namespace, None)
 
 
 class EchoServer(SocketServer):
@@ -80,22 +109,11 @@ class EchoServer(SocketServer):
     def __init__(self) -> None:
         super().__init__(
             cast(Any, None),
-            Fanout(),
+            cast(Any, Everybody()),
             origins=Origins(),
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
         )
-
-    async def _connect(self, session: Session, packet: Packet) -> None:
-        name = packet.namespace
-        if name not in NAMESPACES:
-            session.send(packets.connect_error(name, {"message": "Invalid namespace"}))
-            return
-        connection = SocketConnection(self.eio.generate_id(), name, name, ANYBODY, self._fanout, session)
-        cast(Client, session.client).connections[name] = connection
-        self._fanout.add(connection)
-        session.send(packets.connect(name, {"sid": connection.id}))
-        connection.emit("auth", packet.data or {})
 
     async def _handle(self, session: Session, packet: Packet) -> None:
         name, *arguments = packet.data

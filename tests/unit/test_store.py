@@ -242,7 +242,7 @@ async def test_an_idempotency_key_belongs_to_its_author(furnished: Database) -> 
 def event(seq: int, message_id: str | None = None) -> Event:
     """Return an event of the log."""
     kind = "message" if message_id else "participant_joined"
-    return Event(SERVER, seq, CHANNEL, kind, {}, b'{"seq":%d}' % seq, message_id)
+    return Event(SERVER, 0, seq, CHANNEL, kind, {}, b'{"seq":%d}' % seq, message_id)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ async def test_an_event_is_recognised_by_its_bytes(furnished: Database) -> None:
     """Another event in the same place is not the same."""
     written = event(1)
     await furnished.write(lambda connection: store.log.append(connection, [written], now=0))
-    other = Event(SERVER, 1, CHANNEL, "message", {}, b'{"seq":1,"other":true}')
+    other = Event(SERVER, 0, 1, CHANNEL, "message", {}, b'{"seq":1,"other":true}')
     assert await furnished.read(lambda connection: store.log.has(connection, written))
     assert not await furnished.read(lambda connection: store.log.has(connection, other))
     assert not await furnished.read(lambda connection: store.log.has(connection, event(2)))
@@ -296,9 +296,9 @@ async def test_an_event_is_recognised_by_its_bytes(furnished: Database) -> None:
 async def test_a_channel_counts_its_messages(furnished: Database) -> None:
     """Events move server and channel on; only messages are counted."""
 
-    def work(connection: Connection) -> tuple[int, int, int]:
+    def work(connection: Connection) -> tuple[tuple[int, int], int, int]:
         store.log.advance(connection, [event(11, "m1"), event(12), event(13, "m2")], now=7)
         channel = store.channels.find(connection, [CHANNEL])[CHANNEL]
         return store.servers.lock(connection, [SERVER])[SERVER], channel.seq, channel.message_count
 
-    assert await furnished.write(work) == (13, 13, 2)
+    assert await furnished.write(work) == ((0, 13), 13, 2)

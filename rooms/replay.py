@@ -1,0 +1,120 @@
+"""Reading a log from a position on: the same for everybody who comes back, by whichever door.
+
+A position can be gone on from if it stands in the log's present epoch and nothing after it has been
+pruned. If not, nothing is replayed at all, and the client is told why.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from rooms import store
+from rooms.context import Context
+from rooms.cursors import Cursor
+from rooms.errors import server_not_found
+from rooms.principals import Principal, Scope
+from rooms.rows import Entry, Interval
+from rooms.rules import MAX_LISTED
+from rooms.tables import Server
+from rooms.views import View
+
+PAGE_ENTRIES = 500
+PAGE_BYTES = 128 * 1024
+# How far one page looks for entries that its reader is shown.
+MAX_SCAN = 20_000
+
+
+class Reason(enum.StrEnum):
+    """Why a client cannot go on from where it was."""
+
+    INVALID = "invalid"  # this deployment did not write what the client sent, or not for it
+    EPOCH = "epoch"  # the log has begun anew since then
+    RETENTION = "retention"  # what the client missed is no longer kept
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client must be told that has to begin anew; ``oldest`` is what can still be replayed."""
+
+    reason: Reason
+    oldest: Cursor
+
+
+class Page(NamedTuple):
+    """Entries in order of seq; everything that is shown up to ``end`` is among them."""
+
+    entries: list[Entry]
+    end: int
+
+
+def judge(server: Server, cursor: Cursor) -> Resync | None:
+    """Return None if the log can be replayed from the cursor on, or what keeps it from that."""
+    if cursor.server_id != server.id:
+        return Resync(Reason.INVALID, oldest(server))
+    if cursor.epoch != server.epoch or cursor.seq > server.seq:
+        return Resync(Reason.EPOCH, oldest(server))
+    first = min(cursor.seq, cursor.lag.after) if cursor.lag else cursor.seq
+    return Resync(Reason.RETENTION, oldest(server)) if first < server.floor_seq else None
+
+
+async def check(ctx: Context, cursor: Cursor) -> Resync | None:
+    """Return None if a log can be replayed from the cursor on now; raise NotFound without the server."""
+    found = await ctx.database.read(lambda connection: store.servers.find(connection, [cursor.server_id]))
+    if cursor.server_id not in found:
+        raise server_not_found(cursor.server_id)
+    return judge(found[cursor.server_id], cursor)
+
+
+def oldest(server: Server) -> Cursor:
+    """Return the first position that the server's log can be replayed from."""
+    return Cursor(server.id, server.epoch, server.floor_seq)
+
+
+async def find_view(ctx: Context, principal: Principal, server_id: str, after: int) -> View:
+    """Return what the principal is shown of the server's log after a seq."""
+    if principal.may(Scope.MESSAGES_READ):
+        return View(shows_all=True)
+    return View(await find_stretches(ctx, principal, server_id, after))
+
+
+async def find_stretches(
+    ctx: Context, principal: Principal, server_id: str, after: int
+) -> list[tuple[str, Interval]]:
+    """Return the stretches after a seq in which the principal was, or is, in a channel of the server."""
+    found = await ctx.database.read(
+        lambda connection: store.participants.list_since(connection, server_id, principal.id, after)
+    )
+    return [
+        (channel_id, Interval(max(joined_seq, after + 1), left_seq))
+        for channel_id, joined_seq, left_seq in found
+    ]
+
+
+async def read(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
+    """Return the first entries after a seq, up to another, that the view shows.
+
+    An empty page ends at ``until``, unless more is to be looked through.
+    """
+    recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
+    if recent is not None:
+        return Page([entry for entry in recent if view.shows(entry)], recent[-1].seq if recent else until)
+    return await _read_log(ctx, server_id, view, after, min(until, after + MAX_SCAN))
+
+
+async def _read_log(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
+    known = view.known_channels
+    channel_ids = None if view.shows_all or len(known) > MAX_LISTED else known
+
+    def work(connection: Connection) -> list[Entry]:
+        if channel_ids == []:
+            return []
+        return store.log.read(connection, server_id, channel_ids, after, until, PAGE_ENTRIES, PAGE_BYTES)
+
+    found = await ctx.database.read(work)
+    is_whole = len(found) < PAGE_ENTRIES and sum(len(entry.payload) for entry in found) < PAGE_BYTES
+    end = until if is_whole else found[-1].seq
+    return Page([entry for entry in found if view.shows(entry)], end)

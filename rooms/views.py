@@ -1,0 +1,97 @@
+"""Which events of a log one client is shown: stretches of channels.
+
+A client that is connected without a break is shown what is said in its channels while it is in them;
+one that comes back, or asks for the log by other means, is shown exactly the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rooms.rows import Entry, Interval
+
+Stretches = tuple[Interval, ...]
+
+
+class View:
+    """The stretches of one client; with ``shows_all`` every channel is shown."""
+
+    __slots__ = ("_stretches", "shows_all")
+
+    def __init__(self, stretches: Iterable[tuple[str, Interval]] = (), *, shows_all: bool = False) -> None:
+        self._stretches: dict[str, Stretches] = {}
+        self.shows_all = shows_all
+        for channel_id, interval in stretches:
+            self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), interval)
+
+    def shown_at(self, seq: int) -> list[str]:
+        """Return the channels whose event of that seq would be shown."""
+        return [
+            channel_id
+            for channel_id, stretches in self._stretches.items()
+            if any(first <= seq and (end is None or seq < end) for first, end in stretches)
+        ]
+
+    @property
+    def known_channels(self) -> list[str]:
+        """The channels of which something is shown."""
+        return list(self._stretches)
+
+    def is_open(self, channel_id: str) -> bool:
+        """Tell whether the channel is shown, as far as can be known now, without end."""
+        stretches = self._stretches.get(channel_id)
+        return stretches is not None and stretches[-1].end is None
+
+    def open(self, channel_id: str, first: int) -> None:
+        """Show the channel from a seq on, unless it is shown already."""
+        if not self.is_open(channel_id):
+            self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), Interval(first, None))
+
+    def close(self, channel_id: str, end: int) -> None:
+        """Show the channel until before a seq."""
+        if self.is_open(channel_id):
+            *earlier, newest = self._stretches[channel_id]
+            self._stretches[channel_id] = (*earlier, Interval(newest.first, end))
+
+    def drop(self, channel_id: str) -> None:
+        """Show nothing of the channel."""
+        self._stretches.pop(channel_id, None)
+
+    def forget_before(self, seq: int) -> None:
+        """Drop the stretches that end at or before a seq."""
+        kept = {
+            channel_id: tuple(
+                interval for interval in stretches if interval.end is None or interval.end > seq
+            )
+            for channel_id, stretches in self._stretches.items()
+        }
+        self._stretches = {channel_id: stretches for channel_id, stretches in kept.items() if stretches}
+
+    def open_earlier(self, channel_id: str, first: int) -> None:
+        """Show the channel from an earlier seq on, if it is shown."""
+        if self.is_open(channel_id):
+            *earlier, newest = self._stretches[channel_id]
+            self._stretches[channel_id] = (*earlier, Interval(min(first, newest.first), None))
+
+    def within(self, channel_id: str, bounds: Interval) -> View:
+        """Return what is shown of one channel between two seqs."""
+        assert bounds.end is not None  # noqa: S101 - as the caller has it
+        if self.shows_all:
+            return View([(channel_id, bounds)])
+        return View(
+            (channel_id, Interval(max(first, bounds.first), min(end or bounds.end, bounds.end)))
+            for first, end in self._stretches.get(channel_id, ())
+        )
+
+    def shows(self, entry: Entry) -> bool:
+        """Tell whether an event is shown."""
+        if self.shows_all:
+            return True
+        for first, end in self._stretches.get(entry.channel_id, ()):
+            if first <= entry.seq and (end is None or entry.seq < end):
+                return True
+        return False
+
+    def first_shown(self, channel_id: str) -> int | None:
+        """Return the seq from which on an open channel is shown."""
+        return self._stretches[channel_id][-1].first if self.is_open(channel_id) else None

@@ -1,0 +1,175 @@
+"""Lets clients into namespaces: new ones, and those that come back for what they missed."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from handlers import eliza, events
+from handlers.http import Gate
+from rooms import recovery
+from rooms.arrivals import Arrival
+from rooms.cursors import Cursor, Pid
+from rooms.errors import Conflict, NotFound, ParleyError
+from rooms.principals import Principal
+from rooms.recovery import Claim, Recovery
+from rooms.replay import Resync
+from rooms.rows import Interval
+from rooms.rules import DEFAULT_SERVER_ID, is_uuid
+from rooms.views import View
+from server import packets
+from server.catching_up import CatchingUp
+from server.client import client_of
+from server.fanout import Fanout
+from server.packets import Packet
+from server.session import Session
+from server.socket_connection import ELIZA_NAMESPACE, SocketConnection
+
+_SERVER_NAMESPACE = re.compile(r"/servers/([^/]+)")
+_log = logging.getLogger("parley.sockets")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is known of a client that may enter.
+
+    ``found`` is where it goes on, why it cannot, or None if it is new; ``view`` what it is shown that
+    goes on.
+    """
+
+    arrival: Arrival
+    view: View
+    found: Recovery | Resync | None
+
+
+class Admissions:
+    """Who may enter, and who holds which connection."""
+
+    def __init__(self, gate: Gate, fanout: Fanout, catching_up: CatchingUp) -> None:
+        self._gate = gate
+        self._fanout = fanout
+        self._catching_up = catching_up
+        self._holders: dict[str, SocketConnection] = {}  # by the id in their pids
+
+    async def admit(self, session: Session, packet: Packet, sid: str) -> None:
+        """Let a client in, or raise the ParleyError that keeps it out; nothing is sent to it before."""
+        try:
+            connection, admission = await self._look_up(session, packet, sid)
+        except ParleyError:
+            raise
+        except Exception as error:
+            _log.exception("a connection could not be admitted")
+            raise ParleyError from error
+        # The transport may have gone meanwhile.
+        if session.closed:
+            self._fanout.remove(connection)
+        else:
+            self._let_in(session, connection, admission)
+
+    def forget(self, connection: SocketConnection) -> None:
+        """Forget a connection that is over."""
+        connection.is_left = True
+        self._fanout.remove(connection)
+        client_of(connection.session).connections.pop(connection.namespace, None)
+        if self._holders.get(connection.pid.id) is connection:
+            del self._holders[connection.pid.id]
+
+    async def _look_up(
+        self, session: Session, packet: Packet, sid: str
+    ) -> tuple[SocketConnection, Admission]:
+        ctx = self._gate.ctx
+        principal = await self._gate.credentials.of_handshake(packet.data, session.headers)
+        server_id = _server_id(packet.namespace, packet.data)
+        found = await recovery.recover(ctx, _claim(principal, server_id, packet.data))
+        connection = SocketConnection(
+            sid, packet.namespace, server_id, principal, self._fanout, session, self._catching_up.start_behind
+        )
+        # Known before it is let in, so that it sees who is added or removed meanwhile.
+        self._fanout.add(connection)
+        try:
+            goes_on = found if isinstance(found, Recovery) else None
+            arrival, view = await events.arrive(ctx, connection, goes_on)
+            self._take_over(connection, goes_on)
+        except BaseException:
+            self._fanout.remove(connection)
+            raise
+        return connection, Admission(arrival, view, found)
+
+    def _take_over(self, connection: SocketConnection, found: Recovery | None) -> None:
+        """End whatever connection the client had before; raise Conflict if it has come back once more."""
+        if found is None or found.pid is None:
+            return
+        connection.generation = found.generation
+        holder = self._holders.get(found.pid.id)
+        if holder is not None and holder.generation > found.generation:
+            raise Conflict("The client has come back on another connection meanwhile")
+        if holder is not None:
+            self._supersede(holder)
+
+    def _supersede(self, connection: SocketConnection) -> None:
+        """End a connection for good, so that two holders of one pid do not evict each other for ever."""
+        self.forget(connection)
+        farewell = packets.disconnect(connection.namespace)
+        if client_of(connection.session).connections:
+            connection.send(farewell)
+        else:
+            connection.session.dismiss(farewell)
+
+    def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
+        """Answer the CONNECT, greet, and begin to deliver, all in one step of the loop."""
+        self._settle(connection, admission)
+        self._holders[connection.pid.id] = connection
+        client_of(session).connections[connection.namespace] = connection
+        pid = self._gate.ctx.cursors.write_pid(connection.pid)
+        session.send(packets.connect(connection.namespace, {"sid": connection.id, "pid": pid}))
+        if connection.speaks_eliza:
+            eliza.welcome(self._gate, connection)
+        else:
+            recovered = isinstance(admission.found, Recovery)
+            events.welcome(self._gate, connection, admission.arrival, recovered=recovered)
+        if isinstance(admission.found, Resync):
+            events.tell_resync(self._gate.ctx, connection, admission.found)
+        self._catching_up.start(connection)
+
+    def _settle(self, connection: SocketConnection, admission: Admission) -> None:
+        """Decide where the connection stands, and what it is shown from there on."""
+        server = admission.arrival.server
+        epoch, seq = self._gate.ctx.tail.settle(server.id, server.epoch, server.seq)
+        if isinstance(admission.found, Recovery):
+            connection.cursor, connection.view = admission.found.cursor, admission.view
+            known = admission.found.pid
+        else:
+            connection.cursor, known = Cursor(server.id, epoch, seq), None
+            connection.view = View(
+                (channel_id, Interval(max(seq + 1, joined_seq), None))
+                for channel_id, joined_seq in admission.arrival.joined.items()
+            )
+        connection.pid = known or Pid.make(connection.principal.id, connection.cursor)
+        connection.told = connection.cursor.seq
+
+
+def _claim(principal: Principal, server_id: str, auth: Any) -> Claim:
+    """Return where a client says that it was: as stock clients do, or by a cursor from another door."""
+    stated = auth if isinstance(auth, dict) else {}
+    pid, offset, after = (_text(stated.get(name)) for name in ("pid", "offset", "after"))
+    return Claim(principal, server_id, pid, offset if pid else offset or after)
+
+
+def _text(value: object) -> str | None:
+    """Return what a client sent as a text; what is none was never issued."""
+    return None if value is None else value if isinstance(value, str) else "?"
+
+
+def _server_id(namespace: str, auth: Any) -> str:
+    """Return the message server that a namespace, or on ``/`` the handshake, names."""
+    if namespace == ELIZA_NAMESPACE:
+        stated = auth.get("serverId") if isinstance(auth, dict) else None
+        return stated.lower() if isinstance(stated, str) and is_uuid(stated) else DEFAULT_SERVER_ID
+    found = _SERVER_NAMESPACE.fullmatch(namespace)
+    if found is None:
+        raise NotFound(
+            f"Namespace '{namespace[:80]}' does not exist; use /servers/<id>", message="Invalid namespace"
+        )
+    return found[1].lower()
