@@ -1,8 +1,9 @@
 """Cursors and pids: where in a server's log somebody stands, as texts that only this deployment can make.
 
 Both are opaque to clients. Inside are a version, the id of the secret that signed it, the server, the
-log's epoch, the seq, and an HMAC-SHA256 cut to 17 bytes, in base64url. A cursor may carry a *lag*: one
-channel of which less has been seen. A pid carries besides which connection it names, and whose it is.
+log's epoch, the seq, and a keyed BLAKE2s of 17 bytes (RFC 7693, 2.9), in base64url. A cursor may carry
+a *lag*: one channel of which less has been seen. A pid carries besides which connection it names, and
+whose it is.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Pid:
 
 @dataclass(frozen=True, slots=True)
 class CursorSigner:
-    """Writes and reads cursors and pids under one secret."""
+    """Writes and reads cursors and pids under one secret of at most 32 bytes."""
 
     secret: bytes = field(repr=False)
     key_id: int = 1
@@ -123,8 +124,11 @@ class CursorSigner:
         return Pid(str(uuid.UUID(bytes=connection)), owner, start)
 
     def _seal(self, body: bytes) -> str:
-        sealed = base64.urlsafe_b64encode(body + hmac.digest(self.secret, body, "sha256")[:TAG_BYTES])
-        return sealed.rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(body + self._tag(body)).rstrip(b"=").decode()
+
+    def _tag(self, body: bytes) -> bytes:
+        # A third of what an HMAC costs; every event carries one.
+        return hashlib.blake2s(body, key=self.secret, digest_size=TAG_BYTES).digest()
 
     def _open(self, text: str) -> tuple[int, Cursor, bytes]:
         """Return what kind of text it is, the position in it, and what follows."""
@@ -135,7 +139,7 @@ class CursorSigner:
         body, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
         if len(body) < _HEAD or len(body) != _HEAD + _REST.get(body[0], -1):
             raise _foreign()
-        if not hmac.compare_digest(tag, hmac.digest(self.secret, body, "sha256")[:TAG_BYTES]):
+        if not hmac.compare_digest(tag, self._tag(body)):
             raise _foreign()
         kind, _key_id, server, epoch = _LOG.unpack_from(body)
         (seq,) = _SEQ.unpack_from(body, _LOG.size)

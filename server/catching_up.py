@@ -25,6 +25,9 @@ from server.fanout import Fanout
 from server.frames import Outgoing
 from server.socket_connection import SocketConnection
 
+# Where a client stands once it has got the event of a seq: a position, and what it lags behind there.
+Place = Callable[[int], tuple[int, Lag | None]]
+
 _log = logging.getLogger("parley.sockets")
 
 
@@ -61,42 +64,44 @@ class CatchingUp:
             if seq >= until:
                 self._fanout.go_live(connection)
                 return
-            at = functools.partial(Cursor, connection.server_id, connection.cursor.epoch)
-            await self._send_page(connection, connection.view, seq, until, at)
+            await self._send_page(connection, connection.view, seq, until, _whole)
 
     async def _make_up(self, connection: SocketConnection, lag: Lag) -> None:
         """Send what is missing of one channel; the position stays where it is."""
         channel_id, after, until = lag
-        position = replace(connection.cursor, lag=None)
+        position = connection.cursor.seq
         whole = await replay.find_view(self._ctx, connection.principal, connection.server_id, after)
         view = whole.within(channel_id, Interval(after + 1, until + 1))
         while after < until and not connection.is_over:
             after = await self._send_page(
-                connection, view, after, until, lambda seq: replace(position, lag=Lag(channel_id, seq, until))
+                connection, view, after, until, lambda seq: (position, Lag(channel_id, seq, until))
             )
-        connection.cursor = position
+        connection.cursor = replace(connection.cursor, lag=None)
         connection.view.open_earlier(channel_id, lag.after + 1)
 
     async def _send_page(
-        self, connection: SocketConnection, view: View, after: int, until: int, at: Callable[[int], Cursor]
+        self, connection: SocketConnection, view: View, after: int, until: int, place: Place
     ) -> int:
-        """Send the next page and return where it ends; ``at`` gives the cursor of a seq."""
+        """Send the next page and return where it ends."""
         async with self._reading:
             entries, end = await replay.read(self._ctx, connection.server_id, view, after, until)
         if not connection.is_over:
-            connection.send(self._encode(connection, entries, at))
-            connection.cursor = at(end)
+            connection.send(self._encode(connection, entries, place))
+            connection.cursor = Cursor(connection.server_id, connection.cursor.epoch, *place(end))
             await connection.drain()
         return end
 
-    def _encode(
-        self, connection: SocketConnection, entries: list[Entry], at: Callable[[int], Cursor]
-    ) -> Outgoing:
+    def _encode(self, connection: SocketConnection, entries: list[Entry], place: Place) -> Outgoing:
         write = _in_elizas_words if connection.speaks_eliza else _native
-        packets = (
-            write(connection, entry, self._ctx.cursors.write(at(entry.seq)).encode()) for entry in entries
+        sign = functools.partial(
+            self._ctx.cursors.write_position, connection.server_id, connection.cursor.epoch
         )
+        packets = (write(connection, entry, sign(*place(entry.seq)).encode()) for entry in entries)
         return Outgoing(*(packet for packet in packets if packet is not None))
+
+
+def _whole(seq: int) -> tuple[int, None]:
+    return seq, None
 
 
 def _native(connection: SocketConnection, entry: Entry, cursor: bytes) -> bytes:

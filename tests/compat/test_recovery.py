@@ -43,30 +43,29 @@ async def test_a_client_gets_what_it_missed_across_a_killed_server(
     """Five hundred messages come, once and in order, and the client calls itself recovered."""
     data_dir, limits = tmp_path / "data", {"PARLEY_RATE_LIMITS": "off"}
     texts = [f"missed {n}" for n in range(MISSED)]
-    async with aiohttp.ClientSession() as session:
-        async with serving(data_dir, **limits) as served:
-            rest, port = served.rest(session), int(served.url.rpartition(":")[2])
-            channel_id = await rest.new_channel("talk", "ann", "ben")
-            assert served.service_key is not None
-            options = client_of(served.url, served.service_key, entityId="ben")
-            async with recovering(node, {"ben": options}) as clients:
-                await clients.sees("ben", "ready")
-                if had_heard:
-                    await say(rest, channel_id, ["before"])
-                    await clients.sees("ben", "message")
-                served.process.kill()
-                await clients.sees("ben", "disconnect")
-                async with serving(data_dir, port=port, **limits) as again:
-                    rest = Rest(session, again.url, {"Authorization": f"Bearer {served.service_key}"})
-                    seqs = await say(rest, channel_id, texts)
-                    expected = ["before"] * had_heard + texts
-                    heard = await clients.sees("ben", "message", len(expected))
-                    assert [message["text"] for message in heard] == expected
-                    assert [message["seq"] for message in heard][-MISSED:] == seqs
-                    assert clients.all("ben", "connect") == [False, True]
-                    await say(rest, channel_id, ["after all"])
-                    heard = await clients.sees("ben", "message", len(expected) + 1)
-                    assert heard[-1]["text"] == "after all"
+    async with aiohttp.ClientSession() as session, serving(data_dir, **limits) as served:
+        rest, port = served.rest(session), int(served.url.rpartition(":")[2])
+        channel_id = await rest.new_channel("talk", "ann", "ben")
+        assert served.service_key is not None
+        options = client_of(served.url, served.service_key, entityId="ben")
+        async with recovering(node, {"ben": options}) as clients:
+            await clients.sees("ben", "ready")
+            if had_heard:
+                await say(rest, channel_id, ["before"])
+                await clients.sees("ben", "message")
+            served.process.kill()
+            await clients.sees("ben", "disconnect")
+            async with serving(data_dir, port=port, **limits) as again:
+                rest = Rest(session, again.url, {"Authorization": f"Bearer {served.service_key}"})
+                seqs = await say(rest, channel_id, texts)
+                expected = ["before"] * had_heard + texts
+                heard = await clients.sees("ben", "message", len(expected))
+                assert [message["text"] for message in heard] == expected
+                assert [message["seq"] for message in heard][-MISSED:] == seqs
+                assert clients.all("ben", "connect") == [False, True]
+                await say(rest, channel_id, ["after all"])
+                heard = await clients.sees("ben", "message", len(expected) + 1)
+                assert heard[-1]["text"] == "after all"
     code, report = await run_parley("check", "--data-dir", str(data_dir))
     assert code == 0, report
 
@@ -170,4 +169,3 @@ async def begin_anew(parley: Parley) -> None:
     """Give the default server's log another epoch, as a restored backup has."""
     statement = "UPDATE servers SET epoch = epoch + 1"
     await parley.node.ctx.database.write(lambda connection: connection.exec_driver_sql(statement))
-
