@@ -76,6 +76,18 @@ def require_post(principal: Principal, author_role: Role | None) -> None:
         raise PermissionDenied
 
 
+def require_edit(standing: Standing, author_id: str) -> None:
+    """Raise PermissionDenied unless the principal may change what the author has said in the channel."""
+    require_author(standing.principal, author_id)
+    require_post(standing.principal, standing.role)
+
+
+def require_delete(standing: Standing, author_id: str) -> None:
+    """Raise PermissionDenied unless the principal may delete what the author has said in the channel."""
+    if standing.role not in _MANAGING:
+        require_edit(standing, author_id)
+
+
 def require_management(standing: Standing) -> None:
     """Raise PermissionDenied unless the principal may change who participates."""
     if standing.role not in _MANAGING and not standing.principal.may(Scope.CHANNELS_WRITE):
@@ -100,3 +112,8 @@ def visible(standing: Standing) -> list[Interval]:
     if channel.earlier_history and (standing.role is not None or channel.joinable):
         return EVERYTHING
     return [Interval(row.joined_seq, row.left_seq) for row in standing.memberships]
+
+
+def may_read(standing: Standing, seq: int) -> bool:
+    """Tell whether the principal may read the channel's event of that seq."""
+    return any(first <= seq and (end is None or seq < end) for first, end in visible(standing))

@@ -102,6 +102,11 @@ def channel_not_found(channel_id: str) -> NotFound:
     return NotFound(f"Channel with ID '{channel_id}' does not exist", message="Channel not found")
 
 
+def message_not_found(message_id: str) -> NotFound:
+    """Return the error for a message that is absent, deleted, or not for the principal to see."""
+    return NotFound(f"Message with ID '{message_id}' does not exist", message="Message not found")
+
+
 def server_not_found(server_id: str) -> NotFound:
     """Return the error for a message server that is absent."""
     return NotFound(

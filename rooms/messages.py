@@ -172,12 +172,17 @@ def _total(connection: Connection, standing: Standing, visible: list[Interval]) 
     return store.messages.count(connection, standing.channel.id, visible)
 
 
+def check_content(ctx: Context, content: str, author: Kind) -> None:
+    """Raise ValidationFailed if the operator's rules forbid this content to an author of this kind."""
+    rules.check_length(content, ctx.policy.length_limit(author))
+    if ctx.policy.refuses_executable:
+        rules.check_executable(content)
+
+
 async def _prepare(ctx: Context, draft: Draft) -> str:
     """Check what needs no transaction and return the id of the channel's server."""
     kind = Kind.AGENT if draft.is_from_agent else draft.principal.kind
-    rules.check_length(draft.content, ctx.policy.length_limit(kind))
-    if ctx.policy.refuses_executable:
-        rules.check_executable(draft.content)
+    check_content(ctx, draft.content, kind)
     home = await servers.require_home(ctx, draft.channel_id)
     if draft.server_id not in (None, home):
         raise channel_not_found(draft.channel_id)
@@ -282,7 +287,7 @@ class _Batch:
         if draft.parent_id is None:
             return
         parent = self._messages.get(draft.parent_id)
-        if parent is None or parent.channel_id != draft.channel_id:
+        if parent is None or parent.deleted_at is not None or parent.channel_id != draft.channel_id:
             raise ValidationFailed(
                 f"Field 'in_reply_to_message_id' must name a message of this channel, not {draft.parent_id}"
             )

@@ -32,8 +32,19 @@ def message(stored: Message, key: str | None = None) -> dict[str, Any]:
         "raw_message": stored.raw_message,
         "attachments": stored.attachments,
         "messageId": key,
+        "deleted": stored.deleted_at is not None,
     }
     return payload | {name: value for name, value in optional.items() if value}
+
+
+def updated(stored: Message) -> dict[str, Any]:
+    """Return the message as it is since it was edited."""
+    return message(stored) | {"updated_at": stored.updated_at}
+
+
+def tombstone(stored: Message) -> dict[str, Any]:
+    """Return what may still be told of a message that was deleted."""
+    return {"id": stored.id, "channel_id": stored.channel_id, "deleted": True}
 
 
 def participant(attendance: Attendance) -> dict[str, Any]:

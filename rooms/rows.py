@@ -24,6 +24,7 @@ class Message(NamedTuple):
     created_at: int
     updated_at: int
     author_name: str
+    deleted_at: int | None = None  # what it said is gone then
 
 
 class Attendance(NamedTuple):

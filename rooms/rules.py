@@ -20,6 +20,7 @@ DEFAULT_SERVER_ID = "00000000-0000-0000-0000-000000000000"
 MAX_CONTENT = 4_000
 MAX_AGENT_CONTENT = 50_000
 MAX_BATCH = 100
+MAX_EDITS = 100  # of one message: each rewrites what the log told of it before
 MAX_PAGE = 200
 MAX_LISTED = 1_000  # channels of one server in one answer
 DEFAULT_PAGE = 50

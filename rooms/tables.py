@@ -131,7 +131,16 @@ class LogEvent(SQLModel, table=True):
     """One entry of a server's log; ``payload`` is the event as native clients get it, encoded."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("events_by_channel", "channel_id", "seq"),)
+    __table_args__ = (
+        Index("events_by_channel", "channel_id", "seq"),
+        # A message's own event stands at the message's seq; what came of the message later is found here.
+        Index(
+            "events_by_message",
+            "message_id",
+            sqlite_where=text("kind <> 'message'"),
+            postgresql_where=text("kind <> 'message'"),
+        ),
+    )
 
     server_id: str = Field(foreign_key="servers.id", primary_key=True)
     seq: int = Field(sa_type=BigInteger, primary_key=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -12,9 +13,12 @@ from sqlalchemy import Connection
 from rooms import store
 from rooms.errors import ParleyError, server_not_found
 from rooms.publishing import Event, Origin
+from rooms.rows import Message
 
 D = TypeVar("D")
 R = TypeVar("R")
+
+Payload = dict[str, Any]
 
 
 class Transaction:
@@ -59,16 +63,29 @@ class Transaction:
             raise server_not_found(server_id)
         return self._seqs[server_id] + 1
 
+    def retell(self, message: Message, change: Callable[[Payload], Payload]) -> int:
+        """Change the payload of each event that tells of the message; return how many there are.
+
+        They keep their seqs. Some may be stored, others part of this commit.
+        """
+        stored = store.log.list_payloads(self.connection, message)
+        changed = [(seq, orjson.dumps(change(orjson.loads(payload)))) for seq, payload in stored]
+        store.log.rewrite(self.connection, message.server_id, changed)
+        pending = [at for at, event in enumerate(self.events) if event.message_id == message.id]
+        for at in pending:
+            payload = change(self.events[at].payload)
+            self.events[at] = replace(self.events[at], payload=payload, encoded=orjson.dumps(payload))
+        return len(stored) + len(pending)
+
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what the block did, in the database and in the log, if it raises."""
-        kept, seqs = len(self.events), dict(self._seqs)
+        events, seqs = list(self.events), dict(self._seqs)
         try:
             with self.connection.begin_nested():
                 yield
         except BaseException:
-            del self.events[kept:]
-            self._seqs = seqs
+            self.events, self._seqs = events, seqs
             raise
 
     def finish(self) -> None:

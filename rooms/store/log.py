@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, text, union_all, update
 
 from rooms.publishing import Event
-from rooms.rows import Entry, LogSummary
+from rooms.rows import Entry, LogSummary, Message
 from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["events"]
@@ -33,6 +33,20 @@ _ADVANCE_CHANNEL = Bulk(
 _PAYLOAD = select(table.c.payload).where(
     table.c.server_id == bindparam("server_id"), table.c.seq == bindparam("seq")
 )
+_PAYLOADS = select(table.c.seq, table.c.payload)
+_OF_MESSAGE = union_all(
+    _PAYLOADS.where(table.c.server_id == bindparam("server_id"), table.c.seq == bindparam("seq")),
+    # Word for word the condition of the index.
+    _PAYLOADS.where(table.c.message_id == bindparam("message_id"), text("kind <> 'message'")),
+)
+_REWRITE = Bulk(
+    update(table)
+    .where(table.c.server_id == bindparam("the_server"), table.c.seq == bindparam("at"))
+    .values(payload=bindparam("encoded")),
+    ["encoded", "the_server", "at"],
+)
+# What an event adds to the number of a channel's messages.
+_COUNTED = {"message": 1, "message_deleted": -1}
 
 _RANGE = (
     select(table.c.seq, table.c.channel_id, table.c.kind, table.c.payload)
@@ -62,7 +76,9 @@ def advance(connection: Connection, events: Sequence[Event], now: int) -> None:
     """Move servers and channels on to their newest event, and count the messages."""
     server_seqs = {event.server_id: event.seq for event in events}
     channel_seqs = {event.channel_id: event.seq for event in events}
-    counts = Counter(event.channel_id for event in events if event.kind == "message")
+    counts: Counter[str] = Counter()
+    for event in events:
+        counts[event.channel_id] += _COUNTED.get(event.kind, 0)
     _ADVANCE_SERVER(connection, [(seq, now, server_id) for server_id, seq in server_seqs.items()])
     _ADVANCE_CHANNEL(connection, [(counts[key], seq, key) for key, seq in channel_seqs.items()])
 
@@ -100,6 +116,18 @@ def read(
                 break
     result.close()
     return found
+
+
+def list_payloads(connection: Connection, message: Message) -> list[tuple[int, bytes]]:
+    """Return seq and payload of each event that tells of the message."""
+    values = {"server_id": message.server_id, "seq": message.seq, "message_id": message.id}
+    return [(row.seq, row.payload) for row in connection.execute(_OF_MESSAGE, values)]
+
+
+def rewrite(connection: Connection, server_id: str, payloads: Sequence[tuple[int, bytes]]) -> None:
+    """Put other payloads in the places of those of the given seqs."""
+    if payloads:
+        _REWRITE(connection, [(payload, server_id, seq) for seq, payload in payloads])
 
 
 def summarise(connection: Connection) -> list[LogSummary]:

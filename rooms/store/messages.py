@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, false, func, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, false, func, insert, or_, select, update
 
 from rooms.rows import Interval, Message, Window
 from rooms.store.statements import Bulk, any_of, tables
@@ -14,17 +14,19 @@ from rooms.store.statements import Bulk, any_of, tables
 table = tables["messages"]
 _entities = tables["entities"]
 
-# The author's name comes last, and from the registry.
-_COLUMNS = Message._fields[:-1]
-_MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name).join(
+# The author's name comes from the registry, and nothing is stored as deleted.
+_COLUMNS = Message._fields[:-2]
+_MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name, table.c.deleted_at).join(
     _entities, _entities.c.id == table.c.author_id
 )
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
 _INSERT = Bulk(insert(table), _COLUMNS)
+_CHANGE = update(table).where(table.c.id == bindparam("the_id"))
+_CHANGEABLE = ("content", "raw_message", "details", "attachments", "updated_at", "deleted_at")
 
 
 def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:
-    """Return the messages that exist, by id."""
+    """Return the messages that exist, by id; of one that was deleted, what is left."""
     found = connection.execute(_BY_IDS, {"ids": list(message_ids)})
     return {row.id: Message._make(row) for row in found}
 
@@ -35,9 +37,15 @@ def add(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 def _row(message: Message) -> tuple[Any, ...]:
-    *fields, raw_message, details, attachments, created_at, updated_at, _author_name = message
+    *fields, raw_message, details, attachments, created_at, updated_at, _author_name, _deleted_at = message
     documents = (orjson.dumps(document).decode() for document in (raw_message, details, attachments))
     return (*fields, *documents, created_at, updated_at)
+
+
+def change(connection: Connection, message: Message) -> None:
+    """Store what the message says now, and since when; or that it was deleted."""
+    now = {name: getattr(message, name) for name in _CHANGEABLE}
+    connection.execute(_CHANGE, {"the_id": message.id, **now})
 
 
 def list_page(
@@ -45,7 +53,7 @@ def list_page(
 ) -> list[Message]:
     """Return a page of what is visible of the channel, in order of seq."""
     created, seq = table.c.created_at, table.c.seq
-    where = [table.c.channel_id == channel_id, _within(visible)]
+    where = [_of_channel(channel_id), _within(visible)]
     where += [
         column > least
         for column, least in ((created, window.after), (seq, window.after_seq))
@@ -64,8 +72,12 @@ def list_page(
 
 def count(connection: Connection, channel_id: str, visible: Sequence[Interval]) -> int:
     """Count what is visible of the channel."""
-    where = and_(table.c.channel_id == channel_id, _within(visible))
+    where = and_(_of_channel(channel_id), _within(visible))
     return connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
+
+
+def _of_channel(channel_id: str) -> Any:
+    return and_(table.c.channel_id == channel_id, table.c.deleted_at.is_(None))
 
 
 def _within(visible: Sequence[Interval]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -302,3 +303,40 @@ async def test_a_channel_counts_its_messages(furnished: Database) -> None:
         return store.servers.lock(connection, [SERVER])[SERVER], channel.seq, channel.message_count
 
     assert await furnished.write(work) == ((0, 13), 13, 2)
+
+
+async def test_what_the_log_tells_of_a_message_is_found_and_rewritten(furnished: Database) -> None:
+    """Its own event and those that followed from it; those of other messages stay as they are."""
+    one, other = message(1), message(2)
+    events = [
+        event(1, one.id),
+        event(2, other.id),
+        replace(event(3, one.id), kind="message_updated"),
+        replace(event(4, other.id), kind="message_updated"),
+        replace(event(5, one.id), kind="message_deleted"),
+        event(6),
+    ]
+
+    def work(connection: Connection) -> list[list[tuple[int, bytes]]]:
+        store.log.append(connection, events, now=0)
+        found = store.log.list_payloads(connection, one)
+        store.log.rewrite(connection, SERVER, [(seq, b"anew %d" % seq) for seq, _ in found])
+        return [found, store.log.list_payloads(connection, one), store.log.list_payloads(connection, other)]
+
+    found, anew, others = await furnished.write(work)
+    assert sorted(found) == [(seq, b'{"seq":%d}' % seq) for seq in (1, 3, 5)]
+    assert sorted(anew) == [(seq, b"anew %d" % seq) for seq in (1, 3, 5)]
+    assert sorted(others) == [(seq, b'{"seq":%d}' % seq) for seq in (2, 4)]
+
+
+async def test_one_message_is_changed(furnished: Database) -> None:
+    """What it says, and whether it is there, is as told; everything else, and every other message, stays."""
+    changed = message(3)._replace(
+        content="anew", raw_message={}, details={"a": 1}, attachments=[], updated_at=9, deleted_at=9
+    )
+
+    def work(connection: Connection) -> dict[str, Message]:
+        store.messages.change(connection, changed._replace(author_id=BERT, seq=99))
+        return store.messages.find(connection, [message(3).id, message(4).id])
+
+    assert await furnished.write(work) == {changed.id: changed, message(4).id: message(4)}

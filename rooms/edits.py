@@ -1,0 +1,140 @@
+"""Stored messages, one at a time: looked up, edited, deleted.
+
+Whatever the log told of a message is told again as it is now: who replays the log reads the newest
+text in every place, and of a deleted message nothing but that it was there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rooms import access, messages, payloads, store
+from rooms.access import Standing
+from rooms.context import Context
+from rooms.errors import NotFound, ValidationFailed, message_not_found
+from rooms.principals import Kind, Principal
+from rooms.rows import Message
+from rooms.rules import MAX_EDITS, is_uuid
+from rooms.transaction import Transaction, one_by_one
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The message that a principal means; the ids of where it must stand are None if that is open."""
+
+    principal: Principal
+    message_id: str
+    channel_id: str | None = None
+    server_id: str | None = None
+
+    def fits(self, message: Message) -> bool:
+        """Tell whether the message stands where it must."""
+        is_in_channel = self.channel_id in (None, message.channel_id)
+        return is_in_channel and self.server_id in (None, message.server_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A wish that a message should say something else."""
+
+    target: Target
+    content: str
+
+
+async def require(ctx: Context, target: Target) -> Message:
+    """Return the message; raise NotFound if it is absent, deleted, or not for the principal to see."""
+
+    def read(connection: Connection) -> Message:
+        message, _ = _require_undeleted(connection, target)
+        return message
+
+    return await ctx.database.read(read)
+
+
+async def edit(ctx: Context, wish: Edit) -> Message:
+    """Change what the message says, announce it, and return the message; the same text changes nothing.
+
+    Raises NotFound as :func:`require` does, PermissionDenied unless the principal is the author or may
+    speak for it, ValidationFailed for a content that may not be submitted either.
+    """
+    message = await require(ctx, wish.target)
+    kind = Kind.AGENT if message.by_agent else wish.target.principal.kind
+    messages.check_content(ctx, wish.content, kind)
+    return await ctx.journal.append_one(_edit_all, wish, message.server_id)
+
+
+async def delete(ctx: Context, target: Target) -> Message:
+    """Erase what the message says, announce it, and return what is left; a second time changes nothing.
+
+    Raises NotFound if there was no such message for the principal to see, PermissionDenied unless the
+    principal is the author, may speak for it, or manages the channel.
+    """
+    message, _ = await ctx.database.read(lambda connection: _look_up(connection, target))
+    return await ctx.journal.append_one(_delete_all, target, message.server_id)
+
+
+def _look_up(connection: Connection, target: Target) -> tuple[Message, Standing]:
+    """Return a message that may have been deleted, and what the principal is in its channel."""
+    missing = message_not_found(target.message_id)
+    if not is_uuid(target.message_id):
+        raise missing
+    message = store.messages.find(connection, [target.message_id]).get(target.message_id)
+    if message is None or not target.fits(message):
+        raise missing
+    try:
+        standing = access.require_standing(connection, target.principal, message.channel_id)
+    except NotFound:
+        raise missing from None
+    if not access.may_read(standing, message.seq):
+        raise missing
+    return message, standing
+
+
+def _require_undeleted(connection: Connection, target: Target) -> tuple[Message, Standing]:
+    message, standing = _look_up(connection, target)
+    if message.deleted_at is not None:
+        raise message_not_found(target.message_id)
+    return message, standing
+
+
+def _edit(transaction: Transaction, wish: Edit) -> Message:
+    message, standing = _require_undeleted(transaction.connection, wish.target)
+    access.require_edit(standing, message.author_id)
+    if wish.content == message.content:
+        return message
+    edited = message._replace(content=wish.content, updated_at=transaction.now)
+    store.messages.change(transaction.connection, edited)
+    if transaction.retell(edited, lambda payload: _say(edited, payload)) > MAX_EDITS:
+        raise ValidationFailed(f"A message can be edited {MAX_EDITS} times; delete it and submit another")
+    payload = payloads.updated(edited)
+    del payload["seq"]  # of the message; the event has its own
+    transaction.record(edited.server_id, edited.channel_id, "message_updated", payload, message_id=edited.id)
+    return edited
+
+
+def _say(edited: Message, payload: dict[str, Any]) -> dict[str, Any]:
+    return payload | {"text": edited.content, "updated_at": edited.updated_at}
+
+
+def _delete(transaction: Transaction, target: Target) -> Message:
+    message, standing = _look_up(transaction.connection, target)
+    access.require_delete(standing, message.author_id)
+    if message.deleted_at is not None:
+        return message
+    now = transaction.now
+    left = message._replace(
+        content="", raw_message={}, details={}, attachments=[], updated_at=now, deleted_at=now
+    )
+    store.messages.change(transaction.connection, left)
+    tombstone = payloads.tombstone(left)
+    transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
+    payload = {**tombstone, "server_id": left.server_id}
+    transaction.record(left.server_id, left.channel_id, "message_deleted", payload, message_id=left.id)
+    return left
+
+
+_edit_all = one_by_one(_edit)
+_delete_all = one_by_one(_delete)
