@@ -31,6 +31,15 @@ class Message(BaseModel):
     raw_message: dict[str, Any]
     in_reply_to_message_id: str | None
     attachments: list[dict[str, Any]]
+    deleted: bool = Field(False, description="it was, and what it said is gone; missing otherwise")
+
+
+class DeletedMessage(BaseModel):
+    """What is left of a message."""
+
+    id: str
+    channel_id: str
+    deleted: bool
 
 
 class Failure(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from handlers import envelope, messages, parsing, wire
+from handlers import edits, envelope, messages, parsing, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from rooms import arrivals, channels, participants, payloads, recovery, replay, rules, servers
@@ -249,5 +249,7 @@ EVENTS = {
     "heartbeat": EventRoute(heartbeat, wire.Heartbeat),
     "submit": EventRoute(submit, wire.SubmitMessage, writes=True, overlaps=True),
     "submit_many": EventRoute(submit_many, wire.SubmitBatch),
+    "edit": EventRoute(edits.edit_event, wire.EditEvent, writes=True),
+    "delete": EventRoute(edits.delete_event, wire.MessageEvent, writes=True),
     "typing": EventRoute(typing, wire.TypingEvent),
 }

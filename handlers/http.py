@@ -59,13 +59,13 @@ class Call(Generic[B]):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of the route table; ``answer`` documents what stands in ``data``."""
+    """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer."""
 
     method: str
     path: str
     handler: Callable[[Call[Any]], Awaitable[Any]]
     summary: str
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     body: type[BaseModel] | None = None
     status: int = 200
     public: bool = False
@@ -86,6 +86,8 @@ def endpoint(gate: Gate, route: Route) -> Handler:
             await _read_body(request, route.body),
         )
         data = await route.handler(call)
+        if route.answer is None:
+            return web.Response(status=route.status)
         return _reply(request, envelope.success(data), route.status)
 
     return handle

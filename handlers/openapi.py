@@ -62,7 +62,8 @@ class _Schemas:
     def __init__(self, routes: Sequence[Route]) -> None:
         wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(answers.Failure, "serialization")]
         for route in routes:
-            wanted.append((route.answer, "serialization"))
+            if route.answer is not None:
+                wanted.append((route.answer, "serialization"))
             if route.body is not None:
                 wanted.append((route.body, "validation"))
         self._refs, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
@@ -74,13 +75,12 @@ class _Schemas:
 
 def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
     error = _body({"success": {"const": False}, "error": schemas.ref(answers.Failure, "serialization")})
-    answer = _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
         "parameters": _parameters(route),
         "responses": {
-            str(route.status): {"description": "Done", **answer},
+            str(route.status): {"description": "Done", **_answer(route, schemas)},
             "default": {"description": "Refused", **error},
         },
     }
@@ -88,6 +88,12 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         schema = schemas.ref(route.body, "validation")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation | ({"security": []} if route.public else {})
+
+
+def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    if route.answer is None:
+        return {}
+    return _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from handlers import answers, channels, health, keys, messages, openapi, participants, servers, system, wire
+from handlers import (
+    answers,
+    channels,
+    edits,
+    health,
+    keys,
+    messages,
+    openapi,
+    participants,
+    servers,
+    system,
+    wire,
+)
 from handlers.http import Gate, Route, endpoint
 
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
+_MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
 
 ROUTES = (
     Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
           answers.Message, wire.SubmitMessage, 201),
     Route("POST", f"{_MESSAGING}/submit/batch", messages.submit_batch, "Submit up to 100 messages",
           answers.Batch, wire.SubmitBatch, 201),
+    Route("GET", _MESSAGE, edits.get, "Get a message",
+          answers.Message),
+    Route("PATCH", _MESSAGE, edits.edit, "Edit a message",
+          answers.Message, wire.EditMessage),
+    Route("DELETE", _MESSAGE, edits.delete, "Delete a message",
+          answers.DeletedMessage),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
           answers.CreatedServer, wire.CreateServer, 201),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",
@@ -27,6 +46,8 @@ ROUTES = (
           answers.ChannelTwice),
     Route("GET", f"{_CHANNEL}/messages", messages.history, "Read a channel's history",
           answers.History),
+    Route("DELETE", f"{_CHANNEL}/messages/{{message_id}}", edits.delete_in_channel,
+          "Delete a message of a channel", None, status=204),
     Route("GET", f"{_CHANNEL}/participants", participants.list_all, "List a channel's participants",
           answers.Participants),
     Route("POST", f"{_CHANNEL}/participants", participants.add, "Add a participant",

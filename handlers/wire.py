@@ -84,6 +84,12 @@ class SubmitBatch(_Body):
     messages: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
 
+class EditMessage(_Body):
+    """What a message is to say instead."""
+
+    content: Content
+
+
 class CreateServer(_Body):
     """A message server."""
 
@@ -177,6 +183,8 @@ def message(stored: Message, dialect: Dialect) -> dict[str, Any]:
         "inReplyToRootMessageId": stored.parent_id,
         "in_reply_to_message_id": stored.parent_id,
         "attachments": stored.attachments,
+        # A repeated submit answers what is left of its message.
+        **({"deleted": True} if stored.deleted_at is not None else {}),
     }
 
 
@@ -252,6 +260,18 @@ class TypingEvent(ChannelEvent):
     """Somebody begins or stops to type."""
 
     is_typing: StrictBool = True
+
+
+class MessageEvent(_Body):
+    """An event about one message: ``delete``."""
+
+    message_id: Uuid
+
+
+class EditEvent(MessageEvent):
+    """What a message is to say instead."""
+
+    content: Content
 
 
 class ElizaJoin(_Body):

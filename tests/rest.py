@@ -89,6 +89,18 @@ class Rest:
         """Submit a message."""
         return await self.post(f"{API}/submit", {"channel_id": channel_id, "content": content, **fields})
 
+    async def message(self, message_id: str) -> Reply:
+        """Read one message."""
+        return await self.get(f"{API}/messages/{message_id}")
+
+    async def edit(self, message_id: str, content: Any = "changed") -> Reply:
+        """Edit a message."""
+        return await self.request("PATCH", f"{API}/messages/{message_id}", json={"content": content})
+
+    async def delete_message(self, message_id: str) -> Reply:
+        """Delete a message."""
+        return await self.delete(f"{API}/messages/{message_id}")
+
     async def history(self, channel_id: str, **query: Any) -> Reply:
         """Read a channel's history."""
         return await self.get(f"{API}/channels/{channel_id}/messages", **query)

@@ -29,12 +29,16 @@ class World:
 
     parley: Parley
     channel_id: str
+    message_id: str
     member: str = "ann"
 
     def path(self, route: Route) -> str:
         """Return the route's path about the things of this world."""
         return route.path.format(
-            channel_id=self.channel_id, server_id=DEFAULT_SERVER_ID, entity_id=self.member
+            channel_id=self.channel_id,
+            message_id=self.message_id,
+            server_id=DEFAULT_SERVER_ID,
+            entity_id=self.member,
         )
 
     async def request(self, client: Rest, route: Route) -> Reply:
@@ -47,8 +51,8 @@ async def new_world(parley: Parley) -> World:
     """Create what the samples refer to, with two messages in it."""
     channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member)
     for text in ("first", "second"):
-        assert (await parley.service.submit(channel_id, text, author_id=World.member)).status == 201
-    return World(parley, channel_id)
+        stored = (await parley.service.submit(channel_id, text, author_id=World.member)).data
+    return World(parley, channel_id, stored["id"])
 
 
 async def _message(world: World) -> dict[str, Any]:
@@ -57,6 +61,10 @@ async def _message(world: World) -> dict[str, Any]:
 
 async def _batch(world: World) -> dict[str, Any]:
     return {"messages": [await _message(world), {"channel_id": world.channel_id}]}
+
+
+async def _edit(_world: World) -> dict[str, Any]:
+    return {"content": "changed"}
 
 
 async def _server(_world: World) -> dict[str, Any]:
@@ -78,6 +86,7 @@ async def _code(world: World) -> dict[str, Any]:
 BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/submit"): _message,
     ("POST", "/api/messaging/submit/batch"): _batch,
+    ("PATCH", "/api/messaging/messages/{message_id}"): _edit,
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,
     ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,

@@ -54,6 +54,9 @@ async def test_an_answer_has_the_form_that_its_route_documents(parley: Parley, c
     for route in ROUTES:
         reply = await world.request(client, route)
         assert reply.status == route.status, name(route)
+        if route.answer is None:
+            assert (reply.status, reply.raw) == (204, b""), name(route)
+            continue
         assert set(reply.body) == {"success", "data"}, name(route)
         route.answer.model_validate(reply.data, strict=True)
 
@@ -63,7 +66,8 @@ async def test_times_follow_the_dialect(parley: Parley, client: Rest) -> None:
     world = await new_world(parley)
     seen = set()
     for route in ROUTES:
-        for key, moment in times((await world.request(client, route)).data):
+        reply = await world.request(client, route)
+        for key, moment in times(reply.data) if route.answer else ():
             seen.add(key)
             assert is_well_written(key, moment, in_seconds="Authorization" in client.headers), name(route)
     assert seen == {"createdAt", "created_at", "updatedAt", "updated_at", "joinedAt"}

@@ -167,7 +167,11 @@ async def test_real_answers_are_as_described(parley: Parley, description: dict[s
 
     for route in ROUTES:
         responses = operations(description)[route.method, route.path]["responses"]
-        validate((await world.request(parley.service, route)).body, responses[str(route.status)])
+        reply = await world.request(parley.service, route)
+        if route.answer is None:
+            assert "content" not in responses[str(route.status)]
+        else:
+            validate(reply.body, responses[str(route.status)])
         if not route.public:
             validate((await world.request(parley.anonymous, route)).body, responses["default"])
 

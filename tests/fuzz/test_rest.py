@@ -13,6 +13,7 @@ from tests.rest import API, Reply, Rest
 from tests.running import Parley
 
 OWN, FOREIGN = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
+SAID = "aaaaaaaa-0000-0000-0000-000000000003"
 REFUSALS = {
     (400, "VALIDATION_ERROR"),
     (403, "PERMISSION_DENIED"),
@@ -28,7 +29,9 @@ async def ann(parley: Parley) -> Rest:
     """Give a user's client, on a node with a channel of its own and one of somebody else's."""
     await parley.service.new_channel("own", "ann", "ben", id=OWN)
     await parley.service.new_channel("foreign", "ben", id=FOREIGN)
-    return await parley.user("ann")
+    client = await parley.user("ann")
+    assert (await client.submit(OWN, "to be edited", messageId=SAID)).status == 201
+    return client
 
 
 async def send(client: Rest, method: str, path: str, body: bytes) -> Reply:
@@ -72,9 +75,9 @@ async def test_any_batch_is_answered_item_by_item(ann: Rest, items: list[object]
 async def test_any_body_is_survived_by_every_route(parley: Parley, ann: Rest, body: bytes) -> None:
     """Bytes of any kind are refused by each route, for a service as for a user."""
     for route in WITH_BODY:
-        path = route.path.format(channel_id=OWN)
+        path = route.path.format(channel_id=OWN, message_id=SAID)
         for client in (ann, parley.service):
-            assert (await send(client, "POST", path, body)).refusal in REFUSALS
+            assert (await send(client, route.method, path, body)).refusal in REFUSALS
 
 
 def fields_of(model: type[BaseModel]) -> st.SearchStrategy[dict[str, object]]:
@@ -97,7 +100,8 @@ async def test_any_fields_are_survived_by_their_route(
     assert route.body is not None
     body = encode(data.draw(fields_of(route.body))).encode()
     for client in (ann, parley.service):
-        reply = await send(client, "POST", route.path.format(channel_id=OWN), body)
+        path = route.path.format(channel_id=OWN, message_id=SAID)
+        reply = await send(client, route.method, path, body)
         assert reply.status < 300 or reply.refusal in {*REFUSALS, (401, "AUTHENTICATION_FAILED")}
 
 
@@ -122,8 +126,8 @@ async def test_any_page_is_answered_or_refused(ann: Rest, query: dict[str, str])
 @given(segments=st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=3))
 @examples(100)
 async def test_any_path_is_answered(parley: Parley, ann: Rest, segments: list[str]) -> None:
-    """A path of any kind is answered by the envelope, as a channel, a participant, or at all."""
-    for prefix in (f"{API}/channels", f"{API}/channels/{OWN}/participants", ""):
+    """A path of any kind is answered by the envelope, as a channel, a message, a participant, or at all."""
+    for prefix in (f"{API}/channels", f"{API}/messages", f"{API}/channels/{OWN}/participants", ""):
         for method in ("GET", "DELETE"):
             reply = await ann.request(method, "/".join([prefix, *segments]))
             assert reply.status == 200 or reply.refusal[0] in (403, 404, 405)

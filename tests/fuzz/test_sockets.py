@@ -15,11 +15,15 @@ from tests.running import Parley
 from tests.talking import ELIZA, NATIVE, ByHand, Talker, speaking_by_hand, talking
 
 OWN, FOREIGN = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
+SAID = "aaaaaaaa-0000-0000-0000-000000000003"
 
 SOON = 3.0  # seconds
 
 channel_events = st.fixed_dictionaries(
     {}, optional={"channel_id": st.sampled_from([OWN, FOREIGN]) | values, "is_typing": values}
+)
+message_events = st.fixed_dictionaries(
+    {}, optional={"message_id": st.just(SAID) | values, "content": texts | values}
 )
 ELIZAS = {"channel_id": "channelId", "content": "message", "author_id": "senderId", "source_type": "source"}
 elizas = messages(OWN, FOREIGN).map(
@@ -31,6 +35,7 @@ native_events = st.one_of(
     st.tuples(st.just("submit"), messages(OWN, FOREIGN)),
     st.tuples(st.just("submit_many"), st.fixed_dictionaries({"messages": batches | values})),
     st.tuples(st.sampled_from(["join", "leave", "typing"]), channel_events),
+    st.tuples(st.sampled_from(["edit", "delete"]), message_events),
 )
 eliza_events = st.one_of(
     st.tuples(
@@ -70,7 +75,9 @@ async def ann(parley: Parley) -> Rest:
     """Give a user's client, on a node with a channel of its own and one of somebody else's."""
     await parley.service.new_channel("own", "ann", "ben", id=OWN)
     await parley.service.new_channel("foreign", "ben", id=FOREIGN)
-    return await parley.user("ann")
+    client = await parley.user("ann")
+    assert (await client.submit(OWN, "to be edited", messageId=SAID)).status == 201
+    return client
 
 
 @pytest.fixture(params=[NATIVE, ELIZA], ids=["native", "eliza"])
