@@ -62,9 +62,14 @@ def words(
 
     A message's sender is told ``client_message_id``, by which its client knows the message.
     """
-    if kind == "message" and not payload.get("deleted"):
-        return "messageBroadcast", _broadcast(payload, client_message_id)
-    return None
+    if kind == "message_deleted":
+        told = {"messageId": payload["id"], "channelId": payload["channel_id"], "seq": payload["seq"]}
+        return "messageDeleted", told
+    # One that was deleted since is told of by the event that says so.
+    if kind not in ("message", "message_updated") or payload.get("deleted"):
+        return None
+    edited = {"updatedAt": payload["updated_at"]} if kind == "message_updated" else {}
+    return "messageBroadcast", _broadcast(payload, client_message_id) | edited
 
 
 def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dict[str, Any]:

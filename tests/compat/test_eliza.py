@@ -174,6 +174,62 @@ async def test_a_message_by_rest_is_broadcast(parley: Parley, connect: Connect, 
     assert (heard["thought"], heard["rawMessage"]) == ("easy", {"text": "hi"})
 
 
+async def test_an_edit_is_a_broadcast_of_the_same_message(
+    parley: Parley, connect: Connect, channel_id: str
+) -> None:
+    """Everything but the text is as it was first broadcast, with the time of the edit beside it."""
+    ann, ben = await connect("ann"), await connect("ben")
+    for fields in (
+        {"attachments": [{"url": "https://example.com/a.png", "contentType": "image"}], "senderName": "Ann"},
+        {"metadata": {"thought": "hm", "actions": ["REPLY"]}, "messageId": None},
+    ):
+        message_id = (await send(ann, channel_id, **fields))["data"]["messageId"]
+        stored = (await parley.service.edit(message_id, "goodbye")).data
+        for talker in (ann, ben):
+            await talker.settle()
+            first, again = talker.all("messageBroadcast")[-2:]
+            expected = {
+                **first,
+                "seq": first["seq"] + 1,
+                "text": "goodbye",
+                "updatedAt": stored["updated_at"],
+            }
+            expected.pop("clientMessageId", None)
+            assert again == expected
+
+
+async def test_an_edit_of_an_agents_reply_keeps_its_name(
+    parley: Parley, connect: Connect, channel_id: str
+) -> None:
+    """Who relays an agent under a name of its choice is called by it in the second broadcast, too."""
+    ann = await connect("ann")
+    body = {"author_id": "bot", "source_type": "agent_response", "raw_message": {"text": "hi"}}
+    first = (await parley.service.submit(channel_id, **body, metadata={"agent_name": "Helper"})).data
+    second = (await parley.service.submit(channel_id, **body, in_reply_to_message_id=first["id"])).data
+    for message in (first, second):
+        assert (await parley.service.edit(message["id"], "goodbye")).status == 200
+    *said, one, other = await ann.wait_for("messageBroadcast", 4)
+    assert [one["senderName"], other["senderName"]] == [message["senderName"] for message in said]
+    assert one["senderName"] == "Helper"
+    assert other["inReplyToMessageId"] == first["id"]
+    assert one["rawMessage"] == {"text": "hi"}
+
+
+async def test_a_deletion_names_the_message(parley: Parley, connect: Connect, channel_id: str) -> None:
+    """``messageDeleted`` has the ids that elizaOS's clients look for, and is sent once."""
+    ann, ben = await connect("ann"), await connect("ben")
+    acked = (await send(ann, channel_id))["data"]
+    client = parley.service.in_elizas_dialect()
+    for _ in range(2):
+        gone = await client.delete(f"{API}/channels/{channel_id}/messages/{acked['messageId']}")
+        assert gone.status == 204
+    told = {"messageId": acked["messageId"], "channelId": channel_id, "seq": acked["seq"] + 1}
+    for talker in (ann, ben):
+        assert await talker.wait_for("messageDeleted") == [told]
+        await talker.settle()
+        assert len(talker.all("messageDeleted")) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
