@@ -50,6 +50,8 @@ export class Chat {
       refused: this.#refused,
       ready: (payload) => this.#onReady(payload),
       message: (message) => this.#onMessage(message),
+      message_updated: (message) => this.#onChange(message),
+      message_deleted: (message) => this.#onChange(message),
       participant_joined: (event) => this.#onJoined(event),
       participant_left: (event) => this.#onLeft(event),
       typing: (event) => this.#onTyping(event),
@@ -139,8 +141,18 @@ export class Chat {
   }
 
   #onMessage(message) {
+    // By the time it arrives it may be gone already.
+    if (message.deleted) {
+      this.#onChange(message);
+      return;
+    }
     this.#advance(message);
     this.room(message.channel_id).add(message);
+  }
+
+  #onChange(message) {
+    this.#advance(message);
+    this.room(message.channel_id).change(message);
   }
 
   #onJoined({ seq, channel_id, channel, participant }) {

@@ -16,6 +16,8 @@ export class Room {
   #heldUpTo = 0;
   #interruptions = 0;
   #typing = new Map();
+  // What was edited or deleted, by id: a page that was read before may arrive after.
+  #changes = new Map();
 
   constructor(channelId, session, changed) {
     this.channelId = channelId;
@@ -36,16 +38,20 @@ export class Room {
   interrupt() {
     this.isCurrent = false;
     this.#interruptions += 1;
+    this.#changes.clear();
     this.#heldUpTo = this.messages.at(-1)?.seq ?? 0;
   }
 
   async loadNewest() {
     const interruptions = this.#interruptions;
     const page = await this.#fetch(0);
-    const oldest = Math.min(...page.messages.map(({ seq }) => seq));
+    const seqs = page.messages.map(({ seq }) => seq);
+    const oldest = Math.min(...seqs);
+    const newest = Math.max(this.#heldUpTo, ...seqs);
     // With unseen messages between what was held and this page, scrolling up would pass over them.
-    const hasGap = page.messages.length > 0 && oldest > this.#heldUpTo;
-    if (hasGap) this.messages = this.messages.filter(({ seq }) => seq >= oldest);
+    const hasGap = oldest > this.#heldUpTo;
+    // From there on the page knows better, also what has been deleted.
+    this.messages = this.messages.filter(({ seq }) => seq > newest || (seq < oldest && !hasGap));
     this.isCurrent = interruptions === this.#interruptions;
     this.#take(page);
   }
@@ -58,7 +64,14 @@ export class Room {
     this.#stopTyping(raw.author_id);
     // An answer that comes late may be about a message of a page that is not loaded; it comes with that.
     const isInReach = this.messages.length === 0 || raw.seq > this.messages[0].seq;
-    if (isInReach) this.messages = merge(this.messages, [raw]);
+    if (isInReach) this.#merge([raw]);
+    this.#changed();
+  }
+
+  /** Shows a message as it was edited, or no longer if it was deleted. */
+  change(raw) {
+    this.#changes.set(raw.id, raw);
+    this.#merge([]);
     this.#changed();
   }
 
@@ -96,9 +109,17 @@ export class Room {
   }
 
   #take({ messages, total }) {
-    this.messages = merge(this.messages, messages);
+    this.#merge(messages);
     this.hasOlder = this.messages.length < total;
     this.#changed();
+  }
+
+  #merge(more) {
+    this.messages = merge(this.messages, more).flatMap((message) => {
+      const change = this.#changes.get(message.id);
+      if (!change) return [message];
+      return change.deleted ? [] : [{ ...message, text: change.text }];
+    });
   }
 
   #stopTyping(userId) {

@@ -359,6 +359,41 @@ async def test_news_below_are_announced_to_who_reads_above(parley: Parley, open_
     await expect(said(page, "news")).to_be_in_viewport()
 
 
+async def test_a_message_changes_and_goes_before_ones_eyes(parley: Parley, open_page: Open) -> None:
+    """An edit shows the new text in the place of the old one; what is deleted is there no longer."""
+    page = await sign_in(open_page, parley)
+    for text in ("one", "two", "three"):
+        await say(page, text)
+    await expect(said(page, "three")).to_be_visible()
+    messages = (await parley.service.history(GENERAL_ID)).data["messages"]
+    one, two, _three = [message["id"] for message in messages]
+    assert (await parley.service.edit(one, "first")).status == 200
+    await expect(page.locator(".message .text")).to_have_text(["first", "two", "three"])
+    assert (await parley.service.delete_message(two)).status == 200
+    await expect(page.locator(".message .text")).to_have_text(["first", "three"])
+    await page.reload()
+    await expect(page.locator(".message .text")).to_have_text(["first", "three"])
+
+
+async def test_what_was_deleted_meanwhile_is_gone(tmp_path: Path, open_page: Open) -> None:
+    """Who comes back sees neither what was deleted nor what it said before it was edited."""
+    data = tmp_path / "data"
+    async with serving(data) as first:
+        page = await open_page(f"{first.url}/#code={first.sign_in_code}")
+        for text in ("one", "two", "three"):
+            await say(page, text)
+        await expect(said(page, "three")).to_be_visible()
+        await crash(first)
+    async with serving(data) as elsewhere, aiohttp.ClientSession() as session:
+        service = Rest(session, elsewhere.url, {"Authorization": f"Bearer {first.service_key}"})
+        messages = (await service.history(GENERAL_ID)).data["messages"]
+        one, *_, three = [message["id"] for message in messages]
+        assert (await service.edit(one, "first")).status == 200
+        assert (await service.delete_message(three)).status == 200
+    async with serving(data, port=int(first.url.rpartition(":")[2])):
+        await expect(page.locator(".message .text")).to_have_text(["first", "two"])
+
+
 async def test_other_channels_are_marked_when_unread(parley: Parley, open_page: Open) -> None:
     """A channel that has news is marked until it is opened, also across a reload."""
     owner = await parley.user(OWNER_ID)
