@@ -1,0 +1,389 @@
+"""Coming back over a socket: what was missed is sent, once and in order, or nothing and a reason."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from rooms import replay
+from rooms.principals import Kind
+from rooms.rules import DEFAULT_SERVER_ID
+from server import socket_connection
+from server.engine import Engine
+from tests.realtime.raw import raw_websocket, until
+from tests.returning import DURABLE, Returner
+from tests.running import Parley, Start
+from tests.talking import ELIZA, NATIVE
+
+Enter = Callable[..., Any]
+
+
+@pytest.fixture
+async def enter(parley: Parley) -> AsyncIterator[Enter]:
+    """Give a function that connects a client of a user, who is registered at need."""
+    clients: list[Returner] = []
+
+    async def enter_as(who: str = "ben", namespace: str = NATIVE, **auth: Any) -> Returner:
+        secret = auth.pop("token", None) or await parley.key(Kind.USER, who)
+        clients.append(Returner(parley.url, {"token": secret, **auth}, namespace))
+        await clients[-1].connect()
+        return clients[-1]
+
+    yield enter_as
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def channel_id(parley: Parley) -> str:
+    """Give a channel of two."""
+    return await parley.service.new_channel("talk", "ann", "ben")
+
+
+async def say(parley: Parley, channel_id: str, *texts: str) -> list[dict[str, Any]]:
+    """Say something as ann."""
+    return [(await parley.service.submit(channel_id, text, author_id="ann")).data for text in texts]
+
+
+async def new_server(parley: Parley) -> str:
+    """Create a message server and return its id."""
+    reply = await parley.service.post("/api/messaging/message-servers", {"name": "other"})
+    server_id: str = reply.data["server"]["id"]
+    return server_id
+
+
+@pytest.mark.parametrize("namespace", [NATIVE, ELIZA])
+async def test_what_was_missed_comes_with_the_same_pid(
+    parley: Parley, enter: Enter, channel_id: str, namespace: str
+) -> None:
+    """The missed messages come in order behind CONNECT, then live ones; the client is recovered."""
+    ben = await enter(namespace=namespace)
+    await say(parley, channel_id, "one")
+    event = "message" if namespace == NATIVE else "messageBroadcast"
+    await ben.hears(event)
+    pid = ben.pid
+    await ben.drop()
+    await say(parley, channel_id, "two", "three")
+    await ben.connect()
+    await ben.hears(event, 3)
+    await say(parley, channel_id, "four")
+    await ben.hears(event, 4)
+    assert (ben.texts(), ben.recovered, ben.pid) == (["one", "two", "three", "four"], True, pid)
+
+
+async def test_ready_tells_the_cursor_and_whether_it_was_recovered(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A new connection begins at the present; a recovered one goes on from its own."""
+    ben = await enter()
+    await say(parley, channel_id, "one")
+    await ben.hears("message")
+    offset = ben.offset
+    await ben.come_back()
+    first, second = await ben.hears("ready", 2)
+    assert (first["recovered"], second["recovered"]) == (False, True)
+    assert second["cursor"] == offset == (await ben.data("heartbeat"))["cursor"]
+    assert parley.node.ctx.cursors.read(first["cursor"]).seq == second["server"]["seq"] - 1
+
+
+@pytest.mark.parametrize("damage", ["forged", "truncated", "garbage", "number", "long"])
+@pytest.mark.parametrize("field", ["pid", "offset"])
+async def test_what_the_server_did_not_write_begins_anew(
+    parley: Parley, enter: Enter, channel_id: str, field: str, damage: str
+) -> None:
+    """A forged pid or offset refuses nobody: the connection is new, nothing is replayed, and why is told."""
+    ben = await enter()
+    await say(parley, channel_id, "one")
+    await ben.hears("message")
+    await ben.drop()
+    await say(parley, channel_id, "two")
+    text = getattr(ben, field)
+    forged = text[:10] + ("B" if text[10] == "A" else "A") + text[11:]
+    ways = {
+        "forged": forged, "truncated": text[:-1], "garbage": "ü" * 9, "number": 7, "long": "A" * 5_000
+    }  # fmt: skip
+    before = ben.pid
+    setattr(ben, field, ways[damage])
+    await ben.connect()
+    (told,) = await ben.hears("resync_required")
+    await say(parley, channel_id, "three")
+    await ben.hears("message", 2)
+    assert (told["reason"], ben.texts()) == ("invalid", ["one", "three"])
+    assert (ben.recovered, ben.pid == before) == (False, False)
+    await ben.come_back()
+    await ben.hears("ready", 3)
+    assert ben.recovered
+
+
+async def test_nobody_comes_back_as_another(parley: Parley, enter: Enter, channel_id: str) -> None:
+    """Another's pid gives a new connection with one's own rooms."""
+    ben, eve = await enter("ben"), await enter("eve")
+    await eve.drop()
+    eve.pid = ben.pid
+    await eve.connect()
+    (told,) = await eve.hears("resync_required")
+    await say(parley, channel_id, "for ben")
+    await ben.hears("message")
+    await eve.settle()
+    assert (told["reason"], eve.texts(), eve.recovered) == ("invalid", [], False)
+    assert not ben.was_dismissed
+
+
+async def test_a_cursor_of_another_server_is_worth_nothing(parley: Parley, enter: Enter) -> None:
+    """A position in one log is none in another."""
+    other = (await parley.service.post("/api/messaging/message-servers", {"name": "other"})).data["server"][
+        "id"
+    ]
+    ben = await enter()
+    elsewhere = await enter(namespace=f"/servers/{other}", after=(await ben.data("heartbeat"))["cursor"])
+    (told,) = await elsewhere.hears("resync_required")
+    assert told["reason"] == "invalid"
+
+
+async def test_who_comes_back_supersedes_what_lingers(parley: Parley, enter: Enter, channel_id: str) -> None:
+    """The old connection is told to stay away, and of two that hold one pid the later one goes on."""
+    ben = await enter()
+    twin = await enter(token=ben.auth["token"], pid=ben.pid)
+    await ben.ended()
+    assert (ben.was_dismissed, twin.pid) == (True, ben.pid)
+    await say(parley, channel_id, "one")
+    await twin.hears("message")
+    assert ben.texts() == []
+
+
+async def test_superseding_one_namespace_leaves_the_others(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A session that carries another namespace besides goes on with that."""
+    async with raw_websocket(parley) as socket:
+        secret = await parley.key(Kind.USER, "ben")
+        await socket.join(secret)
+        socket.say(f'40{{"token":"{secret}"}}')
+        connected = await socket.packet("40{")
+        pid = connected.partition('"pid":"')[2].partition('"')[0]
+        await enter(namespace=ELIZA, token=secret, pid=pid)
+        await socket.packet("41")
+        await say(parley, channel_id, "one")
+        await socket.packet(f'42{NATIVE},["message"')
+        assert not [packet for packet in socket.packets if packet.startswith('42["messageBroadcast')]
+
+
+async def test_another_client_brings_a_cursor(parley: Parley, enter: Enter, channel_id: str) -> None:
+    """With a cursor in the handshake, and no pid, everything after it comes."""
+    ben = await enter()
+    cursor = (await ben.data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one", "two")
+    page = (await parley.service.history(channel_id)).data
+    for after, expected in ((cursor, ["one", "two"]), (page["cursors"]["after"], [])):
+        newcomer = await enter(after=after)
+        await newcomer.settle()
+        assert newcomer.texts() == expected
+
+
+async def test_who_was_removed_meanwhile_learns_that_and_no_more(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """What was said before the removal comes, then the removal itself, and nothing after it."""
+    ben = await enter()
+    await ben.drop()
+    await say(parley, channel_id, "before")
+    await parley.service.remove(channel_id, "ben")
+    await say(parley, channel_id, "after")
+    await ben.connect()
+    await ben.settle()
+    assert [heard.name for heard in ben.heard if heard.name in DURABLE] == ["message", "participant_left"]
+    assert ben.texts() == ["before"]
+
+
+async def test_who_was_added_meanwhile_hears_from_there_on(parley: Parley, enter: Enter) -> None:
+    """A channel that one was added to while away begins with that."""
+    ben = await enter()
+    channel_id = await parley.service.new_channel("later", "ann")
+    await ben.drop()
+    await say(parley, channel_id, "before")
+    await parley.service.add(channel_id, "ben")
+    await say(parley, channel_id, "after")
+    await ben.connect()
+    await ben.settle()
+    assert [heard.name for heard in ben.heard if heard.name in DURABLE] == ["participant_joined", "message"]
+    assert ben.texts() == ["after"]
+
+
+async def test_edits_and_deletions_are_replayed_as_they_are_now(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """An edited message says what it says now, a deleted one nothing; elizaOS's clients do not see it."""
+    ben, eliza = await enter(), await enter(namespace=ELIZA)
+    for client in (ben, eliza):
+        await client.drop()
+    edited, deleted = await say(parley, channel_id, "edited", "deleted")
+    path = "/api/messaging/messages"
+    await parley.service.request("PATCH", f"{path}/{edited['id']}", json={"content": "as it is"})
+    await parley.service.delete(f"{path}/{deleted['id']}")
+    for client in (ben, eliza):
+        await client.connect()
+    await ben.hears("message_deleted")
+    await eliza.hears("messageDeleted")
+    first, second = ben.all("message")
+    assert (first["text"], second["deleted"], "text" in second) == ("as it is", True, False)
+    assert [told["text"] for told in eliza.all("messageBroadcast")] == ["as it is", "as it is"]
+    assert "deleted" not in str([heard for heard in ben.heard if heard.name == "message_updated"])
+
+
+async def test_joining_with_a_cursor_brings_what_was_missed_behind_the_ack(
+    parley: Parley, enter: Enter
+) -> None:
+    """What was said after the cursor comes in order, also while more is said, then live messages."""
+    service = await enter("anybody", token=parley.service_key)
+    channel_id = await parley.service.new_channel("talk", "ann")
+    cursor = (await service.data("heartbeat"))["cursor"]
+    texts = [f"message {n}" for n in range(60)]
+    await say(parley, channel_id, *texts[:30])
+    speaking = asyncio.create_task(say(parley, channel_id, *texts[30:]))
+    joined = await service.data("join", {"channel_id": channel_id, "after": cursor})
+    await speaking
+    await service.hears("message", 60)
+    await service.settle()
+    assert service.texts() == texts
+    assert parley.node.ctx.cursors.read(joined["cursor"]).seq >= 30
+
+
+async def test_joining_with_a_cursor_repeats_nothing(parley: Parley, enter: Enter, channel_id: str) -> None:
+    """What a connection was sent already is not sent again; what it was not sent is."""
+    ben = await enter()
+    cursor = (await ben.data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one")
+    await ben.hears("message")
+    await ben.data("join", {"channel_id": channel_id, "after": cursor})
+    await ben.settle()
+    assert ben.texts() == ["one"]
+    later = await enter()
+    await say(parley, channel_id, "two")
+    for _ in range(2):
+        await later.data("join", {"channel_id": channel_id, "after": cursor})
+    await later.settle()
+    assert sorted(later.texts()) == ["one", "two"]
+
+
+async def test_a_client_that_is_cut_while_it_joins_gets_the_rest(
+    parley: Parley, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its return brings what had not come yet of the channel that it joined, then the other channels'."""
+    read, pages = replay.read, itertools.count(1)
+
+    async def read_two(*arguments: Any) -> replay.Page:
+        if next(pages) > 2:
+            await asyncio.get_running_loop().create_future()
+        return await read(*arguments)
+
+    service = await enter("anybody", token=parley.service_key)
+    one, other = [await parley.service.new_channel(name, "ann") for name in ("one", "other")]
+    await service.data("join", {"channel_id": other})
+    cursor = (await service.data("heartbeat"))["cursor"]
+    texts = [f"message {n}" for n in range(40)]
+    await say(parley, one, *texts)
+    monkeypatch.setattr(replay, "PAGE_ENTRIES", 5)
+    monkeypatch.setattr(replay, "read", read_two)
+    await service.data("join", {"channel_id": one, "after": cursor})
+    await service.hears("message", 8)
+    await say(parley, other, "elsewhere")
+    await service.drop()
+    assert 8 <= len(service.texts()) <= 10
+    monkeypatch.undo()
+    await service.connect()
+    await service.hears("message", 41)
+    await service.settle()
+    assert (service.texts(), service.recovered) == ([*texts, "elsewhere"], True)
+
+
+@pytest.mark.parametrize("after", ["forged", "foreign", 7, "A" * 300])
+async def test_joining_with_a_bad_cursor_is_refused_and_changes_nothing(
+    parley: Parley, enter: Enter, after: Any
+) -> None:
+    """The ack says what is wrong, and the channel is not entered."""
+    ben = await enter()
+    channel_id = await parley.service.new_channel("talk", joinable=True)
+    if after == "foreign":
+        server = await new_server(parley)
+        after = (await (await enter(namespace=f"/servers/{server}")).data("heartbeat"))["cursor"]
+    ack = await ben.call("join", {"channel_id": channel_id, "after": after})
+    assert (ack["success"], ack["error"]["code"]) == (False, "VALIDATION_ERROR")
+    members = await parley.service.get(f"/api/messaging/channels/{channel_id}/participants")
+    assert members.data["participants"] == []
+
+
+async def test_a_quiet_client_is_told_its_position_now_and_then(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events of channels that are not its own move its cursor on, with a heartbeat."""
+    monkeypatch.setattr(socket_connection, "CURSOR_EVENTS", 10)
+    parley = await start(ping_interval=0.1, ping_timeout=0.5)
+    for namespace in (NATIVE, ELIZA):
+        quiet = Returner(parley.url, {"token": await parley.key(Kind.USER, "ben")}, namespace)
+        await quiet.connect()
+        channel_id = await parley.service.new_channel(f"talk{len(namespace)}", "ann")
+        await say(parley, channel_id, *map(str, range(12)))
+        (cursor,) = await quiet.hears("cursor")
+        seq = parley.node.ctx.tail.position(DEFAULT_SERVER_ID).seq
+        assert parley.node.ctx.cursors.read(cursor).seq == seq
+        await quiet.close()
+
+
+async def test_a_position_beyond_the_log_proves_that_it_went_back(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A cursor of this deployment that is ahead of the log is not gone on from."""
+    ben = await enter()
+    ctx = parley.node.ctx
+    epoch, seq = ctx.tail.position(DEFAULT_SERVER_ID)
+    ahead = ctx.cursors.write_position(DEFAULT_SERVER_ID, epoch, seq + 1)
+    later = await enter(after=ahead)
+    (told,) = await later.hears("resync_required")
+    assert told["reason"] == "epoch"
+    await ben.settle()
+
+
+async def test_a_thousand_clients_come_back_at_once(start: Start, engines: list[Engine]) -> None:
+    """Each gets the fifty messages that it missed, once and in order."""
+    parley = await start()
+    channel_id = await parley.service.new_channel("talk", "ann")
+    secret = parley.service_key
+    crowd = [Returner(parley.url, {"token": secret, "entityId": f"user-{n}"}) for n in range(1_000)]
+    for first in range(0, 1_000, 100):
+        some = crowd[first : first + 100]
+        await asyncio.gather(*(client.connect() for client in some))
+        await asyncio.gather(*(client.data("join", {"channel_id": channel_id}) for client in some))
+    for session in list(engines[0].sockets.values()):
+        session.close(1012)
+    await asyncio.gather(*(client.ended() for client in crowd))
+    texts = [f"message {n}" for n in range(50)]
+    await say(parley, channel_id, *texts)
+    await asyncio.gather(*(client.connect() for client in crowd))
+    for client in crowd:
+        await client.hears("message", 50)
+        assert (client.texts(), client.recovered) == (texts, True)
+        await client.close()
+
+
+async def test_a_slow_reader_catches_up_at_its_own_pace(
+    parley: Parley, enter: Enter, engines: list[Engine]
+) -> None:
+    """One that reads nothing while it is far behind is not closed for that, and holds a page at most."""
+    ben = await enter()
+    channel_id = await parley.service.new_channel("long", "ann", "ben")
+    await ben.drop()
+    items = [{"channel_id": channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
+    for _ in range(30):
+        await parley.service.post("/api/messaging/submit/batch", {"messages": items})
+    await ben.connect()
+    ben.transport.pause_reading()
+    (session,) = engines[0].sockets.values()
+    await until(lambda: session.is_full)
+    await say(parley, channel_id, "live")
+    assert session._backlog() < 512 * 1024
+    ben.transport.resume_reading()
+    await ben.hears("message", 3_001)
+    seqs = [message["seq"] for message in ben.all("message")]
+    assert (seqs, ben.texts()[-1]) == (sorted(set(seqs)), "live")
