@@ -7,40 +7,37 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from rooms import database, keys, schema, store
-from rooms.context import Context
+from rooms import keys
 from rooms.database import OutcomeUnknown
 from rooms.errors import ParleyError
 from rooms.keys import KeyDraft
 from rooms.principals import ALL_SCOPES, Kind, Scope
-from rooms.rows import LogSummary
 from server import logs
-from server.app import Node, naming, running, writing
+from server.app import Node, running
 from server.config import BadSetting, Settings, load
+from server.database_commands import app as database_app
+from server.database_commands import opened
 from server.demo import eliza
+from server.terminal import DataDir, out, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+app.add_typer(database_app)
 app.add_typer(keys_app, name="keys")
 
-_out = Console(highlight=False, soft_wrap=True)
 _log = logging.getLogger("parley")
 
 UNCUT = 1_000  # columns
-
-DataDir = Annotated[Path | None, typer.Option(help="Where SQLite keeps its file.")]
 
 
 def main() -> None:
@@ -60,19 +57,6 @@ def _fail(sentence: str) -> NoReturn:
     raise SystemExit(1)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work)
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        return None
-    return uvloop.new_event_loop
-
-
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -83,7 +67,7 @@ def serve(
     """Serve until SIGINT or SIGTERM."""
     settings = load(host=host, port=port, data_dir=data_dir)
     logs.configure()
-    _run(_serve(settings, with_demo=demo))
+    run(_serve(settings, with_demo=demo))
 
 
 async def _serve(settings: Settings, *, with_demo: bool) -> None:
@@ -116,11 +100,11 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
     """Tell the operator where to go; secrets are printed here and never logged."""
     if not settings.is_loopback and settings.tls_cert is None:
         _log.warning("keys travel in clear to %s: set PARLEY_TLS_CERT and PARLEY_TLS_KEY", settings.host)
-    _out.print(f"\n[bold]Parley[/bold] listens on {url}")
+    out.print(f"\n[bold]Parley[/bold] listens on {url}")
     if settings.auth == "open":
-        _out.print(f"\n  No credentials are asked for: open [bold]{url}[/bold]\n")
+        out.print(f"\n  No credentials are asked for: open [bold]{url}[/bold]\n")
     elif node.welcome:
-        _out.print(
+        out.print(
             f"\n  Open this link to sign in (it works once, for 24 hours):\n"
             f"    [bold]{url}/#code={node.welcome.sign_in_code}[/bold]\n"
             f"\n  The key for your own programs (it is shown this once):\n"
@@ -128,78 +112,13 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
         )
     else:
         create = f"{_command()} keys create --kind user --id owner --sign-in --port {node.port}"
-        _out.print(f"\n  A new link to sign in: {create}\n")
+        out.print(f"\n  A new link to sign in: {create}\n")
 
 
 def _command() -> str:
     """Return how this command was called, so that what is printed can be copied."""
     called = Path(sys.argv[0])
     return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
-
-
-@app.command()
-def migrate(data_dir: DataDir = None) -> None:
-    """Bring the database up to this version's schema."""
-    _run(_migrate(load(data_dir=data_dir)))
-
-
-async def _migrate(settings: Settings) -> None:
-    opened = database.connect(settings.database)
-    try:
-        with naming(opened):
-            await schema.upgrade(opened)
-    finally:
-        await opened.close()
-    _out.print("The database has this version's schema.")
-
-
-@app.command()
-def check(data_dir: DataDir = None) -> None:
-    """Verify that each server's log is 1..N without holes; exit with 1 if one is not."""
-    _run(_check(load(data_dir=data_dir)))
-
-
-async def _check(settings: Settings) -> None:
-    async with _opened(settings) as ctx:
-        summaries = await ctx.database.read(store.log.summarise)
-    faults = 0
-    for summary in summaries:
-        _out.print(f"server {summary.server_id}: {_describe(summary)}")
-        faults += not summary.is_whole
-    if faults:
-        raise SystemExit(1)
-
-
-def _describe(summary: LogSummary) -> str:
-    if summary.is_whole:
-        return f"{summary.held} events, 1..{summary.server_seq} without holes"
-    return (
-        f"DAMAGED: the server stands at {summary.server_seq}, its log holds {summary.held} events "
-        f"from {summary.first} to {summary.last}, {summary.orphans} of them without their message"
-    )
-
-
-def _require_file(settings: Settings) -> None:
-    """Refuse to make an empty database where somebody mistook the folder."""
-    parsed = make_url(settings.database)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-        raise BadSetting(f"There is no database at {parsed.database}; 'parley serve' makes one")
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Context]:
-    """Open the database for one command; a serving process may have it open too."""
-    _require_file(settings)
-    opened = database.connect(settings.database)
-    try:
-        with naming(opened):
-            is_current = await schema.is_current(opened)
-        if not is_current:
-            raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
-        async with writing(settings, opened) as (ctx, _):
-            yield ctx
-    finally:
-        await opened.close()
 
 
 @app.command(
@@ -230,27 +149,27 @@ def keys_create(
     who = principal_id or name or "service"
     scopes = frozenset(scope or ALL_SCOPES) if kind is Kind.SERVICE else frozenset()
     draft = KeyDraft(kind, who, name or who, scopes)
-    _run(_create_key(load(port=port, data_dir=data_dir), draft, sign_in=sign_in))
+    run(_create_key(load(port=port, data_dir=data_dir), draft, sign_in=sign_in))
 
 
 async def _create_key(settings: Settings, draft: KeyDraft, *, sign_in: bool) -> None:
-    async with _opened(settings) as ctx:
+    async with opened(settings) as ctx:
         if sign_in:
             code = await keys.create_sign_in_code(ctx, draft.principal_id)
-            _out.print(f"{settings.url_at(settings.port)}/#code={code}")
+            out.print(f"{settings.url_at(settings.port)}/#code={code}")
             return
         made = await keys.create(ctx, draft)
-        _out.print(made.secret)
+        out.print(made.secret)
 
 
 @keys_app.command("list")
 def keys_list(data_dir: DataDir = None) -> None:
     """List every key, without its secret."""
-    _run(_list_keys(load(data_dir=data_dir)))
+    run(_list_keys(load(data_dir=data_dir)))
 
 
 async def _list_keys(settings: Settings) -> None:
-    async with _opened(settings) as ctx:
+    async with opened(settings) as ctx:
         found = await keys.list_all(ctx)
     table = Table(box=None)
     for heading in ("id", "begins with", "kind", "principal", "name", "created (UTC)", "state"):
@@ -269,10 +188,10 @@ def keys_revoke(
     data_dir: DataDir = None,
 ) -> None:
     """Make a key worthless from now on."""
-    _run(_revoke_key(load(data_dir=data_dir), key_id))
+    run(_revoke_key(load(data_dir=data_dir), key_id))
 
 
 async def _revoke_key(settings: Settings, key_id: str) -> None:
-    async with _opened(settings) as ctx:
+    async with opened(settings) as ctx:
         await keys.revoke(ctx, key_id)
-    _out.print(f"Key {key_id} is revoked.")
+    out.print(f"Key {key_id} is revoked.")

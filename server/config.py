@@ -191,6 +191,12 @@ class Settings(BaseSettings):
         """The database's URL: SQLite in the data directory unless told otherwise."""
         return self.database_url or f"sqlite:///{self.data_dir / 'parley.db'}"
 
+    @property
+    def sqlite_file(self) -> Path | None:
+        """Where SQLite keeps the database, or None if another one does."""
+        parsed = make_url(self.database)
+        return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
     def policy(self) -> Policy:
         """Return the rules of the domain that were set."""
         return Policy(

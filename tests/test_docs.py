@@ -12,6 +12,7 @@ from handlers.envelope import STATUS
 from handlers.routes import ROUTES
 from server.cli import app, keys_app
 from server.config import Settings
+from server.database_commands import app as database_app
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -56,8 +57,9 @@ def test_every_error_code_is_documented(error: object) -> None:
 
 def test_every_command_is_documented() -> None:
     """Each command of the command line has a place in docs/settings.md."""
+    registered = [*app.registered_commands, *database_app.registered_commands]
     commands = [
-        f"parley {command.callback.__name__}" for command in app.registered_commands if command.callback
+        f"parley {command.callback.__name__.replace('_', '-')}" for command in registered if command.callback
     ]
     commands += [f"parley keys {command.name}" for command in keys_app.registered_commands]
     missing = [command for command in commands if f"`{command}`" not in _read("settings.md")]
