@@ -90,10 +90,11 @@ class Entry(NamedTuple):
 
 
 class LogSummary(NamedTuple):
-    """What a log claims (``server_seq``) and what it holds."""
+    """What a log claims (all from after ``floor_seq`` to ``server_seq``) and what it holds."""
 
     server_id: str
     server_seq: int
+    floor_seq: int
     held: int
     first: int | None
     last: int | None
@@ -101,7 +102,7 @@ class LogSummary(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether the log is 1..N without holes, with every message in place."""
-        last = self.last or 0
-        starts = self.first in (None, 1)
-        return starts and self.held == last == self.server_seq and self.orphans == 0
+        """Tell whether the log goes from its floor to its end without holes, with every message in place."""
+        ends = (self.floor_seq + 1, self.server_seq) if self.held else (None, None)
+        is_complete = self.held == self.server_seq - self.floor_seq and (self.first, self.last) == ends
+        return is_complete and self.orphans == 0

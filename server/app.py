@@ -38,6 +38,7 @@ from server.connections import HEAD_SECONDS, Connections
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.limits import TokenBuckets
+from server.retention import forgetting
 from server.sockets import SocketServer
 
 # Sockets are closed before the runner waits, so that only requests in flight are left to wait for.
@@ -64,7 +65,11 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
     try:
         with naming(store):
             await _prepare_schema(store)
-        async with writing(settings, store) as (ctx, fanout), _listening(settings, ctx, fanout) as port:
+        async with (
+            writing(settings, store) as (ctx, fanout),
+            _listening(settings, ctx, fanout) as port,
+            forgetting(ctx, settings.retention()),
+        ):
             # Only now: what is shown once must not be lost to a port that is taken.
             yield Node(ctx, port, await provision(ctx))
     finally:

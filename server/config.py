@@ -29,6 +29,7 @@ from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
 from rooms.context import Policy
+from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 
 Algorithm = Literal[
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
     rate_limits: Literal["on", "off"] = "on"
     max_content: int = Field(default=MAX_CONTENT, ge=1, le=MAX_AGENT_CONTENT)
     content_policy: Literal["accept", "reject"] = "accept"
+    retention_days: int = Field(default=KEPT_DAYS, ge=0, le=36_500)
+    retention_events: int = Field(default=KEPT_EVENTS, ge=0)
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
     max_replays: int = Field(default=8, ge=1, le=1_000)
@@ -204,6 +207,10 @@ class Settings(BaseSettings):
             refuses_executable=self.content_policy == "reject",
             requires_credentials=self.auth == "keyed",
         )
+
+    def retention(self) -> Retention:
+        """Return how much of each log is kept."""
+        return Retention(self.retention_days, self.retention_events)
 
     def trust(self) -> Trust:
         """Return which credentials are believed."""

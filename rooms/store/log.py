@@ -61,6 +61,16 @@ _RANGE = (
 _RANGE_OF_CHANNELS = _RANGE.where(table.c.channel_id.in_(any_of("channel_ids")))
 
 FETCHED_AT_ONCE = 64
+_FORGET = table.delete().where(table.c.server_id == bindparam("the_id"), table.c.seq <= bindparam("floor"))
+_RAISE_FLOOR = (
+    _servers.update().where(_servers.c.id == bindparam("the_id")).values(floor_seq=bindparam("floor"))
+)
+_FIRST_SINCE = select(func.min(table.c.seq)).where(
+    table.c.server_id == bindparam("server_id"),
+    table.c.seq > bindparam("after"),
+    table.c.seq <= bindparam("until"),
+    table.c.created_at >= bindparam("since"),
+)
 
 
 def append(connection: Connection, events: Sequence[Event], now: int) -> None:
@@ -130,13 +140,28 @@ def rewrite(connection: Connection, server_id: str, payloads: Sequence[tuple[int
         _REWRITE(connection, [(payload, server_id, seq) for seq, payload in payloads])
 
 
+def find_last_before(connection: Connection, server_id: str, after: int, until: int, since: int) -> int:
+    """Return the seq, ``after`` to ``until``, up to which each event is older than a time in milliseconds."""
+    values = {"server_id": server_id, "after": after, "until": until, "since": since}
+    first_since = connection.execute(_FIRST_SINCE, values).scalar()
+    return until if first_since is None else first_since - 1
+
+
+def raise_floor(connection: Connection, server_id: str, floor: int) -> None:
+    """Delete the server's events up to the seq, and say so in its row."""
+    values = {"the_id": server_id, "floor": floor}
+    connection.execute(_FORGET, values)
+    connection.execute(_RAISE_FLOOR, values)
+
+
 def summarise(connection: Connection) -> list[LogSummary]:
-    """Return a summary of each server's log; a whole log has ``held == last == server_seq``."""
+    """Return a summary of each server's log, in order of the servers' ids."""
     lost = and_(table.c.message_id.is_not(None), _messages.c.id.is_(None))
     statement = (
         select(
             _servers.c.id,
             _servers.c.seq,
+            _servers.c.floor_seq,
             func.count(table.c.seq),
             func.min(table.c.seq),
             func.max(table.c.seq),
@@ -144,7 +169,7 @@ def summarise(connection: Connection) -> list[LogSummary]:
         )
         .outerjoin(table, table.c.server_id == _servers.c.id)
         .outerjoin(_messages, _messages.c.id == table.c.message_id)
-        .group_by(_servers.c.id, _servers.c.seq)
+        .group_by(_servers.c.id, _servers.c.seq, _servers.c.floor_seq)
         .order_by(_servers.c.id)
     )
     return [LogSummary(*row) for row in connection.execute(statement)]

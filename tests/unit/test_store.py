@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from rooms import store
@@ -14,6 +14,7 @@ from rooms.access import EVERYTHING
 from rooms.database import Database
 from rooms.publishing import Event
 from rooms.rows import Interval, Message, Window
+from rooms.store.statements import tables
 from rooms.tables import Channel, IdempotencyRecord, Participant, Server
 
 SERVER, CHANNEL, OTHER_CHANNEL = "server", "channel", "other-channel"
@@ -247,22 +248,29 @@ def event(seq: int, message_id: str | None = None) -> Event:
 
 
 @pytest.mark.parametrize(
-    ("seqs", "stands_at", "is_whole"),
+    ("seqs", "floor", "stands_at", "is_whole"),
     [
-        ([], 0, True),
-        ([1, 2, 3], 3, True),
-        ([1, 3], 3, False),
-        ([2, 3], 3, False),
-        ([1, 2], 3, False),
-        ([1], 0, False),
+        ([], 0, 0, True),
+        ([1, 2, 3], 0, 3, True),
+        ([1, 3], 0, 3, False),
+        ([2, 3], 0, 3, False),
+        ([1, 2], 0, 3, False),
+        ([1], 0, 0, False),
+        ([2, 3], 1, 3, True),
+        ([], 3, 3, True),
+        ([1, 3], 1, 3, False),
+        ([1, 2, 3], 1, 3, False),
+        ([3], 1, 3, False),
+        ([], 4, 3, False),
     ],
 )
-async def test_a_log_is_whole_from_one_to_where_its_server_stands(
-    furnished: Database, seqs: list[int], stands_at: int, is_whole: bool
+async def test_a_log_is_whole_from_its_floor_to_where_its_server_stands(
+    furnished: Database, seqs: list[int], floor: int, stands_at: int, is_whole: bool
 ) -> None:
-    """A hole, a missing begin, a missing end and a surplus are all found."""
+    """A hole, a missing begin, a missing end, a surplus and a floor in the air are all found."""
 
     def work(connection: Connection) -> bool:
+        store.log.raise_floor(connection, SERVER, floor)
         if seqs:
             store.log.append(connection, [event(seq) for seq in seqs], now=0)
         store.log.advance(connection, [event(stands_at)], now=0)
@@ -340,3 +348,41 @@ async def test_one_message_is_changed(furnished: Database) -> None:
         return store.messages.find(connection, [message(3).id, message(4).id])
 
     assert await furnished.write(work) == {changed.id: changed, message(4).id: message(4)}
+
+
+def kept(connection: Connection, server_id: str) -> tuple[int, list[int]]:
+    """Return up to which seq the server's events are forgotten, and which are there."""
+    events = tables["events"]
+    found = connection.execute(select(events.c.seq).where(events.c.server_id == server_id))
+    return store.servers.find(connection, [server_id])[server_id].floor_seq, sorted(found.scalars())
+
+
+async def test_a_floor_takes_the_events_below_it_of_one_server(furnished: Database) -> None:
+    """The event at the floor goes, the next one stays, and so does all that other servers have."""
+
+    def work(connection: Connection) -> None:
+        store.servers.add(connection, Server(id="second", name="s", source_type="t").model_dump())
+        of_second = [replace(event(seq), server_id="second") for seq in (1, 2)]
+        store.log.append(connection, [*map(event, range(1, 6)), *of_second], now=0)
+        store.log.raise_floor(connection, SERVER, 3)
+
+    await furnished.write(work)
+    assert await furnished.read(lambda connection: kept(connection, SERVER)) == (3, [4, 5])
+    assert await furnished.read(lambda connection: kept(connection, "second")) == (0, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("after", "until", "since", "last"),
+    [(0, 5, 3_000, 2), (0, 5, 2_999, 2), (0, 5, 3_001, 5), (0, 2, 3_000, 2), (2, 5, 3_000, 2), (0, 5, 0, 0)],
+)
+async def test_a_log_is_old_up_to_its_first_event_that_is_not(
+    furnished: Database, after: int, until: int, since: int, last: int
+) -> None:
+    """An older event behind a newer one does not count: clocks may have been set back."""
+
+    def work(connection: Connection) -> int:
+        for seq, second in ((1, 1), (2, 2), (3, 3), (4, 1), (5, 2)):
+            store.log.append(connection, [event(seq)], now=second * 1_000)
+        return store.log.find_last_before(connection, SERVER, after, until, since)
+
+    assert await furnished.write(work) == last

@@ -1,0 +1,71 @@
+"""Retention: how much of each log is kept, and forgetting the rest.
+
+Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
+says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
+somebody can be told all that happened since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from rooms import store
+from rooms.context import Context
+from rooms.tables import Server
+from rooms.transaction import Transaction, one_by_one
+
+KEPT_DAYS, KEPT_EVENTS = 30, 1_000_000
+DAY_MS = 24 * 60 * 60 * 1000
+# So many rows go in one commit, so that whoever waits for the next one hardly notices.
+STEP = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long events are kept, and how many of each server; 0 means without that bound."""
+
+    days: int = KEPT_DAYS
+    events: int = KEPT_EVENTS
+
+    def oldest(self, now: int) -> int | None:
+        """Return the time in milliseconds from which on everything is kept, or None for all times."""
+        return now - self.days * DAY_MS if self.days else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The next events of one server that may be forgotten, if they lie outside of both bounds."""
+
+    server_id: str
+    kept: int  # events; 0 for any number
+    since: int | None
+
+
+async def forget(ctx: Context, retention: Retention) -> AsyncGenerator[int, None]:
+    """Forget what is kept no longer, and yield after each commit how many rows it took."""
+    for server in await ctx.database.read(store.servers.list_all):
+        step = _Step(server.id, retention.events, retention.oldest(ctx.now()))
+        while forgotten := await ctx.journal.append_one(_take_all, step, server.id):
+            yield forgotten
+
+
+def _take(transaction: Transaction, step: _Step) -> int:
+    server = store.servers.find(transaction.connection, [step.server_id])[step.server_id]
+    floor = _next_floor(transaction, server, step)
+    if floor > server.floor_seq:
+        store.log.raise_floor(transaction.connection, server.id, floor)
+    return floor - server.floor_seq
+
+
+def _next_floor(transaction: Transaction, server: Server, step: _Step) -> int:
+    """Return up to which seq this step forgets: at least the present floor."""
+    floor, end = server.floor_seq, min(server.floor_seq + STEP, server.seq)
+    too_many = server.seq - step.kept if step.kept else floor
+    too_old = floor
+    if step.since is not None:
+        too_old = store.log.find_last_before(transaction.connection, server.id, floor, end, step.since)
+    return max(floor, min(end, max(too_many, too_old)))
+
+
+_take_all = one_by_one(_take)

@@ -1,0 +1,182 @@
+"""Retention: which events are forgotten, and that nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from rooms import retention, servers, store
+from rooms.context import Context
+from rooms.database import Database, Work
+from rooms.retention import DAY_MS, Retention
+from rooms.rows import LogSummary
+from rooms.rules import DEFAULT_SERVER_ID
+from rooms.servers import ServerDraft
+from server import retention as task
+from tests.unit.journaling import DEADLINE, SERVICE, World, running
+
+NO_BOUND = Retention(days=0, events=0)
+
+
+@dataclass
+class Timeline:
+    """A log that grows day by day."""
+
+    world: World
+    day: int = 0
+
+    def __post_init__(self) -> None:
+        """Let the days begin when the world did."""
+        began = time.time()
+        clock: Callable[[], float] = lambda: began + self.day * DAY_MS / 1000  # noqa: E731
+        self.ctx: Context = replace(self.world.ctx, clock=clock)
+        self.world.journal.clock = clock
+
+    async def say(self, count: int) -> None:
+        """Store so many messages today."""
+        await asyncio.gather(*(self.world.submit(f"day {self.day}, {number}") for number in range(count)))
+
+    async def forget(self, bounds: Retention) -> list[int]:
+        """Forget what lies outside of the bounds and return how much each commit took."""
+        return [forgotten async for forgotten in retention.forget(self.ctx, bounds)]
+
+    async def log(self) -> LogSummary:
+        """Return what is left; it must be whole."""
+        (summary,) = await self.world.database.inner.read(store.log.summarise)
+        assert summary.is_whole, summary
+        return summary
+
+
+@pytest.fixture
+async def timeline(database: Database) -> AsyncIterator[Timeline]:
+    """Give a log to grow, on each kind of database."""
+    async with running(database) as world:
+        yield Timeline(world)
+
+
+async def test_events_are_forgotten_by_their_age(timeline: Timeline) -> None:
+    """What is older than the days that are kept goes; what was said the day after stays."""
+    old = (await timeline.log()).server_seq
+    timeline.day = 1
+    await timeline.say(3)
+    timeline.day = 29
+    assert await timeline.forget(Retention(days=30, events=0)) == []
+    timeline.day = 31
+    await timeline.say(1)
+    assert sum(await timeline.forget(Retention(days=30, events=0))) == old
+    log = await timeline.log()
+    assert (log.floor_seq, log.held) == (old, 4)
+
+
+async def test_events_are_forgotten_by_their_number(timeline: Timeline) -> None:
+    """The newest so many stay, however old they are."""
+    await timeline.say(10)
+    timeline.day = 1_000
+    await timeline.forget(Retention(days=0, events=4))
+    log = await timeline.log()
+    assert (log.held, log.first) == (4, log.server_seq - 3)
+
+
+@pytest.mark.parametrize(("days", "events", "held"), [(2, 20, 3), (2, 2, 2), (5, 8, 8), (5, 20, 9)])
+async def test_an_event_is_kept_only_within_both_bounds(
+    timeline: Timeline, days: int, events: int, held: int
+) -> None:
+    """The tighter of the two decides."""
+    timeline.day = 6
+    await timeline.say(6)
+    timeline.day = 9
+    await timeline.say(3)
+    timeline.day = 11
+    await timeline.forget(Retention(days, events))
+    assert (await timeline.log()).held == held
+
+
+async def test_without_bounds_nothing_is_forgotten(timeline: Timeline) -> None:
+    """A bound of 0 is none."""
+    before = await timeline.log()
+    timeline.day = 100_000
+    assert await timeline.forget(NO_BOUND) == []
+    assert await timeline.log() == before
+
+
+async def test_a_log_that_is_old_altogether_goes_on_where_it_stood(timeline: Timeline) -> None:
+    """Its numbers are never given again, and every message is still there."""
+    await timeline.say(2)
+    timeline.day = 31
+    await timeline.forget(Retention())
+    log = await timeline.log()
+    assert (log.held, log.floor_seq) == (0, log.server_seq)
+    submitted = await timeline.world.submit("after a long silence")
+    assert submitted.message.seq == log.server_seq + 1
+    assert len(await timeline.world.stored()) == 4
+
+
+async def test_much_is_forgotten_in_small_steps(timeline: Timeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is a commit of its own, and after each the log is whole."""
+    monkeypatch.setattr(retention, "STEP", 3)
+    seq = (await timeline.log()).server_seq
+    await timeline.say(10 - seq)
+    taken, floors = [], []
+    async for forgotten in retention.forget(timeline.ctx, Retention(days=0, events=2)):
+        taken.append(forgotten)
+        floors.append((await timeline.log()).floor_seq)
+    assert (taken, floors) == ([3, 3, 2], [3, 6, 8])
+
+
+async def test_a_clock_that_was_set_back_forgets_nothing_behind_what_is_kept(timeline: Timeline) -> None:
+    """Old events that follow a newer one wait for it to grow old: the log stays without holes."""
+    timeline.day = 40
+    await timeline.say(1)
+    newer = (await timeline.log()).server_seq
+    timeline.day = 2
+    await timeline.say(5)
+    timeline.day = 41
+    await timeline.forget(Retention())
+    log = await timeline.log()
+    assert (log.first, log.held) == (newer, 6)
+
+
+async def test_each_log_has_its_own_floor(timeline: Timeline) -> None:
+    """A quiet server loses nothing because another is loud."""
+    quiet = await servers.create(timeline.ctx, SERVICE, ServerDraft("quiet"))
+    await timeline.say(10)
+    await timeline.forget(Retention(days=0, events=5))
+
+    def floors(connection: Connection) -> list[int]:
+        found = store.servers.find(connection, [DEFAULT_SERVER_ID, quiet.id])
+        return [found[server_id].floor_seq for server_id in (DEFAULT_SERVER_ID, quiet.id)]
+
+    loud_floor, quiet_floor = await timeline.world.database.inner.read(floors)
+    assert loud_floor > 0
+    assert quiet_floor == 0
+
+
+async def test_the_task_forgets_again_and_again_and_outlives_a_failure(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that is away for a moment is logged; what was due is forgotten the next time."""
+    for name in ("FIRST_SECONDS", "EVERY_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(task, name, 0.0)
+    await timeline.say(5)
+    database, passes, forgotten = timeline.world.database, itertools.count(1), asyncio.Event()
+
+    async def read(work: Work[Any]) -> Any:
+        number = next(passes)
+        if number == 1:
+            raise OSError("the disk is away")
+        if number == 3:
+            forgotten.set()  # by the pass before this one
+        return await database.inner.read(work)
+
+    database.read_instead = read
+    async with asyncio.timeout(DEADLINE), task.forgetting(timeline.ctx, Retention(days=0, events=3)):
+        await forgotten.wait()
+    assert (await timeline.log()).held == 3
+    assert "retention failed, and is tried again in 0 s" in caplog.messages
