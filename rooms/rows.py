@@ -101,8 +101,29 @@ class LogSummary(NamedTuple):
     orphans: int  # message events whose message is gone
 
     @property
-    def is_whole(self) -> bool:
-        """Tell whether the log goes from its floor to its end without holes, with every message in place."""
+    def is_complete(self) -> bool:
+        """Tell whether the log goes from its floor to its end without holes."""
         ends = (self.floor_seq + 1, self.server_seq) if self.held else (None, None)
-        is_complete = self.held == self.server_seq - self.floor_seq and (self.first, self.last) == ends
-        return is_complete and self.orphans == 0
+        return self.held == self.server_seq - self.floor_seq and (self.first, self.last) == ends
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the log is complete, with every message in place."""
+        return self.is_complete and self.orphans == 0
+
+
+class ChannelSummary(NamedTuple):
+    """What a channel claims (``seq``, ``message_count``) and what there is (``newest``, ``messages``)."""
+
+    id: str
+    server_id: str
+    floor_seq: int  # of its server
+    seq: int
+    newest: int | None
+    message_count: int
+    messages: int  # those that are not deleted
+
+    @property
+    def is_in_place(self) -> bool:
+        """Tell whether the channel stands at its newest event, or at one that was forgotten."""
+        return self.seq <= self.floor_seq if self.newest is None else self.seq == self.newest

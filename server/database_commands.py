@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import typer
 
-from rooms import database, schema, store
+from rooms import checks, database, schema
+from rooms.checks import Finding
 from rooms.context import Context
-from rooms.rows import LogSummary
 from server.app import naming, writing
 from server.config import BadSetting, Settings, load
 from server.terminal import DataDir, out, run
@@ -58,25 +58,22 @@ async def _migrate(settings: Settings) -> None:
 
 @app.command()
 def check(data_dir: DataDir = None) -> None:
-    """Verify that each server's log is 1..N without holes; exit with 1 if one is not."""
+    """Verify that each log has no hole and that all counts agree; exit with 1 if something is wrong."""
     run(_check(load(data_dir=data_dir)))
 
 
 async def _check(settings: Settings) -> None:
     async with opened(settings) as ctx:
-        summaries = await ctx.database.read(store.log.summarise)
-    faults = 0
-    for summary in summaries:
-        out.print(f"server {summary.server_id}: {_describe(summary)}")
-        faults += not summary.is_whole
-    if faults:
+        findings = await ctx.database.read(checks.examine)
+    for finding in findings:
+        _print(finding)
+    if any(finding.faults for finding in findings):
         raise SystemExit(1)
 
 
-def _describe(summary: LogSummary) -> str:
-    if summary.is_whole:
-        return f"{summary.held} events, 1..{summary.server_seq} without holes"
-    return (
-        f"DAMAGED: the server stands at {summary.server_seq}, its log holds {summary.held} events "
-        f"from {summary.first} to {summary.last}, {summary.orphans} of them without their message"
-    )
+def _print(finding: Finding) -> None:
+    log = finding.log
+    held = f"{log.held} events, {log.floor_seq + 1}..{log.server_seq} without holes"
+    out.print(f"server {log.server_id}: {'DAMAGED' if finding.faults else held}")
+    for fault in finding.faults:
+        out.print(f"  {fault}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from rooms.rows import ChannelSummary
 from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
 from rooms.tables import Channel
 
 table = tables["channels"]
 _participants = tables["participants"]
+_servers, _events, _messages = tables["servers"], tables["events"], tables["messages"]
 
 _BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
 _OF_SERVER = select(table).where(table.c.server_id == bindparam("server_id"))
@@ -56,6 +58,28 @@ def list_all(connection: Connection, server_id: str, limit: int) -> list[Channel
 def list_joinable(connection: Connection, server_id: str, limit: int) -> list[Channel]:
     """Return the newest channels of the server that anybody may join."""
     return fetch_all(connection, _JOINABLE, Channel, server_id=server_id, limit=limit)
+
+
+def summarise(connection: Connection) -> list[ChannelSummary]:
+    """Return a summary of each channel, in order of the channels' ids."""
+    newest = select(func.max(_events.c.seq)).where(_events.c.channel_id == table.c.id)
+    messages = select(func.count()).where(
+        _messages.c.channel_id == table.c.id, _messages.c.deleted_at.is_(None)
+    )
+    statement = (
+        select(
+            table.c.id,
+            table.c.server_id,
+            _servers.c.floor_seq,
+            table.c.seq,
+            newest.scalar_subquery(),
+            table.c.message_count,
+            messages.scalar_subquery(),
+        )
+        .join(_servers, _servers.c.id == table.c.server_id)
+        .order_by(table.c.id)
+    )
+    return [ChannelSummary(*row) for row in connection.execute(statement)]
 
 
 def add(connection: Connection, row: Row) -> None:

@@ -13,6 +13,7 @@ from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["messages"]
 _entities = tables["entities"]
+_servers, _events = tables["servers"], tables["events"]
 
 # The author's name comes from the registry, and nothing is stored as deleted.
 _COLUMNS = Message._fields[:-2]
@@ -78,6 +79,22 @@ def count(connection: Connection, channel_id: str, visible: Sequence[Interval]) 
 
 def _of_channel(channel_id: str) -> Any:
     return and_(table.c.channel_id == channel_id, table.c.deleted_at.is_(None))
+
+
+def count_unlogged(connection: Connection) -> dict[str, int]:
+    """Count, by server, the messages whose event should be in the log and is not."""
+    logged = select(_events.c.seq).where(
+        _events.c.server_id == table.c.server_id,
+        _events.c.seq == table.c.seq,
+        _events.c.message_id == table.c.id,
+    )
+    statement = (
+        select(table.c.server_id, func.count().label("unlogged"))
+        .join(_servers, _servers.c.id == table.c.server_id)
+        .where(table.c.seq > _servers.c.floor_seq, ~logged.exists())
+        .group_by(table.c.server_id)
+    )
+    return {row.server_id: row.unlogged for row in connection.execute(statement)}
 
 
 def _within(visible: Sequence[Interval]) -> Any:
