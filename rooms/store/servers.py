@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from rooms.store.statements import Row, any_of, fetch_all, tables
 from rooms.tables import Server
@@ -55,3 +55,8 @@ def list_of(connection: Connection, entity_id: str) -> list[Server]:
 def add(connection: Connection, row: Row) -> None:
     """Add a server."""
     connection.execute(insert(table), row)
+
+
+def set_epoch(connection: Connection, server_id: str, epoch: int) -> None:
+    """Begin another epoch of the server's log."""
+    connection.execute(update(table).where(table.c.id == server_id).values(epoch=epoch))
