@@ -58,7 +58,7 @@ class Database(Protocol):
         """Let go of every connection."""
 
 
-def connect(url: str, patience: float | None = None) -> Database:
+def connect(url: str | URL, patience: float | None = None) -> Database:
     """Return the database behind the URL, without touching it yet.
 
     ``sqlite:///path`` and ``postgresql://user:password@host/name``; the drivers are chosen here.

@@ -60,7 +60,7 @@ class Node:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Node]:
     """Run a node until the block ends; raise BadSetting if it cannot start as it is set."""
-    lock = _lock(settings)
+    held = lock(settings)
     store = database.connect(settings.database, STATEMENT_SECONDS)
     try:
         with naming(store):
@@ -74,8 +74,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             yield Node(ctx, port, await provision(ctx))
     finally:
         await store.close()
-        if lock:
-            lock.close()
+        if held:
+            held.close()
 
 
 @contextmanager
@@ -183,8 +183,8 @@ async def _prepare_schema(store: Database) -> None:
         raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
 
 
-def _lock(settings: Settings) -> IO[str] | None:
-    """Keep a second process from serving the same SQLite file."""
+def lock(settings: Settings) -> IO[str] | None:
+    """Keep other processes from serving the same SQLite file until what is returned is closed."""
     parsed = make_url(settings.database)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
