@@ -2,7 +2,8 @@
 
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
-somebody can be told all that happened since.
+somebody can be told all that happened since. What is known of connections that have not come back for
+as many days goes too.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ async def forget(ctx: Context, retention: Retention) -> AsyncGenerator[int, None
         step = _Step(server.id, retention.events, retention.oldest(ctx.now()))
         while forgotten := await ctx.journal.append_one(_take_all, step, server.id):
             yield forgotten
+    oldest = retention.oldest(ctx.now())
+    while oldest and (forgotten := await ctx.journal.append_one(_take_connections_all, oldest)):
+        yield forgotten
 
 
 def _take(transaction: Transaction, step: _Step) -> int:
@@ -69,3 +73,10 @@ def _next_floor(transaction: Transaction, server: Server, step: _Step) -> int:
 
 
 _take_all = one_by_one(_take)
+
+
+def _take_connections(transaction: Transaction, oldest: int) -> int:
+    return store.connections.forget(transaction.connection, oldest, STEP)
+
+
+_take_connections_all = one_by_one(_take_connections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from rooms.store.statements import fetch_first, tables
 from rooms.tables import ConnectionRow
@@ -21,6 +21,9 @@ _JSON = [bindparam(name, type_=table.c[name].type) for name in ("joined", "parte
 _TAKE = text(f"{_UPSERT} generation = connections.generation + 1").bindparams(*_JSON)
 _PUT = text(f"{_UPSERT} joined = excluded.joined, parted = excluded.parted").bindparams(*_JSON)
 
+_OLD = select(table.c.id).where(table.c.updated_at < bindparam("before")).limit(bindparam("most"))
+_FORGET = delete(table).where(table.c.id.in_(_OLD))
+
 
 def find(connection: Connection, connection_id: str) -> ConnectionRow | None:
     """Return what is known of the connection."""
@@ -35,3 +38,8 @@ def take(connection: Connection, values: dict[str, Any]) -> None:
 def put(connection: Connection, values: dict[str, Any]) -> None:
     """Keep which channels the connection has joined and parted from."""
     connection.execute(_PUT, values)
+
+
+def forget(connection: Connection, before: int, most: int) -> int:
+    """Delete connections that are older than the time given in milliseconds, and return how many."""
+    return connection.execute(_FORGET, {"before": before, "most": most}).rowcount

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from rooms import retention, servers, store
 from rooms.context import Context
@@ -19,6 +19,8 @@ from rooms.retention import DAY_MS, Retention
 from rooms.rows import LogSummary
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.servers import ServerDraft
+from rooms.store.statements import tables
+from rooms.tables import ConnectionRow
 from server import retention as task
 from tests.unit.journaling import DEADLINE, SERVICE, World, running
 
@@ -156,6 +158,37 @@ async def test_each_log_has_its_own_floor(timeline: Timeline) -> None:
     loud_floor, quiet_floor = await timeline.world.database.inner.read(floors)
     assert loud_floor > 0
     assert quiet_floor == 0
+
+
+def remember(connection: Connection, updated_at: int) -> None:
+    """Store a connection that came last at a time in milliseconds."""
+    row = ConnectionRow(
+        id=f"at-{updated_at}", server_id=DEFAULT_SERVER_ID, principal_id="anna", updated_at=updated_at
+    )
+    connection.execute(tables["connections"].insert(), row.model_dump())
+
+
+def remembered(connection: Connection) -> list[int]:
+    """Return when the stored connections came last."""
+    times = tables["connections"].c.updated_at
+    return list(connection.execute(select(times).order_by(times)).scalars())
+
+
+async def test_connections_that_do_not_come_back_are_forgotten(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many days as events are kept, and in steps like these."""
+    monkeypatch.setattr(retention, "STEP", 2)
+    database = timeline.world.database.inner
+    timeline.day = 60
+    now = timeline.ctx.now()
+    bound = now - 30 * DAY_MS
+    for updated_at in (bound - 3, bound - 2, bound - 1, bound, now):
+        await database.write(lambda connection, at=updated_at: remember(connection, at))
+    assert await timeline.forget(NO_BOUND) == []
+    two_events = [2]
+    assert await timeline.forget(Retention(days=30, events=0)) == [*two_events, 2, 1]
+    assert await database.read(remembered) == [bound, now]
 
 
 async def test_the_task_forgets_again_and_again_and_outlives_a_failure(
