@@ -45,7 +45,7 @@ def message(**fields: Any) -> Message:
 )
 def test_an_edit_is_told_under_the_authors_name(fields: dict[str, Any], name: str) -> None:
     """A registered name comes first, then what the metadata say, then the id."""
-    told = eliza.change("message_updated", payloads.updated(message(**fields)))
+    told = eliza.words("message_updated", payloads.updated(message(**fields)))
     assert told is not None
     event, payload = told
     assert (event, payload["senderName"], payload["updatedAt"]) == ("messageBroadcast", name, 2_000)
@@ -54,10 +54,10 @@ def test_an_edit_is_told_under_the_authors_name(fields: dict[str, Any], name: st
 def test_a_deletion_is_told_by_ids() -> None:
     """Neither text nor author is part of it."""
     told = {"messageId": "m", "channelId": "c", "seq": 8}
-    assert eliza.change("message_deleted", {**TOMBSTONE, "server_id": "s"}) == ("messageDeleted", told)
+    assert eliza.words("message_deleted", {**TOMBSTONE, "server_id": "s"}) == ("messageDeleted", told)
 
 
 @pytest.mark.parametrize("kind", ["message", "message_updated", "participant_joined", "run"])
 def test_of_anything_else_nothing_is_told(kind: str) -> None:
     """What elizaOS has no word for, and an edit of what is deleted by now, are passed over."""
-    assert eliza.change(kind, TOMBSTONE) is None
+    assert eliza.words(kind, TOMBSTONE) is None
