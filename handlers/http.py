@@ -18,6 +18,7 @@ from uuid_utils import uuid4
 
 from handlers import bodies, envelope, refusals
 from handlers.credentials import ANYBODY, Credentials
+from handlers.draining import Draining
 from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
@@ -42,6 +43,7 @@ class Gate:
     ctx: Context
     credentials: Credentials
     limits: Limits
+    draining: Draining
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Call(Generic[B]):
 
     ctx: Context
     limits: Limits
+    draining: Draining
     principal: Principal
     dialect: Dialect
     path: Mapping[str, str]
@@ -79,6 +82,7 @@ def endpoint(gate: Gate, route: Route) -> Handler:
         call = Call(
             gate.ctx,
             gate.limits,
+            gate.draining,
             principal,
             _dialect(request),
             request.match_info,

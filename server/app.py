@@ -19,6 +19,7 @@ from handlers.addresses import believe
 from handlers.bodies import MAX_BODY
 from handlers.cors import Origins, allow_origins
 from handlers.credentials import Credentials
+from handlers.draining import Draining
 from handlers.hosts import serve_only
 from handlers.http import Gate, answer_errors
 from handlers.limits import Limits
@@ -35,15 +36,16 @@ from server.assets import add_assets
 from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
+from server.drain import Drain
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.limits import TokenBuckets
 from server.retention import forgetting
 from server.sockets import SocketServer
 
-# Sockets are closed before the runner waits, so that only requests in flight are left to wait for.
-# aiohttp waits as long twice: for handlers, and then for what they leave behind.
-SHUTDOWN_SECONDS = 3.0
+# The drain has waited for whoever it could wait for. aiohttp waits twice: for handlers that are left, and
+# then for what they leave behind.
+SHUTDOWN_SECONDS = 0.1
 BACKLOG = 4_096
 STATEMENT_SECONDS = 20.0
 
@@ -58,8 +60,11 @@ class Node:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Node]:
-    """Run a node until the block ends; raise BadSetting if it cannot start as it is set."""
+async def running(settings: Settings, hurry: asyncio.Event | None = None) -> AsyncIterator[Node]:
+    """Run a node until the block ends; raise BadSetting if it cannot start as it is set.
+
+    The end is a drain, which waits for nobody once there is reason to ``hurry``.
+    """
     held = lock(settings)
     store = database.connect(settings.database, STATEMENT_SECONDS)
     try:
@@ -67,7 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             await _prepare_schema(store)
         async with (
             writing(settings, store) as (ctx, fanout),
-            _listening(settings, ctx, fanout) as port,
+            _listening(settings, ctx, fanout, hurry or asyncio.Event()) as port,
             forgetting(ctx, settings.retention()),
         ):
             # Only now: what is shown once must not be lost to a port that is taken.
@@ -108,10 +113,12 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
         await journal.close()
 
 
-def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Application, SocketServer]:
+def create_app(
+    settings: Settings, ctx: Context, fanout: Fanout, draining: Draining
+) -> tuple[web.Application, SocketServer]:
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
-    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits)
+    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining)
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
@@ -123,6 +130,7 @@ def create_app(settings: Settings, ctx: Context, fanout: Fanout) -> tuple[web.Ap
         ping_timeout=settings.ping_timeout,
         origins=Origins(settings.cors_origin),
     )
+    sockets.eio.draining = draining
     sockets.add_to(app)
     return app, sockets
 
@@ -139,8 +147,11 @@ def _middlewares(settings: Settings) -> Iterator[Middleware]:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, ctx: Context, fanout: Fanout) -> AsyncIterator[int]:
-    app, sockets = create_app(settings, ctx, fanout)
+async def _listening(
+    settings: Settings, ctx: Context, fanout: Fanout, hurry: asyncio.Event
+) -> AsyncIterator[int]:
+    draining = Draining()
+    app, sockets = create_app(settings, ctx, fanout, draining)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - it is set up
@@ -150,8 +161,8 @@ async def _listening(settings: Settings, ctx: Context, fanout: Fanout) -> AsyncI
         try:
             yield listener.sockets[0].getsockname()[1]
         finally:
-            listener.close()
-            await sockets.close_all()
+            drain = Drain(sockets, runner.server, draining, settings.drain_seconds, hurry)
+            await drain.run(listener)
     finally:
         await runner.cleanup()
         connections.stop()

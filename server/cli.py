@@ -64,18 +64,22 @@ def serve(
     data_dir: DataDir = None,
     demo: Annotated[bool, typer.Option(help="Keep the agent Eliza in #general.")] = True,
 ) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, and let clients go in peace; a second signal waits for nobody."""
     settings = load(host=host, port=port, data_dir=data_dir)
     logs.configure()
     run(_serve(settings, with_demo=demo))
 
 
 async def _serve(settings: Settings, *, with_demo: bool) -> None:
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(running(settings))
+        node = await stack.enter_async_context(running(settings, hurry))
         url = settings.url_at(node.port)
         if with_demo:
             await stack.enter_async_context(eliza(node.ctx, url))

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
     max_replays: int = Field(default=8, ge=1, le=1_000)
+    drain_seconds: float = Field(default=8.0, ge=0, le=3_600)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
     jwt_public_key: str | None = None

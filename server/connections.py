@@ -93,6 +93,14 @@ class Connection(RequestHandler):
             self._awaited = before
             self._connections.heads.add((weakref.ref(self), before))
 
+    def close(self) -> None:
+        """Let the request that has begun be the last; without one, close at once."""
+        is_idle = self._waiter is not None and not self._waiter.done()
+        super().close()
+        # aiohttp would only stop to wait for a request, and keep the socket.
+        if is_idle:
+            self.force_close()
+
     def _finish_reading(self, data: bytes) -> None:
         """Take what belongs to the last request before the process stops; aiohttp would drop it."""
         stopping = (self._close, self._force_close)

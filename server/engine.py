@@ -12,7 +12,8 @@ from aiohttp import hdrs, web
 
 from handlers import bodies
 from handlers.cors import Origins
-from rooms.errors import ParleyError
+from handlers.draining import Draining
+from rooms.errors import ParleyError, Unavailable
 from server import websocket
 from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
@@ -63,6 +64,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
         self.violations = 0
         self.origins = Origins()
+        self.draining = Draining()
         self.ping_interval, self._ping_timeout = ping_interval, ping_timeout
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
@@ -158,6 +160,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def _open(self, request: web.Request) -> web.StreamResponse:
         if request.method != hdrs.METH_GET:
             return _refuse(BAD_METHOD)
+        if self.draining.closing.is_set():
+            raise Unavailable("The server is about to end; connect again")
         session = Session(self, self.generate_id())
         session.headers = {name: request.headers[name] for name in _CREDENTIALS if name in request.headers}
         if _wants_websocket(request):

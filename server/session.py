@@ -291,6 +291,19 @@ class Session:
             self._websocket.transport.resume_reading()
         return message
 
+    # Leaving
+
+    def stop_listening(self) -> None:
+        """Take nothing more from the client's WebSocket; what it has said until now is still handled."""
+        if self._websocket is not None:
+            self._websocket.stop_listening()
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether something from the client is still to be handled, or something for it to leave."""
+        unwritten = self._websocket.waiting if self._websocket is not None else 0
+        return self.is_posting or self._worker is not None or bool(self._unsent or unwritten)
+
     # Transports
 
     @property

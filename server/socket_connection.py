@@ -113,6 +113,11 @@ class SocketConnection:
             _log.exception("an event could not be acknowledged")
             self.session.violate()
 
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether everything that was begun for this client has been acknowledged."""
+        return not self._begun
+
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
         if self._newest is not None:

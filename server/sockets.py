@@ -8,6 +8,7 @@ answered. The private names in use are held by tests/unit/test_stack_contract.py
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import socketio
@@ -58,6 +59,15 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def add_to(self, app: web.Application, path: str = "/socket.io/") -> None:
         """Serve the engine's path."""
         app.router.add_route("*", path, self.eio.handle_request)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Every client there is at the moment."""
+        return list(self.eio.sockets.values())
+
+    def connections_of(self, session: Session) -> Collection[SocketConnection]:
+        """Return the client's connections, one for each namespace it is in."""
+        return client_of(session).connections.values()
 
     async def close_all(self) -> None:
         """Close every transport, without a word that would tell clients to stay away."""

@@ -75,6 +75,10 @@ class WebSocket(asyncio.Protocol):
         """How many bytes were written and have not left yet."""
         return self.transport.get_write_buffer_size()
 
+    def stop_listening(self) -> None:
+        """Read on, for the client's sake, and throw away what it says."""
+        self.on_message = _ignore
+
     def close(self, code: int) -> None:
         """Close the connection; what was written before still has a moment to leave."""
         if self.closed:
@@ -135,7 +139,7 @@ class WebSocket(asyncio.Protocol):
 
     def _fail(self, code: int) -> None:
         self.close(code)
-        self.on_message = _ignore
+        self.stop_listening()
 
     def _is_masked(self, data: bytes) -> bool:
         """Tell whether every frame that begins in these bytes is masked, which the parser lets pass."""

@@ -95,8 +95,9 @@ class Parley:
 
 @asynccontextmanager
 async def running_parley(data_dir: Path, **settings: Any) -> AsyncIterator[Parley]:
-    """Run a node on a free port until the block ends; rate limits are off unless told otherwise."""
-    chosen = Settings(**{"data_dir": data_dir, "port": 0, "rate_limits": "off", **settings})
+    """Run a node on a free port until the block ends, without rate limits and patience unless told."""
+    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 1}
+    chosen = Settings(**{**defaults, **settings})
     async with running(chosen) as node, aiohttp.ClientSession() as session:
         yield Parley(node, session, data_dir)
 

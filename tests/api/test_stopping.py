@@ -14,6 +14,7 @@ from tests.rest import API
 from tests.running import Served, serving
 
 PATIENCE = 10.0
+SECONDS = "2"  # of a drain that somebody does not let end
 BODY = orjson.dumps({"channel_id": GENERAL_ID, "author_id": "ann", "content": "the last word"})
 
 
@@ -77,7 +78,10 @@ async def test_what_was_begun_is_finished_and_what_is_idle_is_closed_at_once(tmp
 
 async def test_nobody_is_served_any_more(tmp_path: Path) -> None:
     """While the last requests are finished, new connections are refused."""
-    async with serving(tmp_path / "data") as served, connected(served) as (reader, writer):
+    async with (
+        serving(tmp_path / "data", PARLEY_DRAIN_SECONDS=SECONDS) as served,
+        connected(served) as (reader, writer),
+    ):
         await begin(served, reader, writer)
         async with idle(served) as unused:
             served.process.terminate()
@@ -90,7 +94,7 @@ async def test_nobody_is_served_any_more(tmp_path: Path) -> None:
 async def test_a_client_that_does_not_end_does_not_keep_the_process(tmp_path: Path) -> None:
     """Half a body, half a request, a body that nobody wants, and an answer that nobody reads."""
     async with (
-        serving(tmp_path / "data") as served,
+        serving(tmp_path / "data", PARLEY_DRAIN_SECONDS=SECONDS) as served,
         connected(served) as (reader, writer),
         connected(served) as (_, half),
         connected(served) as (refused, unwanted),

@@ -57,7 +57,8 @@ async def open_everything(served: Served, clients: AsyncExitStack, secret: str) 
 async def test_the_process_ends_whatever_is_open(tmp_path: Path, told: signal.Signals) -> None:
     """Polls, WebSockets, half requests and clients that do not read: the end is near, clean and told."""
     data_dir = tmp_path / "data"
-    async with serving(data_dir, PARLEY_RATE_LIMITS="off") as served, AsyncExitStack() as clients:
+    settings = {"PARLEY_RATE_LIMITS": "off", "PARLEY_DRAIN_SECONDS": "2"}
+    async with serving(data_dir, **settings) as served, AsyncExitStack() as clients:
         assert served.service_key is not None
         connections = await open_everything(served, clients, served.service_key)
         joined = await clients.enter_async_context(raw_websocket(served))
