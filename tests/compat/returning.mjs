@@ -4,7 +4,7 @@
 // It submits the payload `count` times; "$n" in a text of it becomes the number. The client's own queue
 // sends one at a time, and again after each reconnection until it has an ack.
 // Each line on standard output is what came: {"ack": <number>, "payload"}, {"given up": <number>},
-// {"heard": <text>}, {"connect": <transport>}, {"disconnect": <reason>}.
+// {"heard": <text>}, {"draining": <notice>}, {"connect": <transport>}, {"disconnect": <reason>}.
 // The end of standard input ends the process.
 
 import { io } from "socket.io-client";
@@ -16,6 +16,7 @@ const quick = { reconnectionDelay: 20, reconnectionDelayMax: 200, ackTimeout: 20
 const socket = io(url, { forceNew: true, ...quick, ...options });
 socket.on("connect", () => tell({ connect: socket.io.engine.transport.name }));
 socket.on("disconnect", (reason) => tell({ disconnect: reason }));
+socket.on("server_draining", (notice) => tell({ draining: notice }));
 socket.on("message", ({ text }) => tell({ heard: text }));
 for (let n = 0; n < count; n += 1) {
   const body = JSON.parse(JSON.stringify(payload).replaceAll("$n", n));

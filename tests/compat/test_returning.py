@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,8 @@ SOME_WAYS = [("polling", "terminate"), ("websocket", "kill"), ("upgrading", "ter
 @pytest.mark.parametrize(("way", "end"), EVERY_WAY if os.environ.get("PARLEY_TEST_LONG") else SOME_WAYS)
 async def test_a_client_outlives_the_server(node: str, tmp_path: Path, way: str, end: str) -> None:
     """A server that ends, or is killed, and starts again on its data finds its client still talking."""
-    data_dir, limits = tmp_path / "data", {"PARLEY_RATE_LIMITS": "off"}
+    # Without time for a drain, so that the client is cut off in the middle.
+    data_dir, limits = tmp_path / "data", {"PARLEY_RATE_LIMITS": "off", "PARLEY_DRAIN_SECONDS": "0"}
     async with aiohttp.ClientSession() as session:
         async with serving(data_dir, **limits) as served:
             channel_id = await served.rest(session).new_channel("talk", "ann")
@@ -165,3 +166,25 @@ async def ended(served: Served, end: str) -> None:
     """End a server in the way that is told, and wait until it is over."""
     getattr(served.process, end)()
     await asyncio.wait_for(served.process.wait(), PATIENCE)
+
+
+@way
+async def test_a_client_that_was_let_go_comes_back(node: str, tmp_path: Path, way: str) -> None:
+    """It hears that the server drains, has every answer, and finds the one that starts on the same port."""
+    data_dir, settings = tmp_path / "data", {"PARLEY_RATE_LIMITS": "off", "PARLEY_DRAIN_SECONDS": "2"}
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as clients:
+        async with serving(data_dir, **settings) as served:
+            channel_id = await served.rest(session).new_channel("talk", "ann")
+            assert served.service_key is not None
+            said = {"channel_id": channel_id, "author_id": "ann"}
+            running = returning(node, served.url, served.service_key, way, **said)
+            client = await clients.enter_async_context(running)
+            await client.sees(lambda: len(client.all("ack")) >= 20)
+            await ended(served, "terminate")
+            await client.sees(lambda: client.all("disconnect") != [])
+        assert served.process.returncode == 0
+        (notice,) = client.all("draining")
+        assert 500 <= notice["retry_after_ms"] <= 5_000
+        async with serving(data_dir, port=int(served.url.rpartition(":")[2]), **settings):
+            await client.sees(lambda: len(client.all("connect")) == 2 and len(client.all("ack")) == COUNT)
+            client.assert_answered_in_order()
