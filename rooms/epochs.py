@@ -24,7 +24,9 @@ async def begin_epoch(ctx: Context, server_id: str, claimed: Cursor) -> None:
 
     Nothing happens if the log has a newer epoch already, or has reached the cursor meanwhile.
     """
-    if await ctx.journal.append_one(_begin_all, claimed, server_id):
+    epoch = await ctx.journal.append_one(_begin_all, claimed, server_id)
+    if epoch is not None:
+        ctx.tail.renew(server_id, epoch)
         _log.error(
             "the log of server %s has lost its end: somebody has seen event %d of it; it has a new epoch, "
             "and clients that come back begin anew",
@@ -33,14 +35,16 @@ async def begin_epoch(ctx: Context, server_id: str, claimed: Cursor) -> None:
         )
 
 
-def _begin(transaction: Transaction, claimed: Cursor) -> bool:
+def _begin(transaction: Transaction, claimed: Cursor) -> int | None:
+    """Return the new epoch, or None if there is no reason for one."""
     if transaction.next_seq(claimed.server_id) > claimed.seq:
-        return False
+        return None
     server = store.servers.find(transaction.connection, [claimed.server_id])[claimed.server_id]
     if server.epoch != claimed.epoch:
-        return False
-    store.servers.set_epoch(transaction.connection, server.id, _other_than(server.epoch))
-    return True
+        return None
+    epoch = _other_than(server.epoch)
+    transaction.begin_epoch(server.id, epoch)
+    return epoch
 
 
 _begin_all = one_by_one(_begin)

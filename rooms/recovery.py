@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rooms import replay, store
+from rooms import epochs, replay, store
 from rooms.arrivals import Arrival
 from rooms.context import Context
 from rooms.cursors import Cursor, Pid
@@ -63,7 +63,11 @@ async def recover(ctx: Context, claim: Claim) -> Recovery | Resync | None:
     """
     if not claim.pid and not claim.offset:
         return None
-    return await ctx.journal.append_one(_recover_all, (ctx, claim))
+    found: Recovery | Resync = await ctx.journal.append_one(_recover_all, (ctx, claim))
+    if isinstance(found, Resync) and found.lost is not None:
+        await epochs.begin_epoch(ctx, claim.server_id, found.lost)
+        return await recover(ctx, claim)
+    return found
 
 
 async def keep(ctx: Context, change: Rooms) -> None:

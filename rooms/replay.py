@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import store
+from rooms import epochs, store
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import server_not_found
@@ -38,10 +38,18 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """What a client must be told that has to begin anew; ``oldest`` is what can still be replayed."""
+    """What a client must be told that has to begin anew; ``oldest`` is what can still be replayed.
+
+    ``lost`` is a position that the log had reached once and has not now.
+    """
 
     reason: Reason
     oldest: Cursor
+    lost: Cursor | None = None
+
+
+class Overtaken(Exception):
+    """The log was pruned beyond the position that a replay had reached."""
 
 
 class Page(NamedTuple):
@@ -55,18 +63,25 @@ def judge(server: Server, cursor: Cursor) -> Resync | None:
     """Return None if the log can be replayed from the cursor on, or what keeps it from that."""
     if cursor.server_id != server.id:
         return Resync(Reason.INVALID, oldest(server))
-    if cursor.epoch != server.epoch or cursor.seq > server.seq:
+    if cursor.epoch != server.epoch:
         return Resync(Reason.EPOCH, oldest(server))
+    if cursor.seq > server.seq:
+        return Resync(Reason.EPOCH, oldest(server), cursor)
     first = min(cursor.seq, cursor.lag.after) if cursor.lag else cursor.seq
     return Resync(Reason.RETENTION, oldest(server)) if first < server.floor_seq else None
 
 
 async def check(ctx: Context, cursor: Cursor) -> Resync | None:
     """Return None if a log can be replayed from the cursor on now; raise NotFound without the server."""
-    found = await ctx.database.read(lambda connection: store.servers.find(connection, [cursor.server_id]))
-    if cursor.server_id not in found:
-        raise server_not_found(cursor.server_id)
-    return judge(found[cursor.server_id], cursor)
+    server_id = cursor.server_id
+    found = await ctx.database.read(lambda connection: store.servers.find(connection, [server_id]))
+    if server_id not in found:
+        raise server_not_found(server_id)
+    resync = judge(found[server_id], cursor)
+    if resync is not None and resync.lost is not None:
+        await epochs.begin_epoch(ctx, server_id, resync.lost)
+        return await check(ctx, cursor)
+    return resync
 
 
 def oldest(server: Server) -> Cursor:
@@ -97,7 +112,8 @@ async def find_stretches(
 async def read(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
     """Return the first entries after a seq, up to another, that the view shows.
 
-    An empty page ends at ``until``, unless more is to be looked through.
+    An empty page ends at ``until``, unless more is to be looked through. Raises Overtaken if what is
+    asked for is not kept any more.
     """
     recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
     if recent is not None:
@@ -110,9 +126,11 @@ async def _read_log(ctx: Context, server_id: str, view: View, after: int, until:
     channel_ids = None if view.shows_all or len(known) > MAX_LISTED else known
 
     def work(connection: Connection) -> list[Entry]:
-        if channel_ids == []:
-            return []
-        return store.log.read(connection, server_id, channel_ids, after, until, PAGE_ENTRIES, PAGE_BYTES)
+        found = store.log.read(connection, server_id, channel_ids, after, until, PAGE_ENTRIES, PAGE_BYTES)
+        # Behind what was read: it may be pruned while it is being replayed.
+        if store.servers.find(connection, [server_id])[server_id].floor_seq > after:
+            raise Overtaken
+        return found
 
     found = await ctx.database.read(work)
     is_whole = len(found) < PAGE_ENTRIES and sum(len(entry.payload) for entry in found) < PAGE_BYTES

@@ -8,7 +8,7 @@ as many days goes too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 
 from rooms import store
@@ -43,15 +43,26 @@ class _Step:
     since: int | None
 
 
-async def forget(ctx: Context, retention: Retention) -> AsyncGenerator[int, None]:
-    """Forget what is kept no longer, and yield after each commit how many rows it took."""
+@dataclass(frozen=True, slots=True)
+class _Unused:
+    """Connections that have not come back since a time in milliseconds, but for those that are held."""
+
+    since: int
+    held: Collection[str]
+
+
+async def forget(ctx: Context, retention: Retention, held: Collection[str] = ()) -> AsyncGenerator[int, None]:
+    """Forget what is kept no longer, and yield after each commit how many rows it took.
+
+    ``held`` are the ids of connections that are open on this node: what they did to their rooms is kept.
+    """
     for server in await ctx.database.read(store.servers.list_all):
         step = _Step(server.id, retention.events, retention.oldest(ctx.now()))
         while forgotten := await ctx.journal.append_one(_take_all, step, server.id):
             yield forgotten
     oldest = retention.oldest(ctx.now())
-    while oldest and (forgotten := await ctx.journal.append_one(_take_connections_all, oldest)):
-        yield forgotten
+    while oldest and (looked_at := await ctx.journal.append_one(_take_unused_all, _Unused(oldest, held))):
+        yield looked_at
 
 
 def _take(transaction: Transaction, step: _Step) -> int:
@@ -75,8 +86,12 @@ def _next_floor(transaction: Transaction, server: Server, step: _Step) -> int:
 _take_all = one_by_one(_take)
 
 
-def _take_connections(transaction: Transaction, oldest: int) -> int:
-    return store.connections.forget(transaction.connection, oldest, STEP)
+def _take_unused(transaction: Transaction, unused: _Unused) -> int:
+    old = store.connections.list_old(transaction.connection, unused.since, STEP)
+    kept = [connection_id for connection_id in old if connection_id in unused.held]
+    store.connections.touch(transaction.connection, kept, transaction.now)
+    store.connections.forget(transaction.connection, set(old).difference(kept))
+    return len(old)
 
 
-_take_connections_all = one_by_one(_take_connections)
+_take_unused_all = one_by_one(_take_unused)

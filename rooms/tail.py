@@ -45,10 +45,12 @@ class Tail:
         """Return how far the log of a server that is settled has been delivered."""
         return self._positions[server_id]
 
-    def renew(self, server_id: str, epoch: int, seq: int) -> None:
-        """Begin again, after the server's log has."""
-        self._positions[server_id] = Position(epoch, seq)
-        self._drop_entries(server_id)
+    def renew(self, server_id: str, epoch: int) -> None:
+        """Go on in another epoch of the server's log."""
+        known = self._positions.get(server_id)
+        if known is not None and known.epoch != epoch:
+            self._positions[server_id] = Position(epoch, known.seq)
+            self._drop_entries(server_id)
 
     def extend(self, events: Sequence[Event]) -> list[Event]:
         """Take what is about to be delivered; return what has not been delivered before."""
@@ -57,11 +59,10 @@ class Tail:
         return fresh
 
     def _advance(self, event: Event) -> bool:
-        epoch, seq = self.settle(event.server_id, event.epoch, event.seq - 1)
-        if epoch != event.epoch:
-            self.renew(event.server_id, event.epoch, event.seq - 1)
-        elif event.seq <= seq:
+        seq = self.settle(event.server_id, event.epoch, event.seq - 1).seq
+        if event.seq <= seq:
             return False
+        self.renew(event.server_id, event.epoch)
         self._positions[event.server_id] = Position(event.epoch, event.seq)
         if event.kind in REWRITING:
             self._drop_entries(event.server_id)

@@ -57,6 +57,11 @@ class Transaction:
         self.events.append(event)
         return event
 
+    def begin_epoch(self, server_id: str, epoch: int) -> None:
+        """Begin another epoch of the server's log."""
+        store.servers.set_epoch(self.connection, server_id, epoch)
+        self._epochs[server_id] = epoch
+
     def next_seq(self, server_id: str) -> int:
         """Return the seq that the server's next event will have; raise NotFound without that server."""
         if server_id not in self._seqs:

@@ -51,7 +51,7 @@ class Admissions:
         self._gate = gate
         self._fanout = fanout
         self._catching_up = catching_up
-        self._holders: dict[str, SocketConnection] = {}  # by the id in their pids
+        self.holders: dict[str, SocketConnection] = {}  # by the id in their pids
 
     async def admit(self, session: Session, packet: Packet, sid: str) -> None:
         """Let a client in, or raise the ParleyError that keeps it out; nothing is sent to it before."""
@@ -73,8 +73,8 @@ class Admissions:
         connection.is_left = True
         self._fanout.remove(connection)
         client_of(connection.session).connections.pop(connection.namespace, None)
-        if self._holders.get(connection.pid.id) is connection:
-            del self._holders[connection.pid.id]
+        if self.holders.get(connection.pid.id) is connection:
+            del self.holders[connection.pid.id]
 
     async def _look_up(
         self, session: Session, packet: Packet, sid: str
@@ -102,7 +102,7 @@ class Admissions:
         if found is None or found.pid is None:
             return
         connection.generation = found.generation
-        holder = self._holders.get(found.pid.id)
+        holder = self.holders.get(found.pid.id)
         if holder is not None and holder.generation > found.generation:
             raise Conflict("The client has come back on another connection meanwhile")
         if holder is not None:
@@ -120,7 +120,7 @@ class Admissions:
     def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
         """Answer the CONNECT, greet, and begin to deliver, all in one step of the loop."""
         self._settle(connection, admission)
-        self._holders[connection.pid.id] = connection
+        self.holders[connection.pid.id] = connection
         client_of(session).connections[connection.namespace] = connection
         pid = self._gate.ctx.cursors.write_pid(connection.pid)
         session.send(packets.connect(connection.namespace, {"sid": connection.id, "pid": pid}))

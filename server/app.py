@@ -73,7 +73,6 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         async with (
             writing(settings, store) as (ctx, fanout),
             _listening(settings, ctx, fanout, hurry or asyncio.Event()) as port,
-            forgetting(ctx, settings.retention()),
         ):
             # Only now: what is shown once must not be lost to a port that is taken.
             yield Node(ctx, port, await provision(ctx))
@@ -159,7 +158,8 @@ async def _listening(
     try:
         listener = await _listen(settings, connections)
         try:
-            yield listener.sockets[0].getsockname()[1]
+            async with forgetting(ctx, settings.retention(), sockets.held):
+                yield listener.sockets[0].getsockname()[1]
         finally:
             drain = Drain(sockets, runner.server, draining, settings.drain_seconds, hurry)
             await drain.run(listener)

@@ -18,6 +18,7 @@ from rooms import replay
 from rooms.context import Context
 from rooms.cursors import Cursor, Lag
 from rooms.errors import Unavailable
+from rooms.replay import Overtaken
 from rooms.rows import Entry, Interval
 from rooms.views import View
 from server import dialects, eager
@@ -52,7 +53,7 @@ class CatchingUp:
         try:
             await self._bring_up(connection)
         except Exception as error:  # noqa: BLE001 - the client comes back, and goes on where it was
-            if not isinstance(error, Unavailable):
+            if not isinstance(error, Unavailable | Overtaken):
                 _log.exception("connection %s could not catch up", connection.id)
             connection.drop()
 

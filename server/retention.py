@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from rooms import retention
 from rooms.context import Context
@@ -19,9 +19,12 @@ _log = logging.getLogger("parley.retention")
 
 
 @contextlib.asynccontextmanager
-async def forgetting(ctx: Context, bounds: Retention) -> AsyncIterator[None]:
-    """Forget what lies outside of the bounds, again and again, until the block ends."""
-    task = asyncio.create_task(_forget_for_ever(ctx, bounds), name="retention")
+async def forgetting(ctx: Context, bounds: Retention, held: Collection[str]) -> AsyncIterator[None]:
+    """Forget what lies outside of the bounds, again and again, until the block ends.
+
+    ``held`` are, at any time, the ids of the connections that are open.
+    """
+    task = asyncio.create_task(_forget_for_ever(ctx, bounds, held), name="retention")
     try:
         yield
     finally:
@@ -30,19 +33,19 @@ async def forgetting(ctx: Context, bounds: Retention) -> AsyncIterator[None]:
             await task
 
 
-async def _forget_for_ever(ctx: Context, bounds: Retention) -> None:
+async def _forget_for_ever(ctx: Context, bounds: Retention, held: Collection[str]) -> None:
     await asyncio.sleep(FIRST_SECONDS)
     while True:
         try:
-            await _forget(ctx, bounds)
+            await _forget(ctx, bounds, held)
         except Exception:  # noqa: BLE001 - whatever it is, the next time it may be gone
             _log.exception("retention failed, and is tried again in %d s", EVERY_SECONDS)
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def _forget(ctx: Context, bounds: Retention) -> None:
+async def _forget(ctx: Context, bounds: Retention, held: Collection[str]) -> None:
     total = 0
-    async with contextlib.aclosing(retention.forget(ctx, bounds)) as steps:
+    async with contextlib.aclosing(retention.forget(ctx, bounds, held)) as steps:
         async for forgotten in steps:
             total += forgotten
             await asyncio.sleep(PAUSE_SECONDS)

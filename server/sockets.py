@@ -61,6 +61,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         app.router.add_route("*", path, self.eio.handle_request)
 
     @property
+    def held(self) -> Collection[str]:
+        """The ids of the connections that are open, at any time, as their pids have them."""
+        return self._admissions.holders.keys()
+
+    @property
     def sessions(self) -> list[Session]:
         """Every client there is at the moment."""
         return list(self.eio.sockets.values())

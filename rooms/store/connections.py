@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 
-from rooms.store.statements import fetch_first, tables
+from rooms.store.statements import any_of, fetch_first, tables
 from rooms.tables import ConnectionRow
 
 table = tables["connections"]
@@ -22,7 +23,9 @@ _TAKE = text(f"{_UPSERT} generation = connections.generation + 1").bindparams(*_
 _PUT = text(f"{_UPSERT} joined = excluded.joined, parted = excluded.parted").bindparams(*_JSON)
 
 _OLD = select(table.c.id).where(table.c.updated_at < bindparam("before")).limit(bindparam("most"))
-_FORGET = delete(table).where(table.c.id.in_(_OLD))
+_BY_IDS = table.c.id.in_(any_of("ids"))
+_TOUCH = update(table).where(_BY_IDS).values(updated_at=bindparam("now"))
+_FORGET = delete(table).where(_BY_IDS)
 
 
 def find(connection: Connection, connection_id: str) -> ConnectionRow | None:
@@ -40,6 +43,16 @@ def put(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(_PUT, values)
 
 
-def forget(connection: Connection, before: int, most: int) -> int:
-    """Delete connections that are older than the time given in milliseconds, and return how many."""
-    return connection.execute(_FORGET, {"before": before, "most": most}).rowcount
+def list_old(connection: Connection, before: int, most: int) -> list[str]:
+    """Return the ids of connections that are older than the time given in milliseconds."""
+    return list(connection.execute(_OLD, {"before": before, "most": most}).scalars())
+
+
+def touch(connection: Connection, connection_ids: Collection[str], now: int) -> None:
+    """Make the connections as young as they can be."""
+    connection.execute(_TOUCH, {"ids": list(connection_ids), "now": now})
+
+
+def forget(connection: Connection, connection_ids: Collection[str]) -> None:
+    """Delete the connections."""
+    connection.execute(_FORGET, {"ids": list(connection_ids)})

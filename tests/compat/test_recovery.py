@@ -150,7 +150,7 @@ async def test_who_cannot_go_on_begins_anew_and_is_told_why(node: str, parley: P
         await clients.sees("ben", "message")
         position = parley.node.ctx.tail.position(DEFAULT_SERVER_ID)
         await begin_anew(parley)
-        parley.node.ctx.tail.renew(DEFAULT_SERVER_ID, position.epoch + 1, position.seq)
+        parley.node.ctx.tail.renew(DEFAULT_SERVER_ID, position.epoch + 1)
         clients.cut("ben")
         await clients.sees("ben", "disconnect")
         await say(parley.service, channel_id, ["missed"])

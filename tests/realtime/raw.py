@@ -263,4 +263,4 @@ async def open_poller(parley: Parley) -> Poller:
 def held_by(admissions: Admissions) -> list[object]:
     """Return everything that the server keeps of connections to namespaces."""
     fanout = admissions._fanout
-    return [*fanout._rooms, *fanout._connections, *admissions._holders]
+    return [*fanout._rooms, *fanout._connections, *admissions.holders]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from rooms import replay
+from rooms import replay, retention
+from rooms.cursors import Cursor
 from rooms.principals import Kind
+from rooms.retention import Retention
 from rooms.rules import DEFAULT_SERVER_ID
 from server import socket_connection
 from server.engine import Engine
@@ -341,8 +343,67 @@ async def test_a_position_beyond_the_log_proves_that_it_went_back(
     ahead = ctx.cursors.write_position(DEFAULT_SERVER_ID, epoch, seq + 1)
     later = await enter(after=ahead)
     (told,) = await later.hears("resync_required")
-    assert told["reason"] == "epoch"
-    await ben.settle()
+    assert (told["reason"], ctx.cursors.read(told["oldest"]).epoch) == ("epoch", later_epoch(parley))
+    assert later_epoch(parley) != epoch
+    # Those that are here go on, in the new epoch; who comes back with the old one begins anew.
+    (said,) = await say(parley, channel_id, "one")
+    await ben.hears("message")
+    assert ctx.cursors.read(ben.offset or "") == Cursor(DEFAULT_SERVER_ID, later_epoch(parley), said["seq"])
+    await ben.come_back()
+    await ben.hears("ready", 2)
+    assert ben.recovered
+
+
+def later_epoch(parley: Parley) -> int:
+    """Return the epoch that the default server's log is in."""
+    return parley.node.ctx.tail.position(DEFAULT_SERVER_ID).epoch
+
+
+async def test_what_is_no_longer_kept_is_not_replayed_in_part(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A client that was away for too long is told so, by every way of coming back."""
+    ben = await enter()
+    cursor = (await ben.data("heartbeat"))["cursor"]
+    await ben.drop()
+    await say(parley, channel_id, *map(str, range(20)))
+    async for _ in retention.forget(parley.node.ctx, Retention(days=0, events=5)):
+        pass
+    await ben.connect()
+    (told,) = await ben.hears("resync_required")
+    floor = parley.node.ctx.tail.position(DEFAULT_SERVER_ID).seq - 5
+    assert (told["reason"], parley.node.ctx.cursors.read(told["oldest"]).seq) == ("retention", floor)
+    joined = await ben.data("join", {"channel_id": channel_id, "after": cursor})
+    assert joined["resync_required"]["reason"] == "retention"
+    oldest = await enter(after=told["oldest"])
+    await oldest.hears("message", 5)
+    assert (ben.texts(), oldest.texts()) == ([], [str(n) for n in range(15, 20)])
+
+
+async def test_a_replay_that_is_overtaken_begins_anew(
+    parley: Parley, enter: Enter, channel_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is pruned while it is being replayed is not left out: the client comes back, and is told."""
+    read, pages = replay.read, itertools.count(1)
+
+    async def read_and_prune(*arguments: Any) -> replay.Page:
+        if next(pages) == 2:
+            async for _ in retention.forget(parley.node.ctx, Retention(days=0, events=5)):
+                pass
+        return await read(*arguments)
+
+    ben = await enter()
+    await ben.drop()
+    await say(parley, channel_id, *map(str, range(40)))
+    monkeypatch.setattr(replay, "PAGE_ENTRIES", 10)
+    monkeypatch.setattr(replay, "read", read_and_prune)
+    monkeypatch.setattr(parley.node.ctx.tail, "read", lambda *_arguments: None)
+    await ben.connect()
+    await ben.ended()
+    assert ben.texts() == [str(n) for n in range(10)]
+    await ben.connect()
+    (told,) = await ben.hears("resync_required")
+    assert told["reason"] == "retention"
 
 
 async def test_a_thousand_clients_come_back_at_once(start: Start, engines: list[Engine]) -> None:

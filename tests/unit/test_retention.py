@@ -191,6 +191,16 @@ async def test_connections_that_do_not_come_back_are_forgotten(
     assert await database.read(remembered) == [bound, now]
 
 
+async def test_a_connection_that_is_open_is_not_forgotten(timeline: Timeline) -> None:
+    """However long ago it came, what it did to its rooms is kept while it lasts."""
+    database = timeline.world.database.inner
+    for updated_at in (1, 2):
+        await database.write(lambda connection, at=updated_at: remember(connection, at))
+    timeline.day = 60
+    assert [n async for n in retention.forget(timeline.ctx, Retention(), {"at-1"})][-1:] == [2]
+    assert await database.read(remembered) == [timeline.ctx.now()]
+
+
 async def test_the_task_forgets_again_and_again_and_outlives_a_failure(
     timeline: Timeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,7 +219,7 @@ async def test_the_task_forgets_again_and_again_and_outlives_a_failure(
         return await database.inner.read(work)
 
     database.read_instead = read
-    async with asyncio.timeout(DEADLINE), task.forgetting(timeline.ctx, Retention(days=0, events=3)):
+    async with asyncio.timeout(DEADLINE), task.forgetting(timeline.ctx, Retention(days=0, events=3), ()):
         await forgotten.wait()
     assert (await timeline.log()).held == 3
     assert "retention failed, and is tried again in 0 s" in caplog.messages

@@ -60,11 +60,14 @@ def test_all_logs_share_one_bound() -> None:
 
 
 def test_another_epoch_begins_anew() -> None:
-    """What was kept of the old log is dropped, and its numbers mean nothing any more."""
+    """What was kept of the old one is dropped, whether an event says so or somebody who knows."""
     tail = Tail()
     tail.extend([event(1), event(2)])
-    assert [entry.seq for entry in tail.extend([event(1, epoch=2)])] == [1]
-    assert (tail.position(SERVER), seqs(tail, 0)) == (Position(2, 1), [1])
+    tail.extend([event(3, epoch=2)])
+    assert (tail.position(SERVER), seqs(tail, 1), seqs(tail, 2)) == (Position(2, 3), None, [3])
+    tail.renew(SERVER, 5)
+    tail.renew(OTHER, 5)
+    assert (tail.position(SERVER), seqs(tail, 2), seqs(tail, 3)) == (Position(5, 3), None, [])
 
 
 def test_an_edit_drops_what_says_otherwise() -> None:
