@@ -6,7 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import all_runs, connects, fanout, idle, memory, pairs, paths, plot, slow_reader, submit
+from benchmarks import (
+    all_runs,
+    connects,
+    fanout,
+    idle,
+    memory,
+    pairs,
+    paths,
+    plot,
+    replay,
+    slow_reader,
+    submit,
+)
 from benchmarks.failure import BenchmarkFailed
 
 
@@ -14,7 +26,7 @@ def main(words: Sequence[str] | None = None, prog: str = "scripts/bench") -> Non
     """Run the workload that the command line asks for; a failure ends the command with a sentence."""
     parser = argparse.ArgumentParser(prog=prog, description="Measure a real Parley server.")
     workloads = parser.add_subparsers(metavar="WORKLOAD", required=True)
-    for workload in (submit, fanout, pairs, idle, connects, slow_reader, memory, paths, plot):
+    for workload in (submit, fanout, pairs, idle, connects, slow_reader, memory, replay, paths, plot):
         workload.add_command(workloads)
     all_runs.add_command(workloads, main)
     arguments = parser.parse_args(words)

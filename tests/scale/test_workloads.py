@@ -75,3 +75,13 @@ def test_slow_reader(tmp_path: Path) -> None:
     """The others go on when one stops reading."""
     measured = measure(tmp_path, "slow-reader", "--room", "12", "--rate", "100", "--seconds", "3")
     assert measured["delivery_after_ms"]["p50"] > 0
+
+
+def test_replay(tmp_path: Path) -> None:
+    """Whoever comes back gets everything, in order; the workload itself fails if that is not so."""
+    file = tmp_path / "figures.json"
+    sizes = ("--events", "300", "--clients", "20", "--missed", "5", "--rounds", "1")
+    main(["replay", *sizes, "--json", str(file)])
+    (figures,) = json.loads(file.read_text())["rounds"]
+    assert figures["parley"]["events_per_second"] > 0
+    assert figures["parley"]["storm_seconds"] > 0
