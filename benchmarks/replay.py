@@ -116,7 +116,8 @@ async def _replay(arguments: argparse.Namespace, server: Server, late: Returning
     before = server.cpu_seconds(), server.rss_bytes(), time.perf_counter()
     await late.connect()
     await late.have(arguments.events)
-    seconds, cpu = time.perf_counter() - before[2], server.cpu_seconds() - before[0]
+    seconds = time.perf_counter() - before[2]
+    cpu = max(server.cpu_seconds() - before[0], 0.01)  # the clock's own step
     grown = server.rss_bytes() - before[1]
     late.drop()
     quiet = await _listen(arguments.rate, server, channel_id, None)
