@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import http.client
 import json
 import tempfile
@@ -83,14 +84,14 @@ def _measure_server(arguments: argparse.Namespace, cores: Cores) -> Figures:
 
 async def _measure(arguments: argparse.Namespace, server: Server) -> Figures:
     old, live, crowded = setting.create_channels(server, 3)
-    speaker = Speaker(server)
-    late = Returning(server)
-    await late.connect()
-    await late.ask("join", {"channel_id": old})
-    late.drop()
-    speaker.say(old, arguments.events)
-    figures = await _replay(arguments, server, late, live)
-    return figures | await _storm(arguments, server, speaker, crowded)
+    with contextlib.closing(Speaker(server)) as speaker:
+        late = Returning(server)
+        await late.connect()
+        await late.ask("join", {"channel_id": old})
+        late.drop()
+        speaker.say(old, arguments.events)
+        figures = await _replay(arguments, server, late, live)
+        return figures | await _storm(arguments, server, speaker, crowded)
 
 
 class Speaker:
@@ -99,6 +100,10 @@ class Speaker:
     def __init__(self, server: Server) -> None:
         self._connection = http.client.HTTPConnection(HOST, server.port)
         self._headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def say(self, channel_id: str, count: int) -> None:
         """Store so many messages."""
