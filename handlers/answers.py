@@ -171,6 +171,36 @@ class RemovedParticipant(BaseModel):
     userId: str
 
 
+class Resync(BaseModel):
+    """Why a client cannot go on from where it was, and the oldest cursor that can be gone on from."""
+
+    reason: str
+    oldest: str
+
+
+class Event(BaseModel):
+    """One event of the log, and the cursor of whoever has seen it."""
+
+    event: str
+    data: dict[str, Any]
+    cursor: str
+
+
+class Events(BaseModel):
+    """What comes next in the log; ``cursor`` is good as ``after`` of the next request."""
+
+    events: list[Event]
+    cursor: str
+    resync_required: Resync | None = None
+
+
+class Ticket(BaseModel):
+    """What begins a stream in place of a credential, within so many seconds."""
+
+    ticket: str
+    expires_in: int
+
+
 class SignedIn(BaseModel):
     """A credential, shown this once."""
 

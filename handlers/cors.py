@@ -12,7 +12,9 @@ ANY_ORIGIN = "*"
 
 _PREFLIGHT = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Content-Type, Authorization, X-API-KEY, X-Entity-Id, X-Request-ID",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+        "Content-Type, Authorization, X-API-KEY, X-Entity-Id, X-Request-ID, Last-Event-ID"
+    ),
     hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
 }
 _EXPOSED = "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag"

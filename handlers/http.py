@@ -13,17 +13,20 @@ from typing import Any, Generic, TypeVar
 import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import MultiMapping
 from pydantic import BaseModel
 from uuid_utils import uuid4
 
 from handlers import bodies, envelope, refusals
 from handlers.credentials import ANYBODY, Credentials
 from handlers.draining import Draining
+from handlers.following import Followers
 from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
+from rooms import tickets
 from rooms.context import Context
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import AuthenticationFailed, ParleyError, ValidationFailed
 from rooms.principals import Principal
 
 B = TypeVar("B")
@@ -44,6 +47,7 @@ class Gate:
     credentials: Credentials
     limits: Limits
     draining: Draining
+    followers: Followers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,19 @@ class Call(Generic[B]):
     principal: Principal
     dialect: Dialect
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: MultiMapping[str]
     body: B
+    followers: Followers
+    request: web.Request
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer."""
+    """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
+
+    One that ``follows`` a log takes tickets, and a client that asks it again and again is charged by
+    the minute.
+    """
 
     method: str
     path: str
@@ -72,13 +82,15 @@ class Route:
     body: type[BaseModel] | None = None
     status: int = 200
     public: bool = False
+    follows: bool = False
 
 
 def endpoint(gate: Gate, route: Route) -> Handler:
     """Return the aiohttp handler of a route."""
 
-    async def handle(request: web.Request) -> web.Response:
-        principal = await _admit_anybody(gate, request) if route.public else await _admit(gate, request)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        admit = _admit_anybody if route.public else _admit
+        principal = await admit(gate, request, route)
         call = Call(
             gate.ctx,
             gate.limits,
@@ -88,10 +100,14 @@ def endpoint(gate: Gate, route: Route) -> Handler:
             request.match_info,
             request.query,
             await _read_body(request, route.body),
+            gate.followers,
+            request,
         )
         data = await route.handler(call)
         if route.answer is None:
             return web.Response(status=route.status)
+        if isinstance(data, web.StreamResponse):
+            return data
         return _reply(request, envelope.success(data), route.status)
 
     return handle
@@ -134,18 +150,44 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
         return refusals.json(envelope.failure(ParleyError()), 500)
 
 
-async def _admit(gate: Gate, request: web.Request) -> Principal:
+async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Return who asks; charge the address before, the principal after."""
+    if route.follows and "wait" in request.query:
+        return await _admit_waiting(gate, request, route)
     limited = request.path.startswith(LIMITED_PREFIX)
     if limited:
         _note(request, await gate.limits.charge_address(request.remote or ""))
-    principal = await gate.credentials.of_request(request.headers)
+    principal = await _identify(gate, request, route)
     if limited:
         _note(request, await gate.limits.charge_principal(principal))
     return principal
 
 
-async def _admit_anybody(gate: Gate, request: web.Request) -> Principal:
+async def _admit_waiting(gate: Gate, request: web.Request, route: Route) -> Principal:
+    """Return who waits for events; only the first time in a minute counts as a request.
+
+    So does each time without a good credential.
+    """
+    try:
+        principal = await _identify(gate, request, route)
+    except AuthenticationFailed:
+        _note(request, await gate.limits.charge_address(request.remote or ""))
+        raise
+    if await gate.limits.is_first_wait(principal):
+        _note(request, await gate.limits.charge_address(request.remote or ""))
+        _note(request, await gate.limits.charge_principal(principal))
+    _note(request, await gate.limits.charge_wait(principal))
+    return principal
+
+
+async def _identify(gate: Gate, request: web.Request, route: Route) -> Principal:
+    ticket = request.query.get("ticket") if route.follows else None
+    if ticket is not None:
+        return await tickets.redeem(gate.ctx, ticket)
+    return await gate.credentials.of_request(request.headers)
+
+
+async def _admit_anybody(gate: Gate, request: web.Request, _route: Route) -> Principal:
     """Let a public request in; one that may write is charged to its address."""
     if request.method != hdrs.METH_GET:
         _note(request, await gate.limits.charge_address(request.remote or ""))

@@ -17,7 +17,8 @@ class Bucket(enum.Enum):
     USER = (60, 60)
     AGENT = (120, 60)
     ADDRESS = (1_000, 3_600)
-    READS = (600, 60)  # reading over a socket
+    READS = (600, 60)  # reading over a socket, and waiting for events
+    WAITS = (1, 60)  # those waits that count as requests
 
 
 _WRITES = {Kind.USER: Bucket.USER, Kind.AGENT: Bucket.AGENT}
@@ -67,6 +68,15 @@ class Limits:
         """Charge a user or an agent for reading over a socket; raise RateLimited when the bucket is empty."""
         if principal.kind in _WRITES:
             refuse_if_spent(await self._take(Bucket.READS, principal.id))
+
+    async def charge_wait(self, principal: Principal) -> Allowance | None:
+        """Charge a user or an agent for waiting for events once."""
+        return await self._take(Bucket.READS, principal.id) if principal.kind in _WRITES else None
+
+    async def is_first_wait(self, principal: Principal) -> bool:
+        """Tell whether the principal waits for the first time in a minute."""
+        allowance = await self._take(Bucket.WAITS, principal.id)
+        return allowance is None or not allowance.retry_after
 
     async def charge_write(self, principal: Principal) -> None:
         """Charge for one write; raise RateLimited when the bucket is empty."""

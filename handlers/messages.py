@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from handlers import envelope, parsing, wire
 from handlers.http import Call
 from handlers.limits import Limits
+from handlers.parsing import BAD_PARAMETERS, page_size, whole_number
 from handlers.wire import Dialect
 from rooms import messages, rules
 from rooms.context import Context
@@ -18,9 +19,6 @@ from rooms.ids import new_id
 from rooms.messages import AGENT_RESPONSE, Draft, Submitted
 from rooms.principals import Kind, Principal
 from rooms.rows import Window
-
-MAX_DIGITS = 15  # fits every integer type on the way
-BAD_PARAMETERS = "Invalid request parameters"
 
 
 async def submit(call: Call[wire.SubmitMessage]) -> dict[str, Any]:
@@ -130,20 +128,6 @@ def _is_newest_first(call: Call[None]) -> bool:
     return order == "desc"
 
 
-def _integer(query: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
-    """Return a parameter, at most ``most``; without such a bound it must be of a sensible length."""
-    text = query.get(name, str(default))
-    is_number = text.isascii() and text.isdigit()
-    if is_number and most is not None and len(text.lstrip("0")) > MAX_DIGITS:
-        return most
-    if not is_number or len(text) > MAX_DIGITS:
-        raise ValidationFailed(
-            f"Parameter '{name}' must be a whole number that is not negative",
-            message=BAD_PARAMETERS,
-        )
-    return int(text)
-
-
 class _Bounds:
     """What ``before`` and ``after`` say: a time each, or a cursor."""
 
@@ -156,12 +140,9 @@ class _Bounds:
 
     def window(self, *, newest_first: bool) -> Window:
         """Return the window, with ``limit`` and ``offset``."""
-        limit = min(_integer(self._query, "limit", rules.DEFAULT_PAGE, rules.MAX_PAGE), rules.MAX_PAGE)
-        if limit < 1:
-            raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
         return Window(
-            limit=limit,
-            offset=_integer(self._query, "offset", 0) if "offset" in self._query else None,
+            limit=page_size(self._query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+            offset=whole_number(self._query, "offset", 0) if "offset" in self._query else None,
             newest_first=newest_first,
             before=self._before[0],
             after=self._after[0],
@@ -175,7 +156,7 @@ class _Bounds:
         if text is None:
             return None, None
         if text.isascii() and text.isdigit():
-            return _integer(self._query, name, 0), None
+            return whole_number(self._query, name, 0), None
         if (moment := _moment(text)) is not None:
             return moment, None
         try:

@@ -16,12 +16,25 @@ from handlers import answers
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
+_EVENTS_QUERY = {
+    "server_id": "whose log, the default server's unless told",
+    "channel_id": "only these channels: repeated, or separated by commas",
+    "after": "the cursor to go on from; without one, from now on",
+    "wait": "answer within so many seconds, at most 55; without it the answer is a stream",
+    "limit": "with wait: how many events at most, 100 unless told, at most 500",
+    "ticket": "in place of a credential",
+}
 _HISTORY_QUERY = {
     "limit": "page size, 50 unless told, at most 200",
     "offset": "how many messages to pass over",
     "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
     "after": "only newer ones: epoch milliseconds, ISO 8601 or a cursor",
     "order": "asc or desc",
+}
+
+_QUERIES: dict[type[BaseModel], dict[str, str]] = {
+    answers.Events: _EVENTS_QUERY,
+    answers.History: _HISTORY_QUERY,
 }
 
 
@@ -93,20 +106,22 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
 def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.answer is None:
         return {}
-    return _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
+    answer = _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
+    if route.follows:
+        answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    return answer
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
+    in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETERS.findall(route.path)
     ]
-    if route.answer is answers.History:
-        found += [
-            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-            for name, meaning in _HISTORY_QUERY.items()
-        ]
-    return found
+    in_query = [
+        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in _QUERIES.get(route.answer or BaseModel, {}).items()
+    ]
+    return in_path + in_query
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,9 @@ from pydantic_core import ErrorDetails
 from rooms.errors import ValidationFailed
 
 B = TypeVar("B", bound=BaseModel)
+
+MAX_DIGITS = 15  # fits every integer type on the way
+BAD_PARAMETERS = "Invalid request parameters"
 
 _PYDANTIC_SUBJECT = re.compile(r"^(Input|String|List|Dictionary|Value) should ")
 
@@ -29,6 +33,28 @@ def parse(body: type[B], value: object) -> B:
         return body.model_validate(value)
     except ValidationError as error:
         raise _failure(error) from None
+
+
+def whole_number(query: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
+    """Return a parameter, at most ``most``; without such a bound it must be of a sensible length."""
+    text = query.get(name, str(default))
+    is_number = text.isascii() and text.isdigit()
+    if is_number and most is not None and len(text.lstrip("0")) > MAX_DIGITS:
+        return most
+    if not is_number or len(text) > MAX_DIGITS:
+        raise ValidationFailed(
+            f"Parameter '{name}' must be a whole number that is not negative",
+            message=BAD_PARAMETERS,
+        )
+    return int(text) if most is None else min(int(text), most)
+
+
+def page_size(query: Mapping[str, str], default: int, most: int) -> int:
+    """Return the parameter ``limit``, at most ``most``; raise ValidationFailed if it is below 1."""
+    limit = whole_number(query, "limit", default, most)
+    if limit < 1:
+        raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
+    return limit
 
 
 def _failure(error: ValidationError) -> ValidationFailed:

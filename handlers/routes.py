@@ -14,6 +14,7 @@ from handlers import (
     openapi,
     participants,
     servers,
+    stream,
     system,
     wire,
 )
@@ -54,6 +55,10 @@ ROUTES = (
           answers.AddedParticipant, wire.AddParticipant, 201),
     Route("DELETE", f"{_CHANNEL}/participants/{{entity_id}}", participants.remove, "Remove a participant",
           answers.RemovedParticipant),
+    Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
+          answers.Events, follows=True),
+    Route("POST", f"{_MESSAGING}/events/ticket", stream.ticket, "Get a ticket for EventSource",
+          answers.Ticket, status=201),
     Route("POST", "/api/auth/sign-in", keys.sign_in, "Exchange a sign-in code for a user key",
           answers.SignedIn, wire.SignIn, public=True),
     Route("GET", "/api/system/config", system.config, "What a client needs before it signs in",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from rooms import arrivals, rules, store
@@ -13,6 +14,8 @@ from rooms.journal import Clock, Journal
 from rooms.principals import Kind
 from rooms.tables import ApiKey, Entity
 from rooms.tail import Tail
+
+MAX_REPLAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,9 @@ class Context:
     """The domain's surroundings.
 
     ``tail`` is what this node has delivered. ``homes`` remembers which server each channel that was
-    used belongs to, which never changes. ``keys`` (by digest), ``entities`` (by id) and ``arrivals``
-    are look-ups that requests share.
+    used belongs to, which never changes. ``keys`` (by digest), ``keys_by_id``, ``entities`` (by id) and
+    ``arrivals`` are look-ups that requests share. ``replays`` bounds how many pages of logs are read at
+    once.
     """
 
     database: Database
@@ -43,14 +47,17 @@ class Context:
     cursors: CursorSigner
     policy: Policy = field(default_factory=Policy)
     tail: Tail = field(default_factory=Tail)
+    replays: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REPLAYS))
     homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)
+    keys_by_id: Gathering[str, ApiKey] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
     arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the look-ups that requests share."""
         object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
+        object.__setattr__(self, "keys_by_id", Gathering(self.database, store.keys.find_by_ids))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
         object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 

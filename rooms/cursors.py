@@ -28,7 +28,7 @@ from rooms.errors import ValidationFailed
 from rooms.ids import new_id
 from rooms.tables import Secret
 
-CURSOR, LAGGING_CURSOR, PID = 1, 2, 3
+CURSOR, LAGGING_CURSOR, PID, TICKET = 1, 2, 3, 4
 TAG_BYTES = 17  # so that the commonest text ends without padding
 
 _LOG = struct.Struct(">BB16sQ")  # version, key id, server, epoch
@@ -123,6 +123,17 @@ class CursorSigner:
         connection, owner = _OWNER.unpack(rest)
         return Pid(str(uuid.UUID(bytes=connection)), owner, start)
 
+    def write_ticket(self, body: bytes) -> str:
+        """Return what a ticket says, whatever that is, as a text that only this deployment can make."""
+        return self._seal(bytes((TICKET, self.key_id)) + body)
+
+    def read_ticket(self, text: str) -> bytes:
+        """Return what the ticket says; raise ValidationFailed if this deployment did not write it."""
+        kind, body = self._unseal(text)
+        if kind != TICKET:
+            raise _foreign()
+        return body[2:]
+
     def _seal(self, body: bytes) -> str:
         return base64.urlsafe_b64encode(body + self._tag(body)).rstrip(b"=").decode()
 
@@ -132,18 +143,23 @@ class CursorSigner:
 
     def _open(self, text: str) -> tuple[int, Cursor, bytes]:
         """Return what kind of text it is, the position in it, and what follows."""
+        kind, body = self._unseal(text)
+        if len(body) != _HEAD + _REST.get(kind, -1):
+            raise _foreign()
+        _kind, _key_id, server, epoch = _LOG.unpack_from(body)
+        (seq,) = _SEQ.unpack_from(body, _LOG.size)
+        return kind, Cursor(str(uuid.UUID(bytes=server)), epoch, seq), body[_HEAD:]
+
+    def _unseal(self, text: str) -> tuple[int, bytes]:
+        """Return what kind of text it is, and all of its body."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise _foreign() from None
         body, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
-        if len(body) < _HEAD or len(body) != _HEAD + _REST.get(body[0], -1):
+        if not body or not hmac.compare_digest(tag, self._tag(body)):
             raise _foreign()
-        if not hmac.compare_digest(tag, self._tag(body)):
-            raise _foreign()
-        kind, _key_id, server, epoch = _LOG.unpack_from(body)
-        (seq,) = _SEQ.unpack_from(body, _LOG.size)
-        return kind, Cursor(str(uuid.UUID(bytes=server)), epoch, seq), body[_HEAD:]
+        return body[0], body
 
 
 def _foreign() -> ValidationFailed:

@@ -70,6 +70,16 @@ async def authenticate(ctx: Context, secret: str) -> Principal:
     return Principal(found.principal_id, Kind(found.kind), _scopes(found.scopes), found.id)
 
 
+async def require_current(ctx: Context, principal: Principal) -> None:
+    """Raise AuthenticationFailed if the principal's key has been revoked, or its token has expired."""
+    if principal.expires_at is not None and principal.expires_at * 1000 <= ctx.now():
+        raise AuthenticationFailed
+    if principal.key_id is not None:
+        found = await ctx.keys_by_id.find(principal.key_id)
+        if found is None or found.revoked_at is not None:
+            raise AuthenticationFailed
+
+
 async def create_sign_in_code(ctx: Context, principal_id: str) -> str:
     """Return a code that signs a browser in as the user, once, within 24 hours."""
     code = secrets.token_urlsafe(24)

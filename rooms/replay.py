@@ -7,14 +7,16 @@ pruned. If not, nothing is replayed at all, and the client is told why.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import NamedTuple
+import functools
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
 from rooms import epochs, store
 from rooms.context import Context
-from rooms.cursors import Cursor
+from rooms.cursors import Cursor, Lag
 from rooms.errors import server_not_found
 from rooms.principals import Principal, Scope
 from rooms.rows import Entry, Interval
@@ -52,6 +54,37 @@ class Overtaken(Exception):
     """The log was pruned beyond the position that a replay had reached."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a client begins to read a server's log: where it was, or in the present, and why."""
+
+    server: Server
+    cursor: Cursor
+    resync: Resync | None
+
+
+class Reader(Protocol):
+    """A client that reads a log; everything that its view shows up to its cursor it has been sent."""
+
+    cursor: Cursor
+    view: View
+
+    @property
+    def server_id(self) -> str:
+        """Whose log it reads."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who the client is."""
+
+
+class Placed(NamedTuple):
+    """An entry, and the cursor of somebody who has been sent it."""
+
+    entry: Entry
+    cursor: Cursor
+
+
 class Page(NamedTuple):
     """Entries in order of seq; everything that is shown up to ``end`` is among them."""
 
@@ -73,15 +106,7 @@ def judge(server: Server, cursor: Cursor) -> Resync | None:
 
 async def check(ctx: Context, cursor: Cursor) -> Resync | None:
     """Return None if a log can be replayed from the cursor on now; raise NotFound without the server."""
-    server_id = cursor.server_id
-    found = await ctx.database.read(lambda connection: store.servers.find(connection, [server_id]))
-    if server_id not in found:
-        raise server_not_found(server_id)
-    resync = judge(found[server_id], cursor)
-    if resync is not None and resync.lost is not None:
-        await epochs.begin_epoch(ctx, server_id, resync.lost)
-        return await check(ctx, cursor)
-    return resync
+    return (await find_start(ctx, cursor.server_id, cursor)).resync
 
 
 def oldest(server: Server) -> Cursor:
@@ -89,11 +114,27 @@ def oldest(server: Server) -> Cursor:
     return Cursor(server.id, server.epoch, server.floor_seq)
 
 
-async def find_view(ctx: Context, principal: Principal, server_id: str, after: int) -> View:
-    """Return what the principal is shown of the server's log after a seq."""
+async def find_start(ctx: Context, server_id: str, stated: Cursor | None) -> Start:
+    """Return where a client begins, which may say where it was; raise NotFound without the server."""
+    found = await ctx.database.read(lambda connection: store.servers.find(connection, [server_id]))
+    if server_id not in found:
+        raise server_not_found(server_id)
+    server = found[server_id]
+    resync = judge(server, stated) if stated else None
+    if resync is not None and resync.lost is not None:
+        await epochs.begin_epoch(ctx, server_id, resync.lost)
+        return await find_start(ctx, server_id, stated)
+    present = Cursor(server_id, *ctx.tail.settle(server_id, server.epoch, server.seq))
+    return Start(server, present if stated is None or resync else stated, resync)
+
+
+async def find_view(
+    ctx: Context, principal: Principal, server_id: str, after: int, only: Collection[str] | None = None
+) -> View:
+    """Return what the principal is shown of the server's log after a seq, or of some of its channels."""
     if principal.may(Scope.MESSAGES_READ):
-        return View(shows_all=True)
-    return View(await find_stretches(ctx, principal, server_id, after))
+        return View(shows_all=True, only=only)
+    return View(await find_stretches(ctx, principal, server_id, after), only=only)
 
 
 async def find_stretches(
@@ -109,6 +150,34 @@ async def find_stretches(
     ]
 
 
+async def next_page(ctx: Context, reader: Reader) -> list[Placed] | None:
+    """Return what the reader is to be sent next, and move its cursor behind that; None in the present.
+
+    Nothing else runs between the last look at how far this node has delivered, and that None.
+    """
+    if reader.cursor.lag is not None:
+        return await _make_up(ctx, reader, reader.cursor.lag)
+    seq, until = reader.cursor.seq, ctx.tail.position(reader.server_id).seq
+    if seq >= until:
+        return None
+    page = await read(ctx, reader.server_id, reader.view, seq, until)
+    at = functools.partial(Cursor, reader.server_id, reader.cursor.epoch)
+    reader.cursor = at(page.end)
+    return [Placed(entry, at(entry.seq)) for entry in page.entries]
+
+
+async def _make_up(ctx: Context, reader: Reader, lag: Lag) -> list[Placed]:
+    """Return what is missing of one channel; the reader's position stays where it is."""
+    channel_id, after, until = lag
+    position = replace(reader.cursor, lag=None)
+    whole = await find_view(ctx, reader.principal, reader.server_id, after, reader.view.only)
+    view = whole.within(channel_id, Interval(after + 1, until + 1))
+    page = await read(ctx, reader.server_id, view, after, until)
+    reader.view.open_earlier(channel_id, after + 1)
+    reader.cursor = position if page.end >= until else replace(position, lag=lag._replace(after=page.end))
+    return [Placed(entry, replace(position, lag=lag._replace(after=entry.seq))) for entry in page.entries]
+
+
 async def read(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
     """Return the first entries after a seq, up to another, that the view shows.
 
@@ -118,12 +187,13 @@ async def read(ctx: Context, server_id: str, view: View, after: int, until: int)
     recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
     if recent is not None:
         return Page([entry for entry in recent if view.shows(entry)], recent[-1].seq if recent else until)
-    return await _read_log(ctx, server_id, view, after, min(until, after + MAX_SCAN))
+    async with ctx.replays:
+        return await _read_log(ctx, server_id, view, after, min(until, after + MAX_SCAN))
 
 
 async def _read_log(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
-    known = view.known_channels
-    channel_ids = None if view.shows_all or len(known) > MAX_LISTED else known
+    known = view.only if view.shows_all else view.known_channels
+    channel_ids = None if known is None or len(known) > MAX_LISTED else known
 
     def work(connection: Connection) -> list[Entry]:
         found = store.log.read(connection, server_id, channel_ids, after, until, PAGE_ENTRIES, PAGE_BYTES)

@@ -6,7 +6,7 @@ one that comes back, or asks for the log by other means, is shown exactly the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rooms.rows import Entry, Interval
 
@@ -14,15 +14,26 @@ Stretches = tuple[Interval, ...]
 
 
 class View:
-    """The stretches of one client; with ``shows_all`` every channel is shown."""
+    """The stretches of one client; with ``shows_all`` every channel is shown, ``only`` those at most."""
 
-    __slots__ = ("_stretches", "shows_all")
+    __slots__ = ("_stretches", "only", "shows_all")
 
-    def __init__(self, stretches: Iterable[tuple[str, Interval]] = (), *, shows_all: bool = False) -> None:
+    def __init__(
+        self,
+        stretches: Iterable[tuple[str, Interval]] = (),
+        *,
+        shows_all: bool = False,
+        only: Collection[str] | None = None,
+    ) -> None:
         self._stretches: dict[str, Stretches] = {}
         self.shows_all = shows_all
+        self.only = only
         for channel_id, interval in stretches:
-            self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), interval)
+            if self._may_show(channel_id):
+                self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), interval)
+
+    def _may_show(self, channel_id: str) -> bool:
+        return self.only is None or channel_id in self.only
 
     def shown_at(self, seq: int) -> list[str]:
         """Return the channels whose event of that seq would be shown."""
@@ -44,7 +55,7 @@ class View:
 
     def open(self, channel_id: str, first: int) -> None:
         """Show the channel from a seq on, unless it is shown already."""
-        if not self.is_open(channel_id):
+        if not self.is_open(channel_id) and self._may_show(channel_id):
             self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), Interval(first, None))
 
     def close(self, channel_id: str, end: int) -> None:
@@ -77,7 +88,7 @@ class View:
         """Return what is shown of one channel between two seqs."""
         assert bounds.end is not None  # noqa: S101 - as the caller has it
         if self.shows_all:
-            return View([(channel_id, bounds)])
+            return View([(channel_id, bounds)], only=self.only)
         return View(
             (channel_id, Interval(max(first, bounds.first), min(end or bounds.end, bounds.end)))
             for first, end in self._stretches.get(channel_id, ())
@@ -86,7 +97,7 @@ class View:
     def shows(self, entry: Entry) -> bool:
         """Tell whether an event is shown."""
         if self.shows_all:
-            return True
+            return self._may_show(entry.channel_id)
         for first, end in self._stretches.get(entry.channel_id, ()):
             if first <= entry.seq and (end is None or entry.seq < end):
                 return True

@@ -39,6 +39,7 @@ from server.connections import HEAD_SECONDS, Connections
 from server.drain import Drain
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
+from server.followers import Followers
 from server.limits import TokenBuckets
 from server.retention import forgetting
 from server.sockets import SocketServer
@@ -107,21 +108,23 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     journal = Journal(store, fanout)
     journal.start()
     try:
-        yield Context(store, journal, journal.clock, cursors, settings.policy(), tail), fanout
+        replays = asyncio.Semaphore(settings.max_replays)
+        ctx = Context(store, journal, journal.clock, cursors, settings.policy(), tail, replays=replays)
+        yield ctx, fanout
     finally:
         await journal.close()
 
 
 def create_app(
-    settings: Settings, ctx: Context, fanout: Fanout, draining: Draining
+    settings: Settings, ctx: Context, fanout: Fanout, draining: Draining, followers: Followers
 ) -> tuple[web.Application, SocketServer]:
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
-    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining)
+    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers)
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
-    catching_up = CatchingUp(ctx, fanout, settings.max_replays)
+    catching_up = CatchingUp(ctx, fanout)
     sockets = SocketServer(
         gate,
         Admissions(gate, fanout, catching_up),
@@ -149,8 +152,8 @@ def _middlewares(settings: Settings) -> Iterator[Middleware]:
 async def _listening(
     settings: Settings, ctx: Context, fanout: Fanout, hurry: asyncio.Event
 ) -> AsyncIterator[int]:
-    draining = Draining()
-    app, sockets = create_app(settings, ctx, fanout, draining)
+    draining, followers = Draining(), Followers(fanout)
+    app, sockets = create_app(settings, ctx, fanout, draining, followers)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - it is set up
@@ -161,7 +164,7 @@ async def _listening(
             async with forgetting(ctx, settings.retention(), sockets.held):
                 yield listener.sockets[0].getsockname()[1]
         finally:
-            drain = Drain(sockets, runner.server, draining, settings.drain_seconds, hurry)
+            drain = Drain(sockets, followers, runner.server, draining, settings.drain_seconds, hurry)
             await drain.run(listener)
     finally:
         await runner.cleanup()

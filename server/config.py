@@ -28,7 +28,7 @@ from handlers.addresses import Network, network
 from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
-from rooms.context import Policy
+from rooms.context import MAX_REPLAYS, Policy
 from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     retention_events: int = Field(default=KEPT_EVENTS, ge=0)
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
-    max_replays: int = Field(default=8, ge=1, le=1_000)
+    max_replays: int = Field(default=MAX_REPLAYS, ge=1, le=1_000)
     drain_seconds: float = Field(default=8.0, ge=0, le=3_600)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None

@@ -10,7 +10,7 @@ seconds that the operator set:
 3. Clients are let go in waves, spread over half of the time at most. A client whose turn has come is
    not listened to any more; its transport closes when what it had said has been acknowledged and all
    that was sent to it has left. It gets no Socket.IO DISCONNECT, so it comes back by itself.
-4. Requests that were begun are answered.
+4. Requests that were begun are answered; streams and long-polls have ended with the second step.
 
 Whoever is still there when the time is over, or when a second signal comes, is cut off. What was
 accepted is not: the journal closes after all this, and writes everything that it has taken.
@@ -27,6 +27,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from handlers.draining import Draining
+from server.followers import Followers
 from server.session import Session
 from server.socket_connection import SocketConnection
 from server.sockets import SocketServer
@@ -48,12 +49,14 @@ class Drain:
     def __init__(
         self,
         sockets: SocketServer,
+        followers: Followers,
         http: web.Server,
         draining: Draining,
         seconds: float,
         hurry: asyncio.Event,
     ) -> None:
         self._sockets = sockets
+        self._followers = followers
         self._http = http
         self._draining = draining
         self._seconds = seconds
@@ -71,6 +74,7 @@ class Drain:
         await self._give_notice()
         listener.close()
         self._draining.closing.set()
+        self._followers.end_all()
         await self._let_clients_go()
         await self._finish_requests()
         await self._cut_off_the_rest()

@@ -22,9 +22,11 @@ from server.frames import Outgoing
 
 
 class Receiver(Protocol):
-    """A connection as the fan-out sees it.
+    """A connection as the fan-out sees it, or somebody who reads the log by itself.
 
-    Only one that ``is_live`` is in rooms; one that catches up has a view that is kept up to date.
+    One that ``is_live`` is in rooms; one that catches up has a view that is kept up to date. In the
+    namespace ``FOLLOWERS`` they are not sent the events, but told from which seq on there is something
+    to read.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Receiver(Protocol):
 
 Room = dict[Receiver, None]
 
+FOLLOWERS = ""  # no client's namespace
+
 
 class Fanout:
     """Who is in which channel on this node, and how committed events reach them."""
@@ -54,6 +58,7 @@ class Fanout:
         self._cursors = cursors
         self._tail = tail
         self._rooms: dict[str, Room] = {}
+        self._shown_all: dict[str, Room] = {}  # by server
         self._connections: dict[tuple[str, str], Room] = defaultdict(dict)  # by server and principal
 
     def position(self, server_id: str) -> Cursor:
@@ -82,15 +87,17 @@ class Fanout:
         next_seq = self._tail.position(receiver.server_id).seq + 1
         receiver.view.forget_before(next_seq)
         receiver.is_live = True
+        if receiver.view.shows_all:
+            self._shown_all.setdefault(receiver.server_id, {})[receiver] = None
         for channel_id in receiver.view.shown_at(next_seq):
             self._rooms.setdefault(channel_id, {})[receiver] = None
 
     def pause(self, receiver: Receiver) -> None:
         """Deliver nothing to the connection until it goes live again."""
-        if receiver.is_live:
-            receiver.is_live = False
-            for channel_id in receiver.view.known_channels:
-                self._vacate(receiver, channel_id)
+        receiver.is_live = False
+        for channel_id in receiver.view.known_channels:
+            _vacate(self._rooms, receiver, channel_id)
+        _vacate(self._shown_all, receiver, receiver.server_id)
 
     def enter(self, receiver: Receiver, channel_id: str) -> None:
         """Show the channel's events to the connection, from the next one on."""
@@ -99,18 +106,12 @@ class Fanout:
     def leave(self, receiver: Receiver, channel_id: str) -> None:
         """Show the channel's events to the connection no longer."""
         receiver.view.drop(channel_id)
-        self._vacate(receiver, channel_id)
+        _vacate(self._rooms, receiver, channel_id)
 
     def _open(self, receiver: Receiver, channel_id: str, first: int) -> None:
         receiver.view.open(channel_id, first)
-        if receiver.is_live:
+        if receiver.is_live and receiver.view.is_open(channel_id):
             self._rooms.setdefault(channel_id, {})[receiver] = None
-
-    def _vacate(self, receiver: Receiver, channel_id: str) -> None:
-        room = self._rooms.get(channel_id, {})
-        room.pop(receiver, None)
-        if not room:
-            self._rooms.pop(channel_id, None)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver committed events, in order; neighbours of one channel leave as one."""
@@ -119,6 +120,8 @@ class Fanout:
             if run[0].kind == "participant_joined":
                 self._admit(run[0])
             if room := self._rooms.get(channel_id):
+                self._deliver(run, room)
+            if room := self._shown_all.get(run[0].server_id):
                 self._deliver(run, room)
             if run[0].kind == "participant_left":
                 self._expel(run[0])
@@ -143,8 +146,9 @@ class Fanout:
         for receiver in self._affected(event):
             receiver.moves += 1
             receiver.view.close(event.channel_id, event.seq + 1)
+            _vacate(self._rooms, receiver, event.channel_id)
             if receiver.is_live:
-                self.leave(receiver, event.channel_id)
+                receiver.view.drop(event.channel_id)
 
     def _affected(self, event: Event) -> list[Receiver]:
         """Return the connections of the participant that the event is about."""
@@ -164,8 +168,7 @@ class Fanout:
                 continue
             outgoing = encoded.get(receiver.namespace)
             if outgoing is None:
-                write = _in_elizas_words if receiver.speaks_eliza else _native
-                outgoing = encoded[receiver.namespace] = write(run, cursors, receiver.namespace)
+                outgoing = encoded[receiver.namespace] = _encode(run, cursors, receiver)
             # A dialect may have no words for what happened.
             if outgoing.packets:
                 receiver.send(outgoing)
@@ -175,6 +178,20 @@ def _place(event: Event) -> tuple[str, int]:
     """Tell which events may leave together: those that move nobody, in one channel."""
     moves = event.kind in ("participant_joined", "participant_left")
     return event.channel_id, event.seq if moves else 0
+
+
+def _vacate(rooms: dict[str, Room], receiver: Receiver, key: str) -> None:
+    room = rooms.get(key, {})
+    room.pop(receiver, None)
+    if not room:
+        rooms.pop(key, None)
+
+
+def _encode(run: Sequence[Event], cursors: Sequence[bytes], receiver: Receiver) -> Outgoing:
+    if receiver.namespace == FOLLOWERS:
+        return Outgoing(b"%d" % run[0].seq)
+    write = _in_elizas_words if receiver.speaks_eliza else _native
+    return write(run, cursors, receiver.namespace)
 
 
 def _native(run: Sequence[Event], cursors: Sequence[bytes], namespace: str) -> Outgoing:

@@ -12,6 +12,7 @@ from rooms.tables import ApiKey, SignInCode
 table, codes = tables["keys"], tables["sign_in_codes"]
 
 _BY_DIGESTS = select(table).where(table.c.digest.in_(any_of("digests")))
+_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
 _ALL = select(table).order_by(table.c.created_at, table.c.id)
 _CODE = select(codes).where(codes.c.digest == bindparam("digest"))
 
@@ -19,6 +20,11 @@ _CODE = select(codes).where(codes.c.digest == bindparam("digest"))
 def find(connection: Connection, digests: Collection[bytes]) -> dict[bytes, ApiKey]:
     """Return the keys with the digests, revoked or not."""
     return {key.digest: key for key in fetch_all(connection, _BY_DIGESTS, ApiKey, digests=list(digests))}
+
+
+def find_by_ids(connection: Connection, key_ids: Collection[str]) -> dict[str, ApiKey]:
+    """Return the keys with the ids, revoked or not."""
+    return {key.id: key for key in fetch_all(connection, _BY_IDS, ApiKey, ids=list(key_ids))}
 
 
 def list_all(connection: Connection) -> list[ApiKey]:

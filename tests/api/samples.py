@@ -33,13 +33,14 @@ class World:
     member: str = "ann"
 
     def path(self, route: Route) -> str:
-        """Return the route's path about the things of this world."""
-        return route.path.format(
+        """Return the route's path about the things of this world; one that follows a log does not wait."""
+        path = route.path.format(
             channel_id=self.channel_id,
             message_id=self.message_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
         )
+        return f"{path}?wait=0" if route.follows else path
 
     async def request(self, client: Rest, route: Route) -> Reply:
         """Send the route's sample."""

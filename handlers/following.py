@@ -1,0 +1,92 @@
+"""Where a client that reads a log over HTTP begins, and what it is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rooms import channels, replay, servers
+from rooms.context import Context
+from rooms.cursors import Cursor
+from rooms.errors import ValidationFailed, channel_not_found, server_not_found
+from rooms.principals import Principal
+from rooms.replay import Reader, Start
+from rooms.rules import is_uuid
+
+
+class Follower(Reader, Protocol):
+    """A client that waits for what comes next in a log."""
+
+    @property
+    def moves(self) -> int:
+        """How often the client's participations have let it into channels, or out."""
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the process is about to stop."""
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until there is something to read, so long at most; its reader must stand in the present."""
+
+
+class Followers(Protocol):
+    """Who waits on this node."""
+
+    def follow(self, principal: Principal, start: Cursor) -> AbstractContextManager[Follower]:
+        """Know a client until the block ends; from now on its view is kept up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants to read: a server's log after a cursor, or some of the channels of it."""
+
+    server_id: str
+    after: str | None
+    only: frozenset[str] | None
+
+
+async def find_start(ctx: Context, principal: Principal, wish: Wish) -> Start:
+    """Return where the client begins.
+
+    Raises ValidationFailed for a cursor that was not written for this log, NotFound without the server
+    or for a channel that the principal may not see.
+    """
+    stated = _read_cursor(ctx, wish) if wish.after else None
+    if not is_uuid(wish.server_id):
+        raise server_not_found(wish.server_id)
+    start = await replay.find_start(ctx, wish.server_id, stated)
+    await _require_all(ctx, principal, wish.server_id, wish.only or ())
+    return start
+
+
+async def look_up_view(ctx: Context, follower: Follower, wish: Wish) -> None:
+    """Let the follower see what its principal is shown of the log after its cursor."""
+    while True:
+        moves = follower.moves
+        view = await replay.find_view(ctx, follower.principal, wish.server_id, follower.cursor.seq, wish.only)
+        # Whoever was added or removed meanwhile: what was found may be older than that.
+        if moves == follower.moves:
+            follower.view = view
+            return
+
+
+def _read_cursor(ctx: Context, wish: Wish) -> Cursor:
+    cursor = ctx.cursors.read(wish.after or "")
+    if cursor.server_id != wish.server_id:
+        raise ValidationFailed(
+            "The cursor is a position in another server's log; name that server as server_id",
+            message="Invalid cursor",
+        )
+    return cursor
+
+
+async def _require_all(
+    ctx: Context, principal: Principal, server_id: str, channel_ids: Iterable[str]
+) -> None:
+    for channel_id in channel_ids:
+        if not is_uuid(channel_id):
+            raise channel_not_found(channel_id)
+        await servers.require_channel_of(ctx, server_id, channel_id)
+        await channels.require(ctx, principal, channel_id)

@@ -1,0 +1,124 @@
+"""An endless answer: a log as server-sent events, which browsers read by themselves.
+
+Each event's ``id`` is the cursor of whoever has seen it, so that a client which comes back goes on there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from handlers.events import resync_notice
+from handlers.following import Follower, Followers, Wish, look_up_view
+from rooms import keys, replay
+from rooms.context import Context
+from rooms.cursors import Cursor
+from rooms.errors import AuthenticationFailed, Unavailable
+from rooms.principals import Principal
+from rooms.replay import Placed, Start
+
+RETRY_MS = 2_000
+# How often a comment is sent, and the credential looked at again.
+BEAT_SECONDS = 15.0
+# How long a client may take to make room for what it is sent.
+WRITE_SECONDS = 30.0
+
+_log = logging.getLogger("parley.streams")
+
+
+class EventStream(web.StreamResponse):
+    """What one client is shown of a log, as it comes.
+
+    It is written where aiohttp prepares it: by then everybody who marks answers has marked it.
+    """
+
+    def __init__(
+        self, ctx: Context, followers: Followers, principal: Principal, wish: Wish, start: Start
+    ) -> None:
+        super().__init__(
+            headers={
+                hdrs.CONTENT_TYPE: "text/event-stream",
+                hdrs.CACHE_CONTROL: "no-store",
+                "X-Accel-Buffering": "no",  # a proxy must not keep events to itself
+            }
+        )
+        self._ctx = ctx
+        self._followers = followers
+        self._principal = principal
+        self._wish = wish
+        self._start_at = start
+        self._beat_at = 0.0
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the headers, and then everything, until the client or the process is gone."""
+        writer = await super().prepare(request)
+        try:
+            with self._followers.follow(self._principal, self._start_at.cursor) as follower:
+                await look_up_view(self._ctx, follower, self._wish)
+                await self._write(self._opening())
+                await self._run(follower)
+        except AuthenticationFailed:
+            pass  # the end; a client that comes back is told why
+        except (ConnectionError, TimeoutError):
+            _cut(request)
+        except Exception as error:  # noqa: BLE001 - the client comes back, and goes on where it was
+            if not isinstance(error, Unavailable):
+                _log.exception("a stream of events failed")
+            _cut(request)
+        return writer
+
+    async def _run(self, follower: Follower) -> None:
+        clock = asyncio.get_running_loop().time
+        self._beat_at = clock() + BEAT_SECONDS
+        while not follower.is_over:
+            page = await replay.next_page(self._ctx, follower)
+            if page is None:
+                await follower.wait(self._beat_at - clock())
+            elif page:
+                await self._write(self._events(page))
+            if clock() >= self._beat_at:
+                self._beat_at = clock() + BEAT_SECONDS
+                await keys.require_current(self._ctx, self._principal)
+                await self._write(self._beat(follower.cursor))
+
+    async def _write(self, text: bytes) -> None:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self.write(text)
+
+    def _opening(self) -> bytes:
+        """Return the first words: where the client stands, and why, if that is not where it was."""
+        start, principal = self._start_at, self._principal
+        cursor = self._ctx.cursors.write(start.cursor)
+        ready = {
+            "principal": {"id": principal.id, "kind": principal.kind},
+            "server": {"id": start.server.id, "name": start.server.name, "seq": start.server.seq},
+            "cursor": cursor,
+            "recovered": start.resync is None and self._wish.after is not None,
+        }
+        opening = b"retry: %d\n\n" % RETRY_MS + _block(cursor, "ready", orjson.dumps(ready))
+        if start.resync is not None:
+            notice = orjson.dumps(resync_notice(self._ctx, start.resync))
+            opening += _block(cursor, "resync_required", notice)
+        return opening
+
+    def _events(self, page: Sequence[Placed]) -> bytes:
+        write = self._ctx.cursors.write
+        return b"".join(_block(write(cursor), entry.kind, entry.payload) for entry, cursor in page)
+
+    def _beat(self, cursor: Cursor) -> bytes:
+        """Return a comment, and the client's position alone, which may have moved without an event."""
+        return b":\nid: %b\n\n" % self._ctx.cursors.write(cursor).encode()
+
+
+def _block(cursor: str, kind: str, payload: bytes) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), kind.encode(), payload)
+
+
+def _cut(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,117 @@
+"""Clients that read a log by themselves, over HTTP: each waits until there is something for it.
+
+Nothing is kept for them and nothing encoded: whoever is woken reads what it has not seen, at its own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from rooms.cursors import Cursor
+from rooms.principals import Principal
+from rooms.views import View
+from server.fanout import FOLLOWERS, Fanout
+from server.frames import Outgoing
+
+
+class Follower:
+    """One client, where it stands, and the bell that wakes it.
+
+    While it ``is_live`` everything that it is shown has been read, and the fan-out rings for more.
+    """
+
+    __slots__ = (
+        "_bell",
+        "_fanout",
+        "cursor",
+        "is_live",
+        "is_over",
+        "moves",
+        "principal",
+        "server_id",
+        "view",
+    )
+
+    id = ""
+    namespace = FOLLOWERS
+    speaks_eliza = hears_whispers = False
+
+    def __init__(self, fanout: Fanout, principal: Principal, cursor: Cursor) -> None:
+        self.principal = principal
+        self.server_id = cursor.server_id
+        self.cursor = cursor
+        self.view = View()
+        self.moves = 0
+        self.is_live = self.is_over = False
+        self._fanout = fanout
+        self._bell: asyncio.Future[None] | None = None
+
+    @property
+    def principal_id(self) -> str:
+        """Whose client it is."""
+        return self.principal.id
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until there is something to read, so long at most; its reader must stand in the present."""
+        if self.is_over:
+            return
+        loop = asyncio.get_running_loop()
+        self._bell = loop.create_future()
+        self._fanout.go_live(self)
+        timer = loop.call_later(seconds, self._ring)
+        try:
+            await self._bell
+        finally:
+            timer.cancel()
+            if self.is_live:
+                # Nobody rang, so that nothing up to here concerns the client.
+                self.cursor = self._fanout.position(self.server_id)
+                self.is_live = False
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Be told from which seq on there is something to read."""
+        if self.is_live:
+            # Not live from this step on, so that the fan-out closes its view and drops nothing of it.
+            self.is_live = False
+            self.cursor = replace(self.cursor, seq=int(outgoing.packets[0]) - 1)
+            self._ring()
+
+    def end(self) -> None:
+        """Let the client wait no longer."""
+        self.is_over = True
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+
+class Followers:
+    """Every such client of this node."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+        self._present: set[Follower] = set()
+        self._are_over = False
+
+    @contextmanager
+    def follow(self, principal: Principal, start: Cursor) -> Iterator[Follower]:
+        """Know a client until the block ends; from now on its view is kept up to date."""
+        follower = Follower(self._fanout, principal, start)
+        follower.is_over = self._are_over
+        self._fanout.add(follower)
+        self._present.add(follower)
+        try:
+            yield follower
+        finally:
+            self._present.discard(follower)
+            self._fanout.remove(follower)
+
+    def end_all(self) -> None:
+        """Let nobody wait any longer, so that every request ends."""
+        self._are_over = True
+        for follower in self._present:
+            follower.end()
