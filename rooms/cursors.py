@@ -47,8 +47,7 @@ class Lag(NamedTuple):
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A position: everything of the server's log up to ``seq`` has been seen, but for the lag."""
 
     server_id: str

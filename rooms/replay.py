@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -169,13 +169,13 @@ async def next_page(ctx: Context, reader: Reader) -> list[Placed] | None:
 async def _make_up(ctx: Context, reader: Reader, lag: Lag) -> list[Placed]:
     """Return what is missing of one channel; the reader's position stays where it is."""
     channel_id, after, until = lag
-    position = replace(reader.cursor, lag=None)
+    position = reader.cursor._replace(lag=None)
     whole = await find_view(ctx, reader.principal, reader.server_id, after, reader.view.only)
     view = whole.within(channel_id, Interval(after + 1, until + 1))
     page = await read(ctx, reader.server_id, view, after, until)
     reader.view.open_earlier(channel_id, after + 1)
-    reader.cursor = position if page.end >= until else replace(position, lag=lag._replace(after=page.end))
-    return [Placed(entry, replace(position, lag=lag._replace(after=entry.seq))) for entry in page.entries]
+    reader.cursor = position if page.end >= until else position._replace(lag=lag._replace(after=page.end))
+    return [Placed(entry, position._replace(lag=lag._replace(after=entry.seq))) for entry in page.entries]
 
 
 async def read(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:

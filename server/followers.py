@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from rooms.cursors import Cursor
 from rooms.principals import Principal
@@ -76,7 +75,7 @@ class Follower:
         if self.is_live:
             # Not live from this step on, so that the fan-out closes its view and drops nothing of it.
             self.is_live = False
-            self.cursor = replace(self.cursor, seq=int(outgoing.packets[0]) - 1)
+            self.cursor = self.cursor._replace(seq=int(outgoing.packets[0]) - 1)
             self._ring()
 
     def end(self) -> None:

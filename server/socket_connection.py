@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from handlers.connection import Begun
@@ -150,7 +149,7 @@ class SocketConnection:
 
     def resume(self, lag: Lag | None = None) -> None:
         """Send what is missing of a channel, then what came meanwhile, behind the ack that is due now."""
-        self.cursor = replace(self.cursor, lag=lag)
+        self.cursor = self.cursor._replace(lag=lag)
         self._catch_up(self)
 
     async def drain(self) -> None:
