@@ -84,6 +84,16 @@ class Delivery(RuleBasedStateMachine):
         """Somebody loses the connection and comes back by a door in the same moment."""
         self._run(self._change_doors(self._travellers[user], door))
 
+    @rule(user=users, channel=channels, door=doors, anew=st.booleans())
+    def miss(self, user: str, channel: str, door: str, anew: bool) -> None:
+        """While somebody is away something is said, and changed; then it comes by a door."""
+        traveller = self._travellers[user]
+        if traveller.is_here:
+            self._run(traveller.go())
+        self.say(channel, 2)
+        self.change(-1, anew)
+        self._run(traveller.come(door))
+
     def teardown(self) -> None:
         """Everybody comes back, and has been told what the log holds for them, once and in order."""
         try:
