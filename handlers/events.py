@@ -158,7 +158,7 @@ async def join(gate: Gate, connection: Connection, body: wire.Join) -> dict[str,
         joined = await _join(gate, connection, body.channel_id)
         if resync is not None:
             return joined | {"resync_required": resync_notice(gate.ctx, resync)}
-        lag = _lag(connection, body.channel_id, after.seq)
+        lag = _lag(connection, body.channel_id, after)
         return joined
     finally:
         connection.resume(lag)
@@ -174,10 +174,15 @@ async def _join(gate: Gate, connection: Connection, channel_id: str) -> dict[str
     }
 
 
-def _lag(connection: Connection, channel_id: str, after: int) -> Lag | None:
-    """Return which of the channel's events after a seq the connection was not, and will not be, sent."""
+def _lag(connection: Connection, channel_id: str, after: Cursor) -> Lag | None:
+    """Return which of the channel's events after a cursor the connection was not, and will not be, sent."""
+    lag = after.lag
+    seen = lag.after if lag is not None and lag.channel_id == channel_id else after.seq
     first = connection.view.first_shown(channel_id)
-    return Lag(channel_id, after, first - 1) if first is not None and after < first - 1 else None
+    if first is None or seen >= first - 1:
+        return None
+    # From where the connection stands everything is sent, what came before it entered the channel too.
+    return Lag(channel_id, seen, min(first - 1, connection.position.seq))
 
 
 def _read_cursor(ctx: Context, connection: Connection, text: str | None) -> Cursor | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rooms import replay, retention
+from rooms import participants, replay, retention
 from rooms.cursors import Cursor
 from rooms.principals import Kind
 from rooms.retention import Retention
@@ -298,6 +298,64 @@ async def test_a_client_that_is_cut_while_it_joins_gets_the_rest(
     await service.hears("message", 41)
     await service.settle()
     assert (service.texts(), service.recovered) == ([*texts, "elsewhere"], True)
+
+
+async def test_what_is_said_while_a_client_joins_with_a_cursor_comes_once(
+    parley: Parley, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored after delivery was paused, and before the channel is entered, is not sent twice."""
+    service = await enter("anybody", token=parley.service_key)
+    channel_id = await parley.service.new_channel("talk", "ann")
+    cursor = (await service.data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one")
+    join = participants.join
+
+    async def say_and_join(*arguments: Any) -> None:
+        await say(parley, channel_id, "two", "three")
+        await join(*arguments)
+
+    monkeypatch.setattr(participants, "join", say_and_join)
+    await service.data("join", {"channel_id": channel_id, "after": cursor})
+    await say(parley, channel_id, "four")
+    await service.hears("message", 4)
+    await service.settle()
+    assert service.texts() == ["one", "two", "three", "four"]
+
+
+async def test_a_client_that_is_cut_while_it_joins_may_join_again_with_its_newest_cursor(
+    parley: Parley, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a fresh connection, too, the channel goes on where it was cut."""
+    service = await enter("anybody", token=parley.service_key)
+    channel_id = await parley.service.new_channel("talk", "ann")
+    cursor = (await service.data("heartbeat"))["cursor"]
+    texts = [f"message {n}" for n in range(20)]
+    await say(parley, channel_id, *texts)
+    await cut_while_joining(service, channel_id, cursor, monkeypatch)
+    again = await enter("anybody", token=parley.service_key)
+    await again.data("join", {"channel_id": channel_id, "after": service.offset})
+    await again.hears("message", 20 - len(service.texts()))
+    await again.settle()
+    assert service.texts() + again.texts() == texts
+
+
+async def cut_while_joining(
+    service: Returner, channel_id: str, cursor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a client join after a cursor, and lose its transport after the first five messages."""
+    read, pages = replay.read, itertools.count(1)
+
+    async def read_one(*arguments: Any) -> replay.Page:
+        if next(pages) > 1:
+            await asyncio.get_running_loop().create_future()
+        return await read(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "PAGE_ENTRIES", 5)
+        patch.setattr(replay, "read", read_one)
+        await service.data("join", {"channel_id": channel_id, "after": cursor})
+        await service.hears("message", 4)
+        await service.drop()
 
 
 @pytest.mark.parametrize("after", ["forged", "foreign", 7, "A" * 300])
