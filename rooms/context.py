@@ -36,9 +36,9 @@ class Context:
     """The domain's surroundings.
 
     ``tail`` is what this node has delivered. ``homes`` remembers which server each channel that was
-    used belongs to, which never changes. ``keys`` (by digest), ``keys_by_id``, ``entities`` (by id) and
-    ``arrivals`` are look-ups that requests share. ``replays`` bounds how many pages of logs are read at
-    once.
+    used belongs to, which never changes. ``replays`` bounds how many pages of logs are read at once.
+    ``keys`` (by digest), ``valid_keys`` (by id), ``entities`` (by id) and ``arrivals`` are look-ups that
+    requests share.
     """
 
     database: Database
@@ -50,14 +50,14 @@ class Context:
     replays: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REPLAYS))
     homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)
-    keys_by_id: Gathering[str, ApiKey] = field(init=False)
+    valid_keys: Gathering[str, bool] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
     arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the look-ups that requests share."""
         object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
-        object.__setattr__(self, "keys_by_id", Gathering(self.database, store.keys.find_by_ids))
+        object.__setattr__(self, "valid_keys", Gathering(self.database, store.keys.find_valid))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
         object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 

@@ -74,10 +74,8 @@ async def require_current(ctx: Context, principal: Principal) -> None:
     """Raise AuthenticationFailed if the principal's key has been revoked, or its token has expired."""
     if principal.expires_at is not None and principal.expires_at * 1000 <= ctx.now():
         raise AuthenticationFailed
-    if principal.key_id is not None:
-        found = await ctx.keys_by_id.find(principal.key_id)
-        if found is None or found.revoked_at is not None:
-            raise AuthenticationFailed
+    if principal.key_id is not None and not await ctx.valid_keys.find(principal.key_id):
+        raise AuthenticationFailed
 
 
 async def create_sign_in_code(ctx: Context, principal_id: str) -> str:

@@ -88,6 +88,13 @@ class Parley:
         """Register an agent and return a client with its key."""
         return self.bearer(await self.key(Kind.AGENT, who, name))
 
+    async def revoke(self, client: Rest) -> None:
+        """Revoke the client's key."""
+        assert client.secret is not None
+        principal = await keys.authenticate(self.node.ctx, client.secret)
+        assert principal.key_id is not None
+        await keys.revoke(self.node.ctx, principal.key_id)
+
     async def restricted_service(self, *scopes: Scope) -> Rest:
         """Return a client with a service key of these scopes only."""
         return self.bearer(await self.key(Kind.SERVICE, "restricted", None, *scopes))

@@ -12,7 +12,7 @@ from rooms.tables import ApiKey, SignInCode
 table, codes = tables["keys"], tables["sign_in_codes"]
 
 _BY_DIGESTS = select(table).where(table.c.digest.in_(any_of("digests")))
-_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
+_VALID = select(table.c.id).where(table.c.id.in_(any_of("ids")), table.c.revoked_at.is_(None))
 _ALL = select(table).order_by(table.c.created_at, table.c.id)
 _CODE = select(codes).where(codes.c.digest == bindparam("digest"))
 
@@ -22,9 +22,9 @@ def find(connection: Connection, digests: Collection[bytes]) -> dict[bytes, ApiK
     return {key.digest: key for key in fetch_all(connection, _BY_DIGESTS, ApiKey, digests=list(digests))}
 
 
-def find_by_ids(connection: Connection, key_ids: Collection[str]) -> dict[str, ApiKey]:
-    """Return the keys with the ids, revoked or not."""
-    return {key.id: key for key in fetch_all(connection, _BY_IDS, ApiKey, ids=list(key_ids))}
+def find_valid(connection: Connection, key_ids: Collection[str]) -> dict[str, bool]:
+    """Tell of those of the keys that have not been revoked that they are valid."""
+    return dict.fromkeys(connection.execute(_VALID, {"ids": list(key_ids)}).scalars(), True)
 
 
 def list_all(connection: Connection) -> list[ApiKey]:

@@ -1,10 +1,11 @@
-"""Which bucket the rate limit headers of an answer speak of."""
+"""Which bucket the rate limit headers of an answer speak of, and what following a log costs."""
 
 import pytest
 
 from handlers.limits import Allowance, Bucket
 from server import app
-from tests.rest import API
+from tests.following import EVENTS, following, poll
+from tests.rest import API, Rest
 from tests.running import Start
 
 
@@ -46,3 +47,54 @@ async def test_an_answer_speaks_of_the_bucket_with_the_least_left(
     reply = await ann.get(f"{API}/message-servers")
     assert (reply.status, reply.headers["X-RateLimit-Limit"]) == (200, "1000")
     assert "Retry-After" not in reply.headers
+
+
+async def left(client: Rest) -> int:
+    """Return how many tokens the client's bucket has left, after one for this request."""
+    reply = await client.get(f"{API}/message-servers")
+    assert reply.headers["X-RateLimit-Limit"] == "60"
+    return int(reply.headers["X-RateLimit-Remaining"])
+
+
+async def test_who_asks_again_and_again_is_charged_once_a_minute(start: Start) -> None:
+    """A hundred polls take one token of the user's and of the address's bucket, a hundred of reading."""
+    parley = await start(rate_limits="on")
+    ann = await parley.user("ann")
+    for _ in range(100):
+        last = await ann.get(EVENTS, wait=0)
+    assert (last.status, last.headers["X-RateLimit-Limit"]) == (200, "600")
+    assert int(last.headers["X-RateLimit-Remaining"]) < 600
+    assert await left(ann) >= 58
+    for _ in range(1_000):
+        if (last := await ann.get(EVENTS, wait=0)).status != 200:
+            break
+    assert last.refusal == (429, "RATE_LIMIT_EXCEEDED")
+    assert int(last.headers["Retry-After"]) >= 1
+
+
+async def test_a_stream_costs_one_token(start: Start) -> None:
+    """However much it tells."""
+    parley = await start(rate_limits="on")
+    ann = await parley.user("ann")
+    for _ in range(30):
+        async with following(ann) as stream:
+            assert stream.response.headers["X-RateLimit-Limit"] == "60"
+    assert await left(ann) < 40
+
+
+async def test_guessing_credentials_costs_as_elsewhere(start: Start) -> None:
+    """Each poll that nobody may make is charged to its address."""
+    parley = await start(rate_limits="on")
+    remaining = []
+    for number in range(3):
+        reply = await parley.bearer(f"parley_{number}").get(EVENTS, wait=0)
+        assert (reply.status, reply.headers["X-RateLimit-Limit"]) == (401, "1000")
+        remaining.append(int(reply.headers["X-RateLimit-Remaining"]))
+    assert remaining == [999, 998, 997]
+
+
+async def test_services_are_not_charged(start: Start) -> None:
+    """Neither for streams nor for polls."""
+    parley = await start(rate_limits="on")
+    for _ in range(620):
+        await poll(parley.service)

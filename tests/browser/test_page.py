@@ -19,6 +19,8 @@ from playwright.async_api import (
 from rooms.principals import Kind
 from rooms.rules import MAX_BATCH
 from server.first_start import GENERAL_ID, OWNER_ID
+from tests.compat.test_documented_streams import example
+from tests.following import poll
 from tests.rest import API, Rest
 from tests.running import Parley, Served, Start, serving
 
@@ -458,3 +460,18 @@ async def test_on_a_phone_the_channels_are_in_a_drawer(parley: Parley, open_page
     await expect(page.get_by_role("heading", name="plans")).to_be_visible()
     await expect(page.get_by_role("navigation")).to_be_hidden()
     assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+async def test_a_page_may_listen_with_an_event_source(parley: Parley, open_page: Open) -> None:
+    """EventSource sends no headers: with a ticket a page gets what it missed, and what comes, once."""
+    channel_id = await parley.service.new_channel("talk", "ann")
+    ann = await parley.user("ann")
+    after = (await poll(ann))["cursor"]
+    await parley.service.submit(channel_id, "one", author_id="ann")
+    page = await open_page(parley.url)
+    show = "const show = (_, {text}) => document.body.append(text + ';')"
+    code = f"{example('listen')}\n{show}\nlisten(location.origin, key, show, after)"
+    await page.evaluate(f"([key, after]) => {{ {code} }}", [ann.secret, after])
+    await expect(page.locator("body")).to_contain_text("one;")
+    await parley.service.submit(channel_id, "two", author_id="ann")
+    await expect(page.locator("body")).to_contain_text("one;two;")

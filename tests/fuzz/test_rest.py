@@ -123,6 +123,25 @@ async def test_any_page_is_answered_or_refused(ann: Rest, query: dict[str, str])
     assert reply.status == 200 or reply.refusal == (400, "VALIDATION_ERROR")
 
 
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["server_id", "channel_id", "after", "limit", "ticket"]),
+        st.text(st.characters(codec="utf-8"), max_size=30)
+        | st.integers(-1, 600).map(str)
+        | st.sampled_from([OWN, FOREIGN, f"{OWN},{FOREIGN}"]),
+        max_size=3,
+    ),
+    cursor=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=90),
+)
+@examples(150)
+async def test_any_wish_to_follow_is_answered_or_refused(
+    ann: Rest, query: dict[str, str], cursor: str
+) -> None:
+    """Parameters of any kind, and whatever a browser may have stored, lead to events or to a refusal."""
+    reply = await ann.having(Last_Event_ID=cursor).get(f"{API}/events", **{"wait": "0", **query})
+    assert reply.status == 200 or reply.refusal in {*REFUSALS, (401, "AUTHENTICATION_FAILED")}
+
+
 @given(segments=st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=3))
 @examples(100)
 async def test_any_path_is_answered(parley: Parley, ann: Rest, segments: list[str]) -> None:

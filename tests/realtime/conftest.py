@@ -5,6 +5,7 @@ import pytest
 from rooms.principals import Kind
 from server.engine import Engine
 from tests.realtime.raw import Poller, open_poller
+from tests.rest import Rest
 from tests.running import Parley, Start
 
 
@@ -38,3 +39,15 @@ async def poller(parley: Parley, secret: str) -> Poller:
     opened = await open_poller(parley)
     await opened.join(secret)
     return opened
+
+
+@pytest.fixture
+async def channel_id(parley: Parley) -> str:
+    """Give a channel of two users."""
+    return await parley.service.new_channel("talk", "ann", "ben")
+
+
+@pytest.fixture
+async def ann(parley: Parley, channel_id: str) -> Rest:
+    """Give a client of the channel's first user."""
+    return await parley.user("ann")

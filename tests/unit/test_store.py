@@ -15,7 +15,7 @@ from rooms.database import Database
 from rooms.publishing import Event
 from rooms.rows import Interval, Message, Window
 from rooms.store.statements import tables
-from rooms.tables import Channel, IdempotencyRecord, Participant, Server
+from rooms.tables import ApiKey, Channel, IdempotencyRecord, Participant, Server
 
 SERVER, CHANNEL, OTHER_CHANNEL = "server", "channel", "other-channel"
 ANNA, BERT = "anna", "bert"
@@ -386,3 +386,18 @@ async def test_a_log_is_old_up_to_its_first_event_that_is_not(
         return store.log.find_last_before(connection, SERVER, after, until, since)
 
     assert await furnished.write(work) == last
+
+
+async def test_a_revoked_key_is_not_valid(furnished: Database) -> None:
+    """Nor is one that there never was."""
+
+    def work(connection: Connection) -> dict[str, bool]:
+        for n in (1, 2, 3):
+            row = ApiKey(
+                id=f"key-{n}", prefix="p", digest=bytes([n]), kind="user", principal_id=ANNA, name="n"
+            )
+            store.keys.add(connection, row.model_dump())
+        store.keys.revoke(connection, "key-2", now=7)
+        return store.keys.find_valid(connection, ["key-1", "key-2", "key-4"])
+
+    assert await furnished.write(work) == {"key-1": True}
