@@ -127,7 +127,7 @@ async def test_a_stream_goes_on_after_the_server_was_killed(tmp_path: Path) -> N
                 served.process.kill()
                 await served.process.wait()
         async with serving(tmp_path / "data") as served:
-            rest = first._replace(url=served.url)
+            rest = replace(first, url=served.url)
             # The last id in the query is older than the one that a browser sends by itself.
             async with following(rest, stream.last_id, after=stream.told[1].id) as stream:
                 assert stream.told[1].data["recovered"] is True
@@ -238,7 +238,7 @@ async def test_a_cursor_that_cannot_be_gone_on_from_leads_to_the_present(
     """One of another epoch, one beyond the log's top, and one of what is no longer kept."""
     here = parley.node.ctx.cursors.read(await position(ann))
     await say(parley, channel_id, "something that could be replayed")
-    for stale in (here._replace(epoch=here.epoch + 1), replace(here, seq=here.seq + 1_000)):
+    for stale in (here._replace(epoch=here.epoch + 1), here._replace(seq=here.seq + 1_000)):
         await assert_begins_anew(parley, ann, channel_id, stale, "epoch")
     await parley.node.ctx.database.write(
         lambda connection: connection.execute(store.servers.table.update().values(floor_seq=here.seq))
