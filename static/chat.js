@@ -44,7 +44,6 @@ export class Chat {
     this.#connection = new Connection(this.#session, {
       state: (link) => {
         this.link = link;
-        if (link === 'offline') this.#rooms.forEach((room) => room.interrupt());
         this.#changed();
       },
       refused: this.#refused,
@@ -120,11 +119,13 @@ export class Chat {
     this.#connection.ask('typing', { channel_id: this.open, is_typing: isTyping }).catch(() => {});
   }
 
-  #onReady({ principal, server, channels, joinable, limits }) {
+  #onReady({ principal, server, channels, joinable, limits, recovered }) {
     if (principal.kind === 'service') {
       this.#refused(new Error('This key is for programs; a person needs a key of their own.'));
       return;
     }
+    // Otherwise everything that was missed is about to come.
+    if (!recovered) this.#rooms.forEach((room) => room.interrupt());
     this.me = principal;
     this.server = server;
     this.maxContent = limits.max_content;

@@ -40,7 +40,7 @@ export function ChatPage({ session, signOut }) {
 
 function useChat(session, signOut) {
   const [, redraw] = useReducer((count) => count + 1, 0);
-  const chat = useMemo(() => new Chat(session, { changed: redraw, refused: signOut }), [session]);
+  const chat = useMemo(() => new Chat(session, { changed: onceAFrame(redraw), refused: signOut }), [session]);
   useEffect(() => {
     chat.start();
     return () => chat.stop();
@@ -98,4 +98,17 @@ function NoChannel({ chat, toggle }) {
       </ul>
     </div>
   `;
+}
+
+/** Draws with the next frame, however often it is asked until then: who was away hears much at once. */
+function onceAFrame(draw) {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    requestAnimationFrame(() => {
+      isDue = false;
+      draw();
+    });
+  };
 }

@@ -34,7 +34,7 @@ export class Room {
     return this.participants.filter(({ kind }) => kind === 'agent');
   }
 
-  /** The connection was lost, and messages may be missed from now on. */
+  /** The connection was lost, and what was missed does not come by itself. */
   interrupt() {
     this.isCurrent = false;
     this.#interruptions += 1;
@@ -134,6 +134,8 @@ export class Room {
 
 /** Adds messages in the form of either door, each id once, in order of seq. */
 function merge(known, more) {
+  const isNews = more.length === 1 && (known.at(-1)?.seq ?? 0) < more[0].seq;
+  if (isNews) return [...known, fromWire(more[0])];
   const byId = new Map([...known, ...more.map(fromWire)].map((message) => [message.id, message]));
   return [...byId.values()].sort((one, other) => one.seq - other.seq);
 }
