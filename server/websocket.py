@@ -34,6 +34,8 @@ LINGER_SECONDS = 2.0
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHORTEST_HEADER, _MASK = 2, 4
 _EXTRA_LENGTH = {126: 2, 127: 8}
+_FINAL, _OPCODE, _WHOLE_TEXT = 0x80, 0x0F, 0x81
+_CONTINUATION, _FIRST_CONTROL = 0x0, 0x8
 
 
 class WebSocket(asyncio.Protocol):
@@ -41,6 +43,7 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_head",
+        "_is_amid_fragments",
         "_parser",
         "_skip",
         "closed",
@@ -62,6 +65,7 @@ class WebSocket(asyncio.Protocol):
         self.on_fill: Callable[[], None] = _nothing  # when it gets full, and when there is room again
         self._head = b""  # of a frame whose header has not come whole
         self._skip = 0  # bytes until the next frame begins
+        self._is_amid_fragments = False
         # The parser's own bound is the first size that it refuses.
         self._parser = WebSocketReader(_Messages(self), MAX_MESSAGE + 1, False, True)
 
@@ -97,8 +101,8 @@ class WebSocket(asyncio.Protocol):
         """Parse what came; called by the loop."""
         if self.closed:
             return
-        if not self._is_masked(data):
-            self.fail(WebSocketError(PROTOCOL_ERROR, "a frame without a mask"))
+        if not self._is_sound(data):
+            self.fail(WebSocketError(PROTOCOL_ERROR, "a frame without a mask, or out of its turn"))
             return
         self._parser.feed_data(data)
 
@@ -141,8 +145,11 @@ class WebSocket(asyncio.Protocol):
         self.close(code)
         self.stop_listening()
 
-    def _is_masked(self, data: bytes) -> bool:
-        """Tell whether every frame that begins in these bytes is masked, which the parser lets pass."""
+    def _is_sound(self, data: bytes) -> bool:
+        """Tell whether every frame that begins in these bytes is masked, and is due.
+
+        The parser lets frames without a mask pass, and messages that begin amid the fragments of another.
+        """
         if self._skip >= len(data):
             self._skip -= len(data)
             return True
@@ -155,11 +162,22 @@ class WebSocket(asyncio.Protocol):
             extra = _EXTRA_LENGTH.get(second & 0x7F, 0)
             if size - at < _SHORTEST_HEADER + extra:
                 break
+            first = view[at]
+            if (first != _WHOLE_TEXT or self._is_amid_fragments) and not self._is_due(first):
+                return False
             length = int.from_bytes(view[at + 2 : at + 2 + extra]) if extra else second & 0x7F
             at += _SHORTEST_HEADER + extra + _MASK + length
         self._head = view[at:]
         self._skip = max(0, at - size)
         return True
+
+    def _is_due(self, first: int) -> bool:
+        """Tell whether a frame with this first byte may follow the one before (RFC 6455, 5.4)."""
+        opcode = first & _OPCODE
+        if opcode >= _FIRST_CONTROL:
+            return True
+        was_amid, self._is_amid_fragments = self._is_amid_fragments, not first & _FINAL
+        return was_amid == (opcode == _CONTINUATION)
 
 
 class _Messages(WebSocketDataQueue):
@@ -210,13 +228,24 @@ def _handshake(request: web.Request) -> bytes:
         is_sound = len(base64.b64decode(key, validate=True)) == 16 and request.method == hdrs.METH_GET
     except ValueError:
         is_sound = False
-    if not is_sound or request.headers.get("Sec-WebSocket-Version") != "13" or request.transport is None:
+    if (
+        not is_sound
+        or not _asks_to_upgrade(request)
+        or request.headers.get("Sec-WebSocket-Version") != "13"
+        or request.transport is None
+    ):
         raise web.HTTPBadRequest(text="This is no WebSocket handshake of version 13")
     accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"
     )
+
+
+def _asks_to_upgrade(request: web.Request) -> bool:
+    """Tell whether the connection's options name the upgrade, which nobody may pass on (RFC 6455, 4.2.1)."""
+    options = ",".join(request.headers.getall(hdrs.CONNECTION, ()))
+    return "upgrade" in (option.strip().lower() for option in options.split(","))
 
 
 def _ignore(_message: str | bytes) -> None:

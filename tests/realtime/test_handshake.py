@@ -91,6 +91,8 @@ BAD_HANDSHAKES = {
     "no base64": handshake(key=b"!" * 24),
     "no ASCII": handshake(key="é".encode() * 12),
     "another version": handshake().replace(b"Version: 13", b"Version: 8"),
+    "no Connection": handshake().replace(b"Connection: Upgrade\r\n", b""),
+    "a Connection that is kept": handshake().replace(b"Connection: Upgrade", b"Connection: keep-alive"),
     "POST": handshake(more=b"Content-Length: 0\r\n").replace(b"GET", b"POST", 1),
 }
 
@@ -102,6 +104,15 @@ async def test_a_handshake_that_is_none_is_refused(parley: Parley, request_head:
         connection.send(request_head)
         await connection.have(lambda: b"\r\n\r\n" in connection.received)
         assert connection.received.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("options", ["keep-alive, Upgrade", "close,UPGRADE ", "x\r\nConnection: upgrade"])
+async def test_the_upgrade_may_be_one_option_of_several(parley: Parley, options: str) -> None:
+    """Browsers and proxies name others beside it, in one line or more, in any case."""
+    async with raw_connection(parley) as connection:
+        connection.send(handshake().replace(b"Connection: Upgrade", f"Connection: {options}".encode()))
+        await connection.have(lambda: b"\r\n\r\n" in connection.received)
+        assert connection.received.startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize("offer", ["Extensions: permessage-deflate", "Protocol: chat, superchat"])

@@ -142,6 +142,10 @@ NO_PROTOCOL = {
     "continuation of nothing": frame(0, b"x"),
     "continuation of nothing, unfinished": frame(0, b"x", final=False),
     "a message within a message": frame(TEXT, b"x", final=False) + frame(TEXT, b"y"),
+    "a message within an empty beginning": frame(TEXT, b"", final=False) + frame(TEXT, b"y"),
+    "a beginning within a beginning": frame(TEXT, b"x", final=False)
+    + frame(TEXT, b"y", final=False)
+    + frame(0, b"z"),
     "a fragmented ping": frame(PING, b"x", final=False),
     "a long ping": frame(PING, b"x" * 126),
     "a long close": frame(CLOSE, b"\x03\xe8" + b"x" * 124),
