@@ -25,6 +25,7 @@ MAX_UNSENT = 1024 * 1024
 # Reading stops while this much waits to be handled; each message counts as more than its bytes.
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
+BREATH = 2_000  # packets of one payload that are taken before others are served
 PROBE_SECONDS = 10.0
 # A client that takes nothing for so long while more waits for it is closed, and comes back.
 PROGRESS_SECONDS = 30.0
@@ -46,6 +47,7 @@ class Session:
         "_has_worked",
         "_inbox",
         "_inbox_bytes",
+        "_left_bytes",
         "_poll",
         "_probe",
         "_reading_paused",
@@ -77,6 +79,7 @@ class Session:
         self._poll: asyncio.Future[None] | None = None
         self._unsent: list[Outgoing] = []
         self._unsent_bytes = 0
+        self._left_bytes = 0  # of these, what had not been polled when the last tick was over
         self._flush_due = False
         self._inbox: deque[str | bytes] | None = None  # what came while another message is handled
         self._inbox_bytes = 0
@@ -117,8 +120,10 @@ class Session:
             self._write(self._websocket)
         elif self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
-        elif self._unsent_bytes > MAX_UNSENT:
+        elif self._left_bytes > MAX_UNSENT:
             self.close(TRY_LATER)
+        else:
+            self._left_bytes = self._unsent_bytes
         self._tell_of_room()
 
     def _write(self, websocket: WebSocket) -> None:
@@ -181,8 +186,7 @@ class Session:
         if self._probe is not None or not self.is_polling:
             return _NOOP
         packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
-        self._unsent = []
-        self._unsent_bytes = 0
+        self._unsent, self._unsent_bytes, self._left_bytes = [], 0, 0
         self._tell_of_room()
         return SEPARATOR.encode().join(packets)
 
@@ -199,7 +203,9 @@ class Session:
 
         While too much waits to be handled the client waits for its answer, and so with its next POST.
         """
-        for packet in payload.split(SEPARATOR):
+        for number, packet in enumerate(payload.split(SEPARATOR), 1):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
             if packet.startswith("b"):
                 self._receive_base64(packet[1:])
             else:

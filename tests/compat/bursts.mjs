@@ -3,9 +3,9 @@
 // Usage: node bursts.mjs '{"url", "options", "event", "count", "payload", "pad", "binary", "timeout"}'
 // Once it is welcomed it emits the event `count` times; "$n" in a text of the payload becomes the number,
 // and "$x" becomes `pad` letters.
-// With `binary` the payload's content is a Buffer. With `onward` each ack makes it emit one more, until
-// the transport has been upgraded and `count` more are acknowledged. Each line on standard output is what
-// came back: {"ack": <number>, "payload"}, {"heard": <text>}, {"failed": <number>},
+// With `binary` the payload's content is a Buffer of so many bytes. With `onward` each ack makes it emit
+// one more, until the transport has been upgraded and `count` more are acknowledged. Each line on standard
+// output is what came back: {"ack": <number>, "payload"}, {"heard": <text>}, {"failed": <number>},
 // {"upgrade": <how many were emitted by then>}, {"disconnect": <reason>}.
 // The end of standard input ends the process.
 
@@ -24,7 +24,7 @@ function emit() {
   const n = emitted;
   emitted += 1;
   const body = numbered(n);
-  if (binary) body.content = Buffer.from([n >> 8, n & 255, 0, 255]);
+  if (binary) body.content = Buffer.alloc(binary, Uint8Array.of(n >> 8, n & 255, 0, 255));
   const answered = (answer) => {
     tell({ ack: n, payload: answer });
     if (onward && emitted < last) emit();

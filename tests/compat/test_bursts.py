@@ -108,9 +108,22 @@ async def test_five_thousand_binary_events_are_each_answered_once_and_in_order(
 ) -> None:
     """Bytes are no content, and every ack says so."""
     payload = {"channel_id": channel_id}
-    seen = await burst(node, parley, secret, way, event="submit", payload=payload, binary=True, count=5_000)
+    seen = await burst(node, parley, secret, way, event="submit", payload=payload, binary=4, count=5_000)
     assert acks(seen) == list(range(5_000))
     assert {line["payload"]["error"]["code"] for line in seen if "ack" in line} == {"VALIDATION_ERROR"}
+
+
+BINARY_BURSTS = [(5_000, 100), (3_000, 400), (2_000, 1_000), (6_000, 1), (1, 900_000)]
+
+
+@pytest.mark.parametrize(("count", "size"), BINARY_BURSTS)
+async def test_bytes_of_any_length_are_answered_over_polling(
+    node: str, parley: Parley, secret: str, channel_id: str, count: int, size: int
+) -> None:
+    """However the client cuts what it says in one tick into payloads, each event is answered, in order."""
+    what = {"event": "submit", "payload": {"channel_id": channel_id}, "count": count, "binary": size}
+    seen = await burst(node, parley, secret, "polling", **what)
+    assert acks(seen) == list(range(count))
 
 
 @way

@@ -1,6 +1,7 @@
 """The transport's bytes, made and read by hand: frames, WebSockets and polling requests."""
 
 import asyncio
+import io
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -209,7 +210,7 @@ class Poller:
 
     async def post(self, *packets: str) -> tuple[int, str]:
         """Send packets in one payload."""
-        return await self.request("POST", data=SEPARATOR.join(packets).encode())
+        return await self.request("POST", data=io.BytesIO(SEPARATOR.join(packets).encode()))
 
     async def poll(self) -> list[str]:
         """Poll once; heartbeats are answered and not returned."""

@@ -1,6 +1,7 @@
 """What a client has not taken, or the server not handled, is bounded; others do not notice."""
 
 import asyncio
+import io
 from contextlib import AsyncExitStack
 
 import orjson
@@ -10,6 +11,7 @@ from server.engine import Engine
 from server.session import MAX_INBOX, MAX_UNSENT
 from server.websocket import MAX_MESSAGE
 from tests.realtime.raw import BINARY, PING, Poller, frame, raw_websocket, text, until
+from tests.rest import API
 from tests.running import Parley
 from tests.talking import NATIVE, talking
 
@@ -136,6 +138,22 @@ async def test_a_poller_that_does_not_poll_is_closed(parley: Parley, engine: Eng
             await parley.service.submit(channel_id, CONTENT, author_id="ann")
             assert session._unsent_bytes <= MAX_UNSENT + 10_000
     await poller.assert_ended()
+
+
+async def test_one_tick_closes_no_poller_between_two_polls(
+    parley: Parley, engine: Engine, poller: Poller
+) -> None:
+    """More than the bound, said at once while the client is not polling, waits for its next poll."""
+    channel_id = await parley.service.new_channel("talk", "ann", "bot")
+    bot = await parley.agent("bot")
+    session = engine.sockets[poller.sid]
+    await poller.hear(lambda: any('"participant_joined"' in packet for packet in poller.heard))
+    batch = [{"channel_id": channel_id, "content": "x" * 49_000} for _ in range(24)]
+    body = io.BytesIO(orjson.dumps({"messages": batch}))
+    headers = {"Content-Type": "application/json"}
+    await bot.request("POST", f"{API}/submit/batch", data=body, headers=headers)
+    assert session._unsent_bytes > MAX_UNSENT
+    assert sum('"message"' in packet for packet in await poller.poll()) == len(batch)
 
 
 async def test_a_client_gets_a_full_batch_back(parley: Parley) -> None:

@@ -52,7 +52,7 @@ async def test_a_body_in_pieces_is_read_whole(parley: Parley, poller: Poller) ->
     assert poller.acks == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("count", [300, limits.MAX_PACKETS])
+@pytest.mark.parametrize("count", [300, 10_000])
 async def test_all_packets_of_one_payload_are_handled_in_order(poller: Poller, count: int) -> None:
     """As many packets as the limit allows are each handled, once, in their order."""
     listening = asyncio.create_task(poller.hear(lambda: len(poller.acks) >= count))
@@ -71,8 +71,9 @@ async def test_payloads_one_after_the_other_are_handled_in_order(poller: Poller)
 
 
 async def test_too_many_packets_end_the_session(poller: Poller) -> None:
-    """One packet more than the limit is refused, and nothing of the payload is handled silently."""
-    status, _ = await poller.post(*events(0, limits.MAX_PACKETS + 1))
+    """One packet more than the limit is refused; as many as it allows are taken."""
+    assert await poller.post(*["3"] * limits.MAX_PACKETS) == (200, "ok")
+    status, _ = await poller.post(*["3"] * (limits.MAX_PACKETS + 1))
     assert status == 400
     await poller.assert_ended()
 
@@ -97,6 +98,25 @@ async def test_the_longest_payload_is_taken(poller: Poller) -> None:
     padding = "x" * (MAX_MESSAGE - len(event) - 3)
     assert await poller.post(f'{event[:-1]},"{padding}"]') == (200, "ok")
     await poller.hear(lambda: poller.acks == [7])
+
+
+async def test_a_payload_may_be_longer_than_its_messages(poller: Poller) -> None:
+    """Three half-megabyte messages fit into one payload, and are handled; one byte more does not fit."""
+    size = limits.MAX_PAYLOAD // 3
+    padded = [f'{event[:-1]},"'.ljust(size - 3, "x") + '"]' for event in events(0, 3)]
+    assert await poller.post(*padded) == (200, "ok")
+    await poller.hear(lambda: poller.acks == [0, 1, 2])
+    status, _ = await poller.post(*padded, "3")
+    assert status == 413
+    await poller.assert_ended()
+
+
+async def test_a_message_over_the_limit_ends_the_session(poller: Poller) -> None:
+    """A payload with room for it is no way to send a message that no WebSocket would take."""
+    (event,) = events(1, 1)
+    padding = "x" * (MAX_MESSAGE - len(event) - 2)
+    assert (await poller.post(f'{event[:-1]},"{padding}"]', "3"))[0] == 400
+    await poller.assert_ended()
 
 
 async def test_an_announced_flood_is_refused_before_it_comes(parley: Parley, poller: Poller) -> None:
