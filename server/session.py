@@ -44,16 +44,17 @@ class Session:
         "_farewell",
         "_flush_due",
         "_handled",
-        "_has_worked",
         "_inbox",
         "_inbox_bytes",
         "_left_bytes",
         "_poll",
+        "_post_waits",
         "_probe",
         "_reading_paused",
         "_room",
         "_unsent",
         "_unsent_bytes",
+        "_was_held_up",
         "_websocket",
         "_worker",
         "client",
@@ -86,7 +87,8 @@ class Session:
         self._worker: asyncio.Task[None] | None = None
         self._handled = 0  # at once, since the last flush
         self._reading_paused = False
-        self._has_worked = False  # since the last heartbeat, or since somebody asked
+        self._post_waits = False  # for its packets to be handled
+        self._was_held_up = False  # since the last heartbeat, or since somebody asked
         self._room: asyncio.Future[None] | None = None  # awaited by whoever has more to send
 
     # Sending
@@ -163,7 +165,7 @@ class Session:
     def ping(self) -> None:
         """Send a heartbeat."""
         self.pings += 1
-        self._has_worked = False
+        self._was_held_up = False
         self.send(_PING)
         self._engine.owner.session_pinged(self)
 
@@ -211,7 +213,9 @@ class Session:
             else:
                 self.receive(packet)
         if self._inbox_bytes > MAX_INBOX and self._worker is not None:
+            self._post_waits = True
             await asyncio.wait([self._worker])
+            self._post_waits, self._was_held_up = False, True
         return not self.closed or self._farewell == NOOP
 
     def _receive_base64(self, text: str) -> None:
@@ -241,8 +245,9 @@ class Session:
             self._engine.heard(self)
 
     def may_answer_late(self) -> bool:
-        """Tell whether an answer may wait behind messages that were handled until now, or still are."""
-        is_late, self._has_worked = self._has_worked or self._worker is not None, False
+        """Tell whether an answer may wait behind what was not read for a while, or still is not."""
+        is_late = self._was_held_up or self._reading_paused or self._post_waits
+        self._was_held_up = False
         return is_late
 
     def violate(self) -> None:
@@ -284,7 +289,6 @@ class Session:
                 message = self._next()
         finally:
             self._worker = self._inbox = None
-            self._has_worked = True
 
     def _next(self) -> str | bytes | None:
         """Return the message that came first of those that wait; read on if there is room again."""
@@ -293,7 +297,7 @@ class Session:
         message = self._inbox.popleft()
         self._inbox_bytes -= len(message) + MESSAGE_COST
         if self._reading_paused and self._inbox_bytes <= INBOX_LOW and self._websocket is not None:
-            self._reading_paused = False
+            self._reading_paused, self._was_held_up = False, True
             self._websocket.transport.resume_reading()
         return message
 

@@ -7,7 +7,7 @@ import pytest
 from rooms.principals import Kind
 from server.engine import Engine
 from server.session import Session
-from tests.realtime.raw import frame, open_poller, raw_websocket, text, until
+from tests.realtime.raw import PATIENCE, frame, open_poller, raw_websocket, text, until
 from tests.running import Parley
 from tests.talking import NATIVE
 
@@ -28,6 +28,34 @@ async def test_a_client_that_answers_no_heartbeat_is_closed(brisk: Parley, engin
         assert socket.packets.count("2") == 1
     await until(lambda: not engines[0].sockets)
     await silent.assert_ended()
+
+
+async def test_a_websocket_that_talks_and_answers_no_heartbeat_is_closed(brisk: Parley) -> None:
+    """Whatever else a client says, it is over after the interval and the timeout."""
+    secret = await brisk.key(Kind.USER, "ann")
+    loop = asyncio.get_running_loop()
+    async with raw_websocket(brisk) as socket, asyncio.timeout(PATIENCE):
+        began = loop.time()
+        await socket.join(secret)
+        while not socket.is_over:
+            socket.say(f'42{NATIVE},["settle"]')
+            await asyncio.sleep(0)
+        assert INTERVAL + TIMEOUT - 0.01 <= loop.time() - began < 3 * (INTERVAL + TIMEOUT)
+        assert socket.packets.count("2") == 1
+
+
+async def test_a_poller_that_talks_and_answers_no_heartbeat_is_closed(brisk: Parley) -> None:
+    """Neither its events nor its polls stand for an answer."""
+    secret = await brisk.key(Kind.USER, "ann")
+    loop = asyncio.get_running_loop()
+    poller = await open_poller(brisk)
+    began = loop.time()
+    async with asyncio.timeout(PATIENCE):
+        assert await poller.post(f'40{NATIVE},{{"token":"{secret}"}}') == (200, "ok")
+        while (await poller.post(f'42{NATIVE},1["settle"]'))[0] == 200:
+            await poller.request("GET")
+    assert INTERVAL + TIMEOUT - 0.01 <= loop.time() - began < 3 * (INTERVAL + TIMEOUT)
+    await poller.assert_ended()
 
 
 async def test_a_client_that_answers_heartbeats_stays(brisk: Parley, engines: list[Engine]) -> None:
