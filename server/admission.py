@@ -72,7 +72,7 @@ class Admissions:
         """Forget a connection that is over."""
         connection.is_left = True
         self._fanout.remove(connection)
-        client_of(connection.session).connections.pop(connection.namespace, None)
+        client_of(connection.session).leave(connection.namespace)
         if self.holders.get(connection.pid.id) is connection:
             del self.holders[connection.pid.id]
 
@@ -81,6 +81,7 @@ class Admissions:
     ) -> tuple[SocketConnection, Admission]:
         ctx = self._gate.ctx
         principal = await self._gate.credentials.of_handshake(packet.data, session.headers)
+        await self._gate.limits.charge_read(principal)
         server_id = _server_id(packet.namespace, packet.data)
         found = await recovery.recover(ctx, _claim(principal, server_id, packet.data))
         connection = SocketConnection(

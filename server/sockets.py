@@ -21,7 +21,7 @@ from handlers.http import Gate
 from rooms.errors import ParleyError, ValidationFailed
 from server import packets
 from server.admission import Admissions
-from server.client import Client, client_of
+from server.client import MAX_NAMESPACES, Client, client_of
 from server.engine import Engine
 from server.heartbeats import Deadlines
 from server.packets import BadPacket, Packet
@@ -29,8 +29,8 @@ from server.session import Session
 from server.socket_connection import SocketConnection
 from server.websocket import RESTART
 
-CONNECT_SECONDS = 10.0
-MAX_NAMESPACES = 20
+# For a client to connect to a namespace, and to complete a packet: so long at least, and twice at most.
+OWING_SECONDS = 10.0
 # A quiet client's position is moved on when it is so old, or, looked at with each heartbeat, so far behind.
 CURSOR_SECONDS = 300.0
 
@@ -51,7 +51,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.owner = self
         self._gate = gate
         self._admissions = admissions
-        self._unconnected: Deadlines[Session] = Deadlines(CONNECT_SECONDS, _expect_connect)
+        self._owing: Deadlines[Session] = Deadlines(OWING_SECONDS, self._look_after)
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -76,13 +76,13 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def close_all(self) -> None:
         """Close every transport, without a word that would tell clients to stay away."""
-        self._unconnected.stop()
+        self._owing.stop()
         await self.eio.close_all(RESTART)
 
     def session_opened(self, session: Session) -> None:
         """Give the client some time to connect to a namespace; called by the engine."""
         session.client = Client()
-        self._unconnected.add(session)
+        self._await(session)
 
     def session_closed(self, session: Session) -> None:
         """Forget the connections of a session that is over; called by the engine."""
@@ -103,9 +103,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     async def take_message(self, session: Session, message: str | bytes) -> None:
         """Act on one message of a session; called by the engine, which waits until this is done."""
         try:
-            packet = _assemble(client_of(session), message)
+            packet = client_of(session).assemble(message)
             if packet is not None:
                 await self._act(session, packet)
+            elif isinstance(message, str):
+                self._await(session)
         except BadPacket:
             session.violate()
         except Exception:  # noqa: BLE001 - one client's packet, whatever it was, costs that client alone
@@ -113,12 +115,16 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             session.violate()
 
     async def _act(self, session: Session, packet: Packet) -> None:
+        client = client_of(session)
         if packet.type == packets.CONNECT:
             await self._connect(session, packet)
+        elif (connection := client.connections.get(packet.namespace)) is None:
+            if packet.namespace not in client.left:
+                raise BadPacket("a namespace that was never connected")
         elif packet.type == packets.DISCONNECT:
-            await self._disconnect(session, packet.namespace)
+            await self._disconnect(session, connection)
         elif packet.type in (packets.EVENT, packets.BINARY_EVENT):
-            await self._handle(session, packet)
+            await self._handle(connection, packet)
 
     async def _connect(self, session: Session, packet: Packet) -> None:
         """Admit a client to a namespace, or tell it why not; nothing is sent to it before that."""
@@ -134,21 +140,37 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             reason = {"message": error.message, "data": {"code": error.code, "details": error.details}}
             session.send(packets.connect_error(packet.namespace, reason))
 
-    async def _disconnect(self, session: Session, namespace: str) -> None:
-        connection = client_of(session).connections.get(namespace)
-        if connection is None:
-            return
+    async def _disconnect(self, session: Session, connection: SocketConnection) -> None:
         await connection.settled()
         # The session may have ended meanwhile, and its connections with it.
-        if client_of(session).connections.get(namespace) is connection:
+        client = client_of(session)
+        if client.connections.get(connection.namespace) is connection:
             self._admissions.forget(connection)
-            self._unconnected.add(session)
+            if not client.connections:
+                self._await(session)
 
-    async def _handle(self, session: Session, packet: Packet) -> None:
-        """Dispatch one event and acknowledge it, if the client asked for that."""
-        connection = client_of(session).connections.get(packet.namespace)
-        if connection is None:
+    def _await(self, session: Session) -> None:
+        """Begin the client's deadline for what it owes from now on."""
+        client = client_of(session)
+        if client.is_awaited:
+            client.is_spared = True
+        else:
+            client.is_awaited = True
+            self._owing.add(session)
+
+    def _look_after(self, session: Session) -> None:
+        """Close a client that still owes what it owed when its deadline began."""
+        client = client_of(session)
+        is_spared, client.is_awaited, client.is_spared = client.is_spared, False, False
+        if session.closed or not client.owes:
             return
+        if is_spared:
+            self._await(session)
+        else:
+            session.violate()
+
+    async def _handle(self, connection: SocketConnection, packet: Packet) -> None:
+        """Dispatch one event and acknowledge it, if the client asked for that."""
         reply = await self._reply(connection, packet.data[0], packet.data[1:])
         if isinstance(reply, Begun):
             await connection.follow(reply, packet.ack_id)
@@ -162,29 +184,3 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             return envelope.failure(ValidationFailed("An event's name must be a text"))
         dispatch = eliza.dispatch if connection.speaks_eliza else events.dispatch
         return await dispatch(self._gate, connection, name, arguments)
-
-
-def _expect_connect(session: Session) -> None:
-    if not session.closed and not client_of(session).connections:
-        session.violate()
-
-
-def _assemble(client: Client, message: str | bytes) -> Packet | None:
-    """Return the packet that the message completes, or None while attachments are due."""
-    waiting = client.incomplete
-    if isinstance(message, str):
-        if waiting is not None:
-            raise BadPacket("a text while attachments are due")
-        packet = packets.read(message)
-        if packet.missing:
-            client.incomplete = packet
-            return None
-        return packet
-    if waiting is None:
-        raise BadPacket("an attachment of nothing")
-    client.attachments.append(message)
-    if len(client.attachments) < waiting.missing:
-        return None
-    packets.attach(waiting, client.attachments)
-    client.incomplete, client.attachments = None, []
-    return waiting

@@ -164,7 +164,7 @@ class Remains:
         admissions = self._owner._admissions
         await until(lambda: not self._engine.sockets)
         await until(lambda: not (self._engine._pings._queue or self._engine._pongs._queue))
-        await until(lambda: not (self._engine.probing or self._owner._unconnected._queue))
+        await until(lambda: not (self._engine.probing or self._owner._owing._queue))
         await until(lambda: len(asyncio.all_tasks()) <= self._tasks)
         await until(lambda: open_files() <= self._files)
         assert held_by(admissions) == []
@@ -175,7 +175,7 @@ def _quick(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for long deadlines."""
     monkeypatch.setattr(upgrades, "PROBE_SECONDS", 0.3)
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.3)
-    monkeypatch.setattr(owner(engine)._unconnected, "_delay", 0.3)
+    monkeypatch.setattr(owner(engine)._owing, "_delay", 0.3)
 
 
 @pytest.fixture

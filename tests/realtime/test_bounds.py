@@ -208,14 +208,29 @@ async def test_a_flood_of_pings_is_answered_or_closed(parley: Parley, engine: En
                     assert session._websocket.waiting < MAX_MESSAGE + 300_000
 
 
-async def test_attachments_nobody_completes_are_bounded(parley: Parley, engine: Engine) -> None:
+async def test_attachments_count_as_a_part_of_their_packet(parley: Parley, secret: str) -> None:
+    """A packet with all its attachments may be as long as any message; one byte more closes."""
+    places = orjson.dumps([{"_placeholder": True, "num": n} for n in range(10)]).decode()
+    said = f'10-{NATIVE},1["settle",{places}]'
+    size = (MAX_MESSAGE - len("5" + said)) // 10
+    async with raw_websocket(parley) as socket:
+        await socket.join(secret)
+        socket.say(f"45{said}")
+        socket.send(frame(BINARY, b"x" * size) * 10)
+        await socket.packet(f"43{NATIVE},1[")
+        socket.say(f"45{said}")
+        socket.send(frame(BINARY, b"x" * size) * 9)
+        socket.send(frame(BINARY, b"x" * (size + 10)))
+        assert await socket.closed() == 1002
+
+
+async def test_attachments_that_were_not_announced_close(parley: Parley, engine: Engine, secret: str) -> None:
     """An event that waits for its attachments holds as many as it announced; one more closes."""
     async with raw_websocket(parley) as socket:
-        places = [{"_placeholder": True, "num": n} for n in range(10)]
-        socket.say("4510-" + orjson.dumps(["x", *places]).decode())
-        for _ in range(9):
-            socket.send(frame(BINARY, b"x" * 100_000))
+        await socket.join(secret)
+        socket.say(f'452-{NATIVE},["x"]')
         (session,) = engine.sockets.values()
-        await until(lambda: session._worker is None and len(session.client.attachments) == 9)
+        socket.send(frame(BINARY, b"x"))
+        await until(lambda: len(session.client._attachments) == 1)
         socket.send(frame(BINARY, b"x") * 2)
         assert await socket.closed() == 1002

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from handlers.limits import Bucket
+from rooms.principals import Kind
 from server import sockets
 from server.engine import Engine
 from tests.realtime.raw import (
@@ -21,7 +23,7 @@ from tests.realtime.raw import (
     text,
     until,
 )
-from tests.running import Parley
+from tests.running import Parley, Start
 from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
 
 PLACE = '{"_placeholder":true,"num":%d}'
@@ -127,7 +129,9 @@ async def test_namespaces_of_one_client_are_few(parley: Parley, engine: Engine, 
         await until(lambda: not engine.sockets)
 
 
-async def test_a_storm_of_connects_and_disconnects_is_served_in_order(parley: Parley, secret: str) -> None:
+async def test_a_storm_of_connects_and_disconnects_is_served_in_order(
+    parley: Parley, engine: Engine, secret: str
+) -> None:
     """Each CONNECT of a well-known client is answered; afterwards it hears each message once."""
     channel_id = await parley.service.new_channel("talk", "ann")
     auth = orjson.dumps({"token": secret}).decode()
@@ -140,14 +144,57 @@ async def test_a_storm_of_connects_and_disconnects_is_served_in_order(parley: Pa
         await parley.service.submit(channel_id, "once", author_id="ann")
         await socket.settle()
         assert sum('"once"' in packet for packet in socket.packets) == 1
+        assert len(engine_owner(engine)._owing._queue) == 1
 
 
-@pytest.mark.parametrize("said", [[], [f'40{NATIVE},{{"token":"wrong"}}'], [event(1)], ["3"]], ids=str)
+async def test_connecting_is_charged_as_reading(start: Start) -> None:
+    """Who has read too much is refused; nobody gets round that by connecting without end."""
+    parley = await start(rate_limits="on")
+    secret = await parley.key(Kind.USER, "ann")
+    async with raw_websocket(parley) as socket:
+        await socket.join(secret)
+        socket.send(text(f'42{NATIVE},["heartbeat"]') * Bucket.READS.value[0])
+        socket.send((text(f"41{NATIVE},") + text(f'40{NATIVE},{{"token":"{secret}"}}')) * 10)
+        assert '"code":"RATE_LIMIT_EXCEEDED"' in await socket.packet("44")
+
+
+NEVER_CONNECTED = [event(1), f"41{NATIVE},", f"43{NATIVE},1[]", f'451-{NATIVE},["x"]', f'461-{NATIVE},1["x"]']
+
+
+@pytest.mark.parametrize("packet", NEVER_CONNECTED)
+async def test_a_packet_for_a_namespace_that_was_never_connected_closes(
+    parley: Parley, secret: str, packet: str
+) -> None:
+    """It is no use to wait for an answer there, nor for attachments; other namespaces change nothing."""
+    async with raw_websocket(parley) as socket:
+        socket.say(f'40{{"token":"{secret}"}}')
+        await socket.packet("40{")
+        socket.say(packet)
+        assert await socket.closed() == 1002
+
+
+async def test_what_was_under_way_when_a_namespace_was_left_is_passed_over(
+    parley: Parley, secret: str
+) -> None:
+    """Events, bytes among them, that meet a connection that has ended cost the others nothing."""
+    async with raw_websocket(parley) as socket:
+        await socket.join(secret)
+        socket.say(f'40{{"token":"{secret}"}}')
+        await socket.packet("40{")
+        socket.say("41")
+        socket.say('421["message",{}]')
+        socket.say(f'451-2["message",{PLACE % 0}]')
+        socket.send(frame(BINARY, b"x"))
+        await socket.settle()
+        assert not [packet for packet in socket.packets if packet.startswith(("431[", "432["))]
+
+
+@pytest.mark.parametrize("said", [[], [f'40{NATIVE},{{"token":"wrong"}}'], ["3"]], ids=str)
 async def test_who_connects_to_no_namespace_is_closed(
     parley: Parley, engine: Engine, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     """Without an accepted CONNECT within the deadline the session ends, on both transports."""
-    monkeypatch.setattr(engine_owner(engine)._unconnected, "_delay", 0.3)
+    monkeypatch.setattr(engine_owner(engine)._owing, "_delay", 0.3)
     poller = await open_poller(parley)
     async with raw_websocket(parley) as socket:
         for packet in said:
@@ -161,7 +208,7 @@ async def test_who_leaves_every_namespace_is_closed(
     parley: Parley, engine: Engine, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     """A session without a namespace has a deadline again; one that came back in time stays."""
-    deadlines = engine_owner(engine)._unconnected
+    deadlines = engine_owner(engine)._owing
     monkeypatch.setattr(deadlines, "_delay", 0.3)
     async with raw_websocket(parley) as leaving, raw_websocket(parley) as returning:
         await leaving.join(secret)
@@ -172,6 +219,24 @@ async def test_who_leaves_every_namespace_is_closed(
         leaving.say(f"41{NATIVE},")
         assert await leaving.closed() == 1002
         await returning.settle()
+
+
+async def test_a_packet_that_is_not_completed_in_time_closes(
+    parley: Parley, engine: Engine, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """Who announces attachments has a deadline to send them; who keeps it stays."""
+    deadlines = engine_owner(engine)._owing
+    monkeypatch.setattr(deadlines, "_delay", 0.3)
+    async with raw_websocket(parley) as slow, raw_websocket(parley) as prompt:
+        for socket in (slow, prompt):
+            await socket.join(secret)
+        await until(lambda: not deadlines._queue)
+        for socket in (slow, prompt):
+            socket.say(f'452-{NATIVE},1["settle",{PLACE % 0},{PLACE % 1}]')
+            socket.send(frame(BINARY, b"x"))
+        prompt.send(frame(BINARY, b"y"))
+        assert await slow.closed() == 1002
+        await prompt.settle()
 
 
 def engine_owner(engine: Engine) -> sockets.SocketServer:
