@@ -17,6 +17,8 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 async def read(request: web.Request) -> bytes:
     """Return the body as its client meant it; raise TooLarge, ValidationFailed or an HTTPException."""
+    if (request.content_length or 0) > MAX_BODY:
+        raise too_large()
     received = await _receive(request)
     packing = request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower()
     if packing == "identity":

@@ -12,6 +12,10 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from handlers import envelope
 from rooms.errors import NotFound, ParleyError
 
+MAX_HEADERS = 128
+# aiohttp's words for more of them.
+_TOO_MANY = "Too many headers received"
+
 # Where the next request on the connection would begin is unknown after these.
 _ENDING = frozenset({400, 408, 431})
 
@@ -28,8 +32,13 @@ def refuse(request: web.BaseRequest, request_id: str, status: int, body: dict[st
     code = body["error"]["code"]
     # As it was sent: a decoded path may hold line breaks.
     path = request.rel_url.raw_path
-    _log.info("%s %s -> %d %s [%s] %s", request.method, path, status, code, request_id, request.remote)
+    _log.info("%s %s -> %d %s [%s] %s", request.method, path, status, code, request_id, _whence(request))
     return json(body, status)
+
+
+def _whence(request: web.BaseRequest) -> str:
+    """Return where a request came from; a client that went at once has left no address."""
+    return request.remote or "an unknown address"
 
 
 def of_status(request: web.BaseRequest, request_id: str, error: web.HTTPException) -> web.Response:
@@ -61,18 +70,22 @@ def of_unread(request: web.BaseRequest, error: BaseException | None) -> web.Resp
     """Return the refusal of bytes that are no request, or of one that failed outside of every handler."""
     if isinstance(error, HttpProcessingError):
         # Its message quotes what the client sent.
-        _log.info("what came from %s is no HTTP request: %s", request.remote, type(error).__name__)
+        _log.info("what came from %s is no HTTP request: %s", _whence(request), type(error).__name__)
         response = _unreadable(error)
     else:
-        _log.error("a request from %s failed before its handler", request.remote, exc_info=error)
+        _log.error("a request from %s failed before its handler", _whence(request), exc_info=error)
         response = json(envelope.failure(ParleyError()), 500)
     response.force_close()
     return response
 
 
 def _unreadable(error: HttpProcessingError) -> web.Response:
+    details = None
     if isinstance(error, LineTooLong):
         details = f"The request line and each header must have at most {error.args[1]} bytes"
+    elif error.message == _TOO_MANY:
+        details = f"A request must have at most {MAX_HEADERS} headers"
+    if details is not None:
         body = envelope.problem("REQUEST_HEADER_FIELDS_TOO_LARGE", "Request header fields too large", details)
         return json(body, 431)
     details = "The request line, a header or the body's chunks do not follow HTTP/1.1"

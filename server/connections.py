@@ -56,6 +56,7 @@ class Connection(RequestHandler):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            max_headers=refusals.MAX_HEADERS,
             # Bodies are unpacked where they are read, once it is known who sent them.
             auto_decompress=False,
             access_log=None,  # type: ignore[arg-type]

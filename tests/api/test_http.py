@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from handlers import bodies
+from handlers.refusals import MAX_HEADERS
 from server import connections
 from tests.realtime.raw import RawSocket, open_poller, raw_connection, raw_websocket, until
 from tests.rest import Reply
@@ -137,6 +138,24 @@ async def test_a_body_that_does_not_end_is_cut_off(start: Start, sent: bytes) ->
     assert reply.refusal == (408, "REQUEST_TIMEOUT")
 
 
+async def test_a_length_over_the_limit_is_refused_at_once(parley: Parley) -> None:
+    """Without a byte of the body."""
+    async with raw_connection(parley) as connection:
+        connection.send(POST + f"Content-Length: {bodies.MAX_BODY + 1}\r\n\r\n".encode())
+        (reply,) = await answered(connection)
+    assert reply.refusal == (413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_as_many_headers_as_are_allowed_are_read(parley: Parley) -> None:
+    """One more is refused, in words that say how many they may be."""
+    for more, status in ((0, 200), (1, 431)):
+        async with raw_connection(parley) as connection:
+            connection.send(GET[:-2] + b"A: b\r\n" * (MAX_HEADERS - 1 + more) + b"\r\n")
+            (reply,) = await answered(connection)
+        assert reply.status == status
+    assert "128 headers" in reply.error["details"]
+
+
 @pytest.mark.parametrize("path", [b"/api/auth/sign-in", b"/nothing"])
 @pytest.mark.usefixtures("hurried")
 async def test_a_body_that_trickles_in_does_not_gain_time(start: Start, path: bytes) -> None:
@@ -175,9 +194,9 @@ NO_HTTP = {
     "a length and chunks": POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks that are none": POST + b"Transfer-Encoding: chunked\r\n\r\nconfidential\r\n\r\n",
     "a greeting of TLS": b"\x16\x03\x01\x02\x00confidential" + bytes(200),
-    "200 headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: confidential\r\n" * 200 + b"\r\n",
 }
 TOO_LONG = {
+    "200 headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: confidential\r\n" * 200 + b"\r\n",
     "a request line": b"GET /confidential" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a header": b"GET / HTTP/1.1\r\nHost: localhost\r\nA: confidential" + b"x" * 9_000 + b"\r\n\r\n",
     "a header's name": b"GET / HTTP/1.1\r\nHost: localhost\r\nconfidential" + b"x" * 9_000 + b": a\r\n\r\n",

@@ -1,8 +1,12 @@
 """What the log says of trouble: enough to find the request, never a secret or what somebody said."""
 
+import asyncio
 import io
 import logging
 import re
+import signal
+import socket
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from rooms.rows import Message
 from server import logs
 from tests.api.bad_input import BAD, MALFORMED, MARKER
 from tests.rest import API
-from tests.running import Parley, serving
+from tests.running import DEADLINE, Parley, serving
 from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
 
 JSON = {"Content-Type": "application/json"}
@@ -80,6 +84,24 @@ async def test_a_flood_of_bad_input_leaves_no_secret_in_the_log(tmp_path: Path) 
         assert secret is not None
         assert secret not in written
         assert secret[:16] not in written
+
+
+async def test_a_client_that_went_at_once_has_no_address_in_the_log(tmp_path: Path) -> None:
+    """Who resets its connection before it is accepted is refused from an unknown address."""
+    count = 10
+    async with serving(tmp_path / "data") as served:
+        address = ("127.0.0.1", int(served.url.rpartition(":")[2]))
+        head = f"POST {API}/submit HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n"
+        served.process.send_signal(signal.SIGSTOP)
+        for _ in range(count):
+            with socket.create_connection(address) as client:
+                client.sendall(head.encode())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        served.process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(DEADLINE):
+            while len(said := re.findall(r"POST .* -> \d+ \w+ \[\w+\] (.*)", served.log.read_text())) < count:
+                await asyncio.to_thread(served.log.read_text)
+    assert set(said) == {"an unknown address"}
 
 
 async def test_a_failure_is_logged_with_its_frames_and_without_its_message(
