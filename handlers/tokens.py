@@ -62,7 +62,7 @@ class TokenRules:
             subject = principal_id(claims["sub"])
         except ValueError as error:
             raise AuthenticationFailed(f"The token's subject {error}") from error
-        return Principal(subject, Kind.USER, expires_at=float(claims["exp"]))
+        return Principal(subject, Kind.USER, expires_at=int(claims["exp"]) + self.leeway)
 
     @cached_property
     def _published(self) -> jwt.PyJWKClient:

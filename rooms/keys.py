@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from rooms.transaction import Transaction, one_by_one
 KEY_PREFIX = "parley_"
 SHOWN = len(KEY_PREFIX) + 6
 SIGN_IN_MS = 24 * 60 * 60 * 1000
+MAX_KEYS = 1_000  # of one look-up, so that it keeps nobody waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,16 @@ async def revoke(ctx: Context, key_id: str) -> None:
 async def list_all(ctx: Context) -> Sequence[ApiKey]:
     """Return every key ever made, the oldest first, without secrets."""
     return await ctx.database.read(store.keys.list_all)
+
+
+async def find_revoked(ctx: Context, key_ids: Collection[str]) -> set[str]:
+    """Return which of the keys are revoked by now."""
+    rest, revoked = list(key_ids), set[str]()
+    while rest:
+        some, rest = rest[:MAX_KEYS], rest[MAX_KEYS:]
+        found = await ctx.database.read(functools.partial(store.keys.find_by_ids, key_ids=some))
+        revoked |= {key.id for key in found.values() if key.revoked_at is not None}
+    return revoked
 
 
 async def authenticate(ctx: Context, secret: str) -> Principal:

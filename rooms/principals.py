@@ -32,6 +32,7 @@ class Principal:
 
     ``scopes`` is empty for users and agents with credentials of their own; it is kept when a service
     acts as one of them. ``key_id`` names the API key, and is None for JWTs and in open mode.
+    ``expires_at`` is the epoch second from which on a JWT proves nothing any more.
     """
 
     id: str
@@ -43,3 +44,7 @@ class Principal:
     def may(self, scope: Scope) -> bool:
         """Tell whether the credential carries the scope."""
         return scope in self.scopes
+
+    def is_expired(self, now: float) -> bool:
+        """Tell whether the credential proves nothing any more; ``now`` is in epoch seconds."""
+        return self.expires_at is not None and now >= self.expires_at

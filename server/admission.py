@@ -76,6 +76,19 @@ class Admissions:
         if self.holders.get(connection.pid.id) is connection:
             del self.holders[connection.pid.id]
 
+    def connections(self) -> list[SocketConnection]:
+        """Return every connection that was let in and is not over."""
+        return list(self.holders.values())
+
+    def dismiss(self, connection: SocketConnection) -> None:
+        """End a connection for good: a stock client does not come back by itself after a DISCONNECT."""
+        self.forget(connection)
+        farewell = packets.disconnect(connection.namespace)
+        if client_of(connection.session).connections:
+            connection.send(farewell)
+        else:
+            connection.session.dismiss(farewell)
+
     async def _look_up(
         self, session: Session, packet: Packet, sid: str
     ) -> tuple[SocketConnection, Admission]:
@@ -107,16 +120,8 @@ class Admissions:
         if holder is not None and holder.generation > found.generation:
             raise Conflict("The client has come back on another connection meanwhile")
         if holder is not None:
-            self._supersede(holder)
-
-    def _supersede(self, connection: SocketConnection) -> None:
-        """End a connection for good, so that two holders of one pid do not evict each other for ever."""
-        self.forget(connection)
-        farewell = packets.disconnect(connection.namespace)
-        if client_of(connection.session).connections:
-            connection.send(farewell)
-        else:
-            connection.session.dismiss(farewell)
+            # For good, so that two holders of one pid do not evict each other for ever.
+            self.dismiss(holder)
 
     def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
         """Answer the CONNECT, greet, and begin to deliver, all in one step of the loop."""

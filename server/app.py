@@ -37,6 +37,7 @@ from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
 from server.drain import Drain
+from server.expiry import Expiry
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.followers import Followers
@@ -125,9 +126,11 @@ def create_app(
     add_routes(app, gate)
     add_assets(app)
     catching_up = CatchingUp(ctx, fanout)
+    admissions = Admissions(gate, fanout, catching_up)
+    app.cleanup_ctx.append(Expiry(ctx, admissions).running)
     sockets = SocketServer(
         gate,
-        Admissions(gate, fanout, catching_up),
+        admissions,
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         origins=Origins(settings.cors_origin),

@@ -193,10 +193,11 @@ class Session:
         return SEPARATOR.encode().join(packets)
 
     def dismiss(self, farewell: Outgoing) -> None:
-        """Drop what is queued, send this instead, and close."""
+        """Drop what is queued, send this instead, and close; a poll that waits is answered with it."""
         self._unsent, self._unsent_bytes = [farewell], farewell.size
-        self.flush()
-        self.close(NORMAL)
+        if self._websocket is not None:
+            self.flush()
+        self.close(NORMAL, farewell=farewell.packets[0].decode())
 
     # Receiving
 
