@@ -6,6 +6,7 @@ address; nothing here uses more than the public protocol, but for making the key
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,7 +91,9 @@ def _client(url: str) -> socketio.AsyncClient:
             "in_reply_to_message_id": message["id"],
             "messageId": f"reply-to-{message['id']}",
         }
-        await client.emit("submit", reply, namespace=NAMESPACE, callback=_log_refusal)
+        # At the end she may be gone before she has answered.
+        with contextlib.suppress(socketio.exceptions.BadNamespaceError):
+            await client.emit("submit", reply, namespace=NAMESPACE, callback=_log_refusal)
 
     client.on("message", answer, namespace=NAMESPACE)
     return client

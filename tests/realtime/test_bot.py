@@ -10,8 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from server import demo
 from tests.running import DEADLINE, Served, run_parley, serving, stop
-from tests.talking import PATIENCE, Talker, talking
+from tests.talking import NATIVE, PATIENCE, Talker, talking
 
 BOT = Path(__file__).parents[2] / "scripts" / "bot.py"
 
@@ -200,6 +201,14 @@ async def test_eliza_keeps_conversations_apart(data_dir: Path) -> None:
             assert "cat" not in str(answer["text"])
         answer = await hear_answer(alice, general, "the weather is nice")
         assert "your cat is ill" in str(answer["text"])
+
+
+async def test_eliza_may_be_gone_before_she_has_answered() -> None:
+    """A message that meets her when she is not connected any more is passed over, and fails nothing."""
+    client = demo._client("http://127.0.0.1:9")
+    answer = client.handlers[NATIVE]["message"]
+    await answer({"id": "m", "channel_id": "c", "userId": "alice", "text": "hello"})
+    assert not client.connected
 
 
 async def test_a_restart_leaves_the_keys_of_others_alone(data_dir: Path) -> None:
