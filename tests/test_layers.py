@@ -12,6 +12,8 @@ FORBIDDEN = {
     "rooms": {"handlers", "server", "aiohttp", "socketio", "engineio", "redis"},
     "handlers": {"server", "socketio", "engineio"},
 }
+# What only a checkout has.
+OUTSIDE_THE_WHEEL = {"chaos", "tests"}
 SAYS_NOTHING = {"utils", "helpers", "common", "base"}
 
 
@@ -41,6 +43,15 @@ def test_imports_point_inward(package: str) -> None:
         if name in FORBIDDEN[package]
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
+def test_what_is_installed_imports_nothing_that_is_not(package: str) -> None:
+    """No module needs a file that the wheel leaves out."""
+    wrong = [
+        module for module in modules(package) for _, name in imports(module) if name in OUTSIDE_THE_WHEEL
+    ]
+    assert wrong == []
 
 
 def test_importing_the_server_package_imports_nothing_else() -> None:

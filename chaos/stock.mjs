@@ -1,0 +1,19 @@
+// Stock Socket.IO clients that come back by themselves.
+//
+// Usage: node stock.mjs DIR '{"<name>": {"url", "options"}, ...}'
+// DIR is where socket.io-client is installed. Each line on standard output is what a client saw:
+// {"client", "event", "arguments"}; "connect" tells whether the connection was recovered.
+// The end of standard input ends the process.
+
+import { createRequire } from "node:module";
+
+const { io } = createRequire(`${process.argv[2]}/`)("socket.io-client");
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+for (const [client, { url, options }] of Object.entries(JSON.parse(process.argv[3]))) {
+  const socket = io(url, options);
+  socket.on("connect", () => tell({ client, event: "connect", arguments: [socket.recovered] }));
+  socket.onAny((event, ...rest) => tell({ client, event, arguments: rest }));
+}
+
+process.stdin.resume().on("end", () => process.exit());
