@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import aiohttp
-from tests.following import Stream, following, poll
 
+from tests.following import Stream, following, poll
 from tests.returning import DURABLE, Returner
 from tests.running import Parley
 
