@@ -23,13 +23,16 @@ FULL_BYTES = 4_096
 FULL_SECONDS = 10.0  # to notice it
 FULL_HOLD_SECONDS = 0.5
 KILL_CHANCE = 0.3
+RETURNING_SECONDS = 0.4
 HOUR = 3_600
-
-_FAKETIME = Path("/usr/lib")  # Debian's package libfaketime keeps it below
 
 
 async def kill(site: Site) -> float:
-    """Kill the process and start it again."""
+    """Kill the process and start it again; sometimes once more, while everybody comes back."""
+    if site.dice.random() < KILL_CHANCE:
+        await site.node.kill()
+        await site.node.start()
+        await asyncio.sleep(site.dice.uniform(0, RETURNING_SECONDS))
     struck = time.monotonic()
     await site.node.kill()
     await site.node.start()
@@ -79,7 +82,7 @@ async def fill_disk(site: Site) -> float:
         site.surprises.append(f"nobody was refused although the disk was full for {FULL_SECONDS:g} s")
     await asyncio.sleep(site.dice.uniform(0, FULL_HOLD_SECONDS))
     if site.dice.random() < KILL_CHANCE:
-        return await kill(site)
+        return await kill(site)  # the next process may write
     site.node.limit_files(None)
     return time.monotonic()
 
@@ -100,9 +103,14 @@ class Harm:
     environment: Callable[[Path], Mapping[str, str]] = field(default=lambda _clock: {})
 
 
+def find_libfaketime() -> Path | None:
+    """Return the library that changes a process's clock, from where Debian's package keeps it."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
 def _under_libfaketime(clock: Path) -> Mapping[str, str]:
     """Return the environment of a process whose clock can be changed; raise ChaosFailed if it cannot."""
-    library = next(_FAKETIME.glob("*/faketime/libfaketimeMT.so.1"), None)
+    library = find_libfaketime()
     if library is None:
         raise ChaosFailed("the clock cannot be changed without libfaketime (Debian: libfaketime)")
     clock.write_text("+0\n")

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from chaos.harms import find_libfaketime
+
 COMPAT = Path(__file__).parent / "compat"
 
 
@@ -68,6 +70,7 @@ DEBIAN_PACKAGES: dict[str, Callable[[], object]] = {
     "npm": find_node,
     "gcc": find_compiler,
     "libc6-dev": find_c_headers,
+    "libfaketime": find_libfaketime,
 }
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from chaos.__main__ import main
+from chaos.harms import find_libfaketime
 from chaos.history import Visit
 from chaos.trial import WITNESS
 from chaos.verdict import Kind
+from tests import services
 
 IS_LONG = bool(os.environ.get("PARLEY_TEST_LONG"))
-HARMS = ("kill", "cut", "drain", *(("stall", "slow", "disk") if IS_LONG else ()))
+HARMS = ("kill", "cut", "drain", *(("stall", "slow", "disk", "clock") if IS_LONG else ()))
 CYCLES = 20 if IS_LONG else 3
 CLIENTS = 10
 
@@ -31,6 +33,8 @@ def trial(tmp_path: Path, *words: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("harm", HARMS)
 def test_nothing_is_lost(tmp_path: Path, harm: str) -> None:
     """Every client sees what it may see, once and in order, and what was acknowledged is stored."""
+    if harm == "clock" and find_libfaketime() is None:
+        services.missing("libfaketime (Debian: libfaketime)")
     (counted,) = trial(tmp_path, "--harm", harm, "--cycles", str(CYCLES))
     assert counted["cycles"] == CYCLES
     assert counted["submitted"] == counted["acknowledged"] > CYCLES
