@@ -17,7 +17,7 @@ SHOWN_FAULTS = 20
 Figures = dict[str, Any]  # of one harm, as they are saved
 
 _HEADINGS = ("harm", "cycles", "submitted", "acknowledged", *Kind, "recovery median", "max")
-_WIDTHS = [len(heading) + 2 for heading in _HEADINGS]
+_WIDTHS = [max(8, len(heading) + 2) for heading in _HEADINGS]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
