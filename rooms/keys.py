@@ -67,8 +67,8 @@ async def find_revoked(ctx: Context, key_ids: Collection[str]) -> set[str]:
     rest, revoked = list(key_ids), set[str]()
     while rest:
         some, rest = rest[:MAX_KEYS], rest[MAX_KEYS:]
-        found = await ctx.database.read(functools.partial(store.keys.find_by_ids, key_ids=some))
-        revoked |= {key.id for key in found.values() if key.revoked_at is not None}
+        valid = await ctx.database.read(functools.partial(store.keys.find_valid, key_ids=some))
+        revoked |= set(some).difference(valid)
     return revoked
 
 
@@ -83,7 +83,7 @@ async def authenticate(ctx: Context, secret: str) -> Principal:
 
 async def require_current(ctx: Context, principal: Principal) -> None:
     """Raise AuthenticationFailed if the principal's key has been revoked, or its token has expired."""
-    if principal.expires_at is not None and principal.expires_at * 1000 <= ctx.now():
+    if principal.is_expired(ctx.clock()):
         raise AuthenticationFailed
     if principal.key_id is not None and not await ctx.valid_keys.find(principal.key_id):
         raise AuthenticationFailed

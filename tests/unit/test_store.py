@@ -205,22 +205,6 @@ async def test_the_same_pair_may_have_a_dm_in_each_server(furnished: Database) -
     assert found.id == "dm-second"
 
 
-async def test_revoked_keys_are_told_from_good_ones(furnished: Database) -> None:
-    """Of the keys that are asked for, and of no others; nobody asked for is nobody found."""
-
-    def work(connection: Connection) -> list[dict[str, bool]]:
-        for number, key_id in enumerate(("good", "revoked", "other")):
-            key = ApiKey(id=key_id, prefix="p", digest=bytes([number]), kind="user", principal_id=ANNA)
-            store.keys.add(connection, key.model_dump() | {"name": ANNA, "scopes": "", "created_at": 0})
-            if key_id != "good":
-                assert store.keys.revoke(connection, key_id, 1_000)
-        asked: list[list[str]] = [["good", "revoked", "unknown"], ["good"], []]
-        found = [store.keys.find_by_ids(connection, key_ids) for key_ids in asked]
-        return [{key.id: key.revoked_at is not None for key in keys.values()} for keys in found]
-
-    assert await furnished.write(work) == [{"good": False, "revoked": True}, {"good": False}, {}]
-
-
 # Idempotency keys
 
 
