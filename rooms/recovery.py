@@ -16,6 +16,7 @@ from rooms.cursors import Cursor, Pid
 from rooms.errors import ValidationFailed, server_not_found
 from rooms.principals import Principal, Scope
 from rooms.replay import Reason, Resync
+from rooms.rows import Interval
 from rooms.tables import ConnectionRow
 from rooms.transaction import Transaction, one_by_one
 from rooms.views import View
@@ -81,7 +82,7 @@ async def restore(ctx: Context, principal: Principal, arrival: Arrival, recovery
     found = await replay.find_stretches(ctx, principal, arrival.server.id, after)
     own = {channel.id for channel in arrival.own}
     stretches = [
-        (channel_id, interval)
+        (channel_id, Interval(max(interval.first, recovery.joined.get(channel_id, 0)), interval.end))
         for channel_id, interval in found
         if channel_id not in recovery.parted
         and (interval.end is not None or channel_id in own or channel_id in recovery.joined)

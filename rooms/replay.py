@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from rooms import epochs, store
 from rooms.context import Context
 from rooms.cursors import Cursor, Lag
-from rooms.errors import server_not_found
+from rooms.errors import Unavailable, server_not_found
 from rooms.principals import Principal, Scope
 from rooms.rows import Entry, Interval
 from rooms.rules import MAX_LISTED
@@ -48,10 +48,6 @@ class Resync:
     reason: Reason
     oldest: Cursor
     lost: Cursor | None = None
-
-
-class Overtaken(Exception):
-    """The log was pruned beyond the position that a replay had reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +108,15 @@ async def check(ctx: Context, cursor: Cursor) -> Resync | None:
 def oldest(server: Server) -> Cursor:
     """Return the first position that the server's log can be replayed from."""
     return Cursor(server.id, server.epoch, server.floor_seq)
+
+
+async def settle(ctx: Context, server_id: str) -> None:
+    """See to it that this node knows how far it has delivered the server's log; raise NotFound without it.
+
+    What is looked up after that is no older than what this node will not deliver any more.
+    """
+    if not ctx.tail.knows(server_id):
+        await find_start(ctx, server_id, None)
 
 
 async def find_start(ctx: Context, server_id: str, stated: Cursor | None) -> Start:
@@ -181,8 +186,8 @@ async def _make_up(ctx: Context, reader: Reader, lag: Lag) -> list[Placed]:
 async def read(ctx: Context, server_id: str, view: View, after: int, until: int) -> Page:
     """Return the first entries after a seq, up to another, that the view shows.
 
-    An empty page ends at ``until``, unless more is to be looked through. Raises Overtaken if what is
-    asked for is not kept any more.
+    An empty page ends at ``until``, unless more is to be looked through. Raises Unavailable if
+    what is asked for has been pruned since the replay began.
     """
     recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
     if recent is not None:
@@ -199,7 +204,7 @@ async def _read_log(ctx: Context, server_id: str, view: View, after: int, until:
         found = store.log.read(connection, server_id, channel_ids, after, until, PAGE_ENTRIES, PAGE_BYTES)
         # Behind what was read: it may be pruned while it is being replayed.
         if store.servers.find(connection, [server_id])[server_id].floor_seq > after:
-            raise Overtaken
+            raise Unavailable("What was to be replayed is no longer kept; come back to be told how to go on")
         return found
 
     found = await ctx.database.read(work)

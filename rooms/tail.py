@@ -41,6 +41,10 @@ class Tail:
         """Return how far the server's log has been delivered: to ``seq``, if this node has not begun yet."""
         return self._positions.setdefault(server_id, Position(epoch, seq))
 
+    def knows(self, server_id: str) -> bool:
+        """Tell whether the server is settled."""
+        return server_id in self._positions
+
     def position(self, server_id: str) -> Position:
         """Return how far the log of a server that is settled has been delivered."""
         return self._positions[server_id]

@@ -9,9 +9,9 @@ from typing import Any
 
 from handlers import eliza, events
 from handlers.http import Gate
-from rooms import recovery
+from rooms import recovery, replay
 from rooms.arrivals import Arrival
-from rooms.cursors import Cursor, Pid
+from rooms.cursors import Pid
 from rooms.errors import Conflict, NotFound, ParleyError
 from rooms.principals import Principal
 from rooms.recovery import Claim, Recovery
@@ -100,6 +100,7 @@ class Admissions:
         connection = SocketConnection(
             sid, packet.namespace, server_id, principal, self._fanout, session, self._catching_up.start_behind
         )
+        await replay.settle(ctx, server_id)
         # Known before it is let in, so that it sees who is added or removed meanwhile.
         self._fanout.add(connection)
         try:
@@ -141,15 +142,14 @@ class Admissions:
 
     def _settle(self, connection: SocketConnection, admission: Admission) -> None:
         """Decide where the connection stands, and what it is shown from there on."""
-        server = admission.arrival.server
-        epoch, seq = self._gate.ctx.tail.settle(server.id, server.epoch, server.seq)
+        present = self._fanout.position(connection.server_id)
         if isinstance(admission.found, Recovery):
             connection.cursor, connection.view = admission.found.cursor, admission.view
             known = admission.found.pid
         else:
-            connection.cursor, known = Cursor(server.id, epoch, seq), None
+            connection.cursor, known = present, None
             connection.view = View(
-                (channel_id, Interval(max(seq + 1, joined_seq), None))
+                (channel_id, Interval(max(present.seq + 1, joined_seq), None))
                 for channel_id, joined_seq in admission.arrival.joined.items()
             )
         connection.pid = known or Pid.make(connection.principal.id, connection.cursor)

@@ -14,7 +14,7 @@ import orjson
 from rooms import replay
 from rooms.context import Context
 from rooms.errors import Unavailable
-from rooms.replay import Overtaken, Placed
+from rooms.replay import Placed
 from rooms.rows import Entry
 from server import dialects, eager
 from server.fanout import Fanout
@@ -43,7 +43,7 @@ class CatchingUp:
         try:
             await self._bring_up(connection)
         except Exception as error:  # noqa: BLE001 - the client comes back, and goes on where it was
-            if not isinstance(error, Unavailable | Overtaken):
+            if not isinstance(error, Unavailable):
                 _log.exception("connection %s could not catch up", connection.id)
             connection.drop()
 

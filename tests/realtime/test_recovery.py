@@ -213,6 +213,22 @@ async def test_who_was_added_meanwhile_hears_from_there_on(parley: Parley, enter
     assert ben.texts() == ["after"]
 
 
+async def test_what_was_said_between_leaving_and_joining_again_was_not_missed(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A connection that had left a channel for a while comes back to what followed its return."""
+    ben = await enter()
+    await ben.data("leave", {"channel_id": channel_id})
+    await say(parley, channel_id, "while it had left")
+    await ben.data("join", {"channel_id": channel_id})
+    await ben.drop()
+    await say(parley, channel_id, "after its return")
+    await ben.connect()
+    await ben.hears("message")
+    await ben.settle()
+    assert (ben.texts(), ben.recovered) == (["after its return"], True)
+
+
 async def test_edits_and_deletions_are_replayed_as_they_are_now(
     parley: Parley, enter: Enter, channel_id: str
 ) -> None:
