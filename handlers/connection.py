@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rooms.cursors import Cursor, Lag, Pid
+from rooms.cursors import Cursor, Lag
 from rooms.principals import Principal
 from rooms.views import View
 
@@ -39,8 +39,8 @@ class Connection(Protocol):
         """How often the client's participations have let it into channels, or out."""
 
     @property
-    def pid(self) -> Pid:
-        """The name by which the client finds its connection again."""
+    def pid_id(self) -> str:
+        """The id by which the client finds its connection again."""
 
     @property
     def position(self) -> Cursor:

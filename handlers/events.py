@@ -112,7 +112,8 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
 
 
 async def _keep(ctx: Context, connection: Connection, channel_id: str, from_seq: int | None) -> None:
-    await recovery.keep(ctx, Rooms(connection.pid, connection.principal.id, channel_id, from_seq))
+    who = connection.principal.id
+    await recovery.keep(ctx, Rooms(connection.pid_id, connection.server_id, who, channel_id, from_seq))
 
 
 async def dispatch(

@@ -51,7 +51,8 @@ class Recovery:
 class Rooms:
     """A change that a client makes to its own rooms; ``from_seq`` is None where it parts from one."""
 
-    pid: Pid
+    connection_id: str
+    server_id: str
     principal_id: str
     channel_id: str
     from_seq: int | None
@@ -139,7 +140,7 @@ def _take(transaction: Transaction, claim: Claim, pid: Pid) -> ConnectionRow:
 
 
 def _keep(transaction: Transaction, change: Rooms) -> None:
-    row = store.connections.find(transaction.connection, change.pid.id)
+    row = store.connections.find(transaction.connection, change.connection_id)
     joined, parted = (dict(row.joined), list(row.parted)) if row else ({}, [])
     was_joined = joined.pop(change.channel_id, None) is not None
     parted = [channel_id for channel_id in parted if channel_id != change.channel_id]
@@ -147,7 +148,7 @@ def _keep(transaction: Transaction, change: Rooms) -> None:
         joined[change.channel_id] = change.from_seq
     elif not was_joined:
         parted.append(change.channel_id)
-    values = _values(change.pid.id, change.pid.start.server_id, change.principal_id, transaction.now)
+    values = _values(change.connection_id, change.server_id, change.principal_id, transaction.now)
     store.connections.put(
         transaction.connection, {**values, "generation": 0, "joined": joined, "parted": parted}
     )

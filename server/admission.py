@@ -51,6 +51,7 @@ class Admissions:
         self._gate = gate
         self._fanout = fanout
         self._catching_up = catching_up
+        self._catch_up = catching_up.start_behind  # one for all connections
         self.holders: dict[str, SocketConnection] = {}  # by the id in their pids
 
     async def admit(self, session: Session, packet: Packet, sid: str) -> None:
@@ -73,8 +74,8 @@ class Admissions:
         connection.is_left = True
         self._fanout.remove(connection)
         client_of(connection.session).leave(connection.namespace)
-        if self.holders.get(connection.pid.id) is connection:
-            del self.holders[connection.pid.id]
+        if self.holders.get(connection.pid_id) is connection:
+            del self.holders[connection.pid_id]
 
     def connections(self) -> list[SocketConnection]:
         """Return every connection that was let in and is not over."""
@@ -98,7 +99,7 @@ class Admissions:
         server_id = _server_id(packet.namespace, packet.data)
         found = await recovery.recover(ctx, _claim(principal, server_id, packet.data))
         connection = SocketConnection(
-            sid, packet.namespace, server_id, principal, self._fanout, session, self._catching_up.start_behind
+            sid, packet.namespace, server_id, principal, self._fanout, session, self._catch_up
         )
         await replay.settle(ctx, server_id)
         # Known before it is let in, so that it sees who is added or removed meanwhile.
@@ -126,11 +127,11 @@ class Admissions:
 
     def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
         """Answer the CONNECT, greet, and begin to deliver, all in one step of the loop."""
-        self._settle(connection, admission)
-        self.holders[connection.pid.id] = connection
+        pid = self._settle(connection, admission)
+        self.holders[pid.id] = connection
         client_of(session).connections[connection.namespace] = connection
-        pid = self._gate.ctx.cursors.write_pid(connection.pid)
-        session.send(packets.connect(connection.namespace, {"sid": connection.id, "pid": pid}))
+        told = {"sid": connection.id, "pid": self._gate.ctx.cursors.write_pid(pid)}
+        session.send(packets.connect(connection.namespace, told))
         if connection.speaks_eliza:
             eliza.welcome(self._gate, connection)
         else:
@@ -140,8 +141,8 @@ class Admissions:
             events.tell_resync(self._gate.ctx, connection, admission.found)
         self._catching_up.start(connection)
 
-    def _settle(self, connection: SocketConnection, admission: Admission) -> None:
-        """Decide where the connection stands, and what it is shown from there on."""
+    def _settle(self, connection: SocketConnection, admission: Admission) -> Pid:
+        """Decide where the connection stands, and what it is shown from there on; return its pid."""
         present = self._fanout.position(connection.server_id)
         if isinstance(admission.found, Recovery):
             connection.cursor, connection.view = admission.found.cursor, admission.view
@@ -152,8 +153,9 @@ class Admissions:
                 (channel_id, Interval(max(present.seq + 1, joined_seq), None))
                 for channel_id, joined_seq in admission.arrival.joined.items()
             )
-        connection.pid = known or Pid.make(connection.principal.id, connection.cursor)
-        connection.told = connection.cursor.seq
+        pid = known or Pid.make(connection.principal.id, connection.cursor)
+        connection.pid_id, connection.told = pid.id, connection.cursor.seq
+        return pid
 
 
 def _claim(principal: Principal, server_id: str, auth: Any) -> Claim:

@@ -52,6 +52,7 @@ class CatchingUp:
             missed = await replay.next_page(self._ctx, connection)
             if missed is None:
                 self._fanout.go_live(connection)
+                del connection.cursor  # from now on it is the node's
                 return
             if not connection.is_over:
                 connection.send(self._encode(connection, missed))

@@ -158,7 +158,8 @@ class Session:
         if self._room is not None and not self._room.done() and not (self._unsent or self.is_full):
             self._room.set_result(None)
 
-    def _filled(self) -> None:
+    def filled(self) -> None:
+        """Know that the WebSocket has got full, or has room again."""
         self._engine.owner.session_filled(self)
         self._tell_of_room()
 
@@ -325,9 +326,7 @@ class Session:
     def use(self, websocket: WebSocket) -> None:
         """Let the WebSocket carry the session from now on."""
         self._websocket, self._probe = websocket, None
-        websocket.on_message = self.receive
-        websocket.on_close = self._gone
-        websocket.on_fill = self._filled
+        websocket.user = self
         self._flush_soon()
 
     def probe(self, websocket: WebSocket) -> None:
@@ -337,12 +336,12 @@ class Session:
             return
         self._engine.probing.add(websocket)
         asyncio.get_running_loop().call_later(PROBE_SECONDS, self._expect_proof, websocket)
-        websocket.on_message = lambda packet: self._prove(websocket, packet)
+        websocket.user = _Probe(self, websocket)
 
-    def _prove(self, websocket: WebSocket, packet: str | bytes) -> None:
+    def prove(self, websocket: WebSocket, packet: str | bytes) -> None:
+        """Take a packet of a WebSocket that is to carry the session."""
         if packet == PING + "probe" and self._websocket is None and self._probe is None and not self.closed:
             self._probe = websocket
-            websocket.on_close = self._give_probe_up
             websocket.write(frame(TEXT, b"3probe"))
             if self._poll is not None and not self._poll.done():
                 self._poll.set_result(None)
@@ -356,10 +355,13 @@ class Session:
         if self._websocket is not websocket:
             websocket.close(POLICY)
 
-    def _give_probe_up(self) -> None:
-        self._probe = None
+    def give_up(self, websocket: WebSocket) -> None:
+        """Go on with polling after a WebSocket that did not prove itself."""
+        if self._probe is websocket:
+            self._probe = None
 
-    def _gone(self) -> None:
+    def gone(self) -> None:
+        """End with the WebSocket that has carried the session."""
         if self._websocket is not None and self._websocket.is_broken:
             self.violate()
         self.close(NORMAL)
@@ -382,3 +384,22 @@ class Session:
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
         self._engine.forget(self)
+
+
+class _Probe:
+    """Reads a WebSocket until it has proven itself."""
+
+    __slots__ = ("_session", "_websocket")
+
+    def __init__(self, session: Session, websocket: WebSocket) -> None:
+        self._session = session
+        self._websocket = websocket
+
+    def receive(self, packet: str | bytes) -> None:
+        self._session.prove(self._websocket, packet)
+
+    def filled(self) -> None:
+        """Nothing much is sent yet."""
+
+    def gone(self) -> None:
+        self._session.give_up(self._websocket)

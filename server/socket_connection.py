@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handlers.connection import Begun
-from rooms.cursors import Cursor, Lag, Pid
+from rooms.cursors import Cursor, Lag
 from rooms.principals import Principal
 from rooms.views import View
 from server import packets
@@ -41,7 +41,7 @@ class SocketConnection:
         "is_live",
         "moves",
         "namespace",
-        "pid",
+        "pid_id",
         "principal",
         "send",
         "server_id",
@@ -52,7 +52,7 @@ class SocketConnection:
     )
 
     # Set when the client is let in. While it catches up the cursor is where it stands.
-    pid: Pid
+    pid_id: str
     cursor: Cursor
 
     def __init__(

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from aiohttp import WSMsgType, hdrs, web
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
@@ -38,8 +38,37 @@ _FINAL, _OPCODE, _WHOLE_TEXT = 0x80, 0x0F, 0x81
 _CONTINUATION, _FIRST_CONTROL = 0x0, 0x8
 
 
+class User(Protocol):
+    """Whoever reads a WebSocket at the moment."""
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take one message."""
+
+    def filled(self) -> None:
+        """Know that the client takes less than it is sent, or that there is room again."""
+
+    def gone(self) -> None:
+        """Know that it is over."""
+
+
+class Nobody:
+    """Reads nothing."""
+
+    def receive(self, packet: str | bytes) -> None:
+        """Pass over it."""
+
+    def filled(self) -> None:
+        """Nothing waits."""
+
+    def gone(self) -> None:
+        """Nothing depends on it."""
+
+
+NOBODY = Nobody()
+
+
 class WebSocket(asyncio.Protocol):
-    """One client's WebSocket; ``on_message``, ``on_close`` and ``on_fill`` are its user's at the moment."""
+    """One client's WebSocket, and its ``user`` at the moment."""
 
     __slots__ = (
         "_head",
@@ -49,10 +78,9 @@ class WebSocket(asyncio.Protocol):
         "closed",
         "is_broken",
         "is_full",
-        "on_close",
-        "on_fill",
-        "on_message",
+        "is_heard",
         "transport",
+        "user",
     )
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -60,9 +88,8 @@ class WebSocket(asyncio.Protocol):
         self.closed = False
         self.is_broken = False  # by frames that are none
         self.is_full = False  # with what the client has not taken yet
-        self.on_message: Callable[[str | bytes], None] = _ignore
-        self.on_close: Callable[[], None] = _nothing
-        self.on_fill: Callable[[], None] = _nothing  # when it gets full, and when there is room again
+        self.is_heard = True
+        self.user: User = NOBODY
         self._head = b""  # of a frame whose header has not come whole
         self._skip = 0  # bytes until the next frame begins
         self._is_amid_fragments = False
@@ -81,7 +108,7 @@ class WebSocket(asyncio.Protocol):
 
     def stop_listening(self) -> None:
         """Read on, for the client's sake, and throw away what it says."""
-        self.on_message = _ignore
+        self.is_heard = False
 
     def close(self, code: int) -> None:
         """Close the connection; what was written before still has a moment to leave."""
@@ -109,26 +136,26 @@ class WebSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Know that the client takes less than it is sent; called by the loop."""
         self.is_full = True
-        self.on_fill()
+        self.user.filled()
 
     def resume_writing(self) -> None:
         """Know that there is room again; called by the loop."""
         self.is_full = False
-        self.on_fill()
+        self.user.filled()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the reader that it is over; called by the loop."""
         self.closed = True
-        on_close, self.on_close, self.on_message = self.on_close, _nothing, _ignore
-        self.on_fill = _nothing
-        on_close()
+        user, self.user = self.user, NOBODY
+        user.gone()
 
     def handle(self, message: WSMessage) -> None:
         """Act on one parsed message."""
         if self.closed:
             return
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            self.on_message(message.data)
+            if self.is_heard:
+                self.user.receive(message.data)
         elif message.type is WSMsgType.PING:
             self.write(frame(PONG, bytes(message.data)))
             if self.waiting > MAX_MESSAGE:
@@ -204,7 +231,7 @@ class _Messages(WebSocketDataQueue):
 def accept(request: web.Request, prepare: Callable[[WebSocket], None]) -> NoReturn:
     """Answer the handshake and take the socket from aiohttp; the request ends here.
 
-    ``prepare`` sets the new WebSocket's readers. Raises HTTPBadRequest for a handshake that is none.
+    ``prepare`` gives the new WebSocket its user. Raises HTTPBadRequest for a handshake that is none.
     """
     answer = _handshake(request)
     protocol, transport = request.protocol, cast(asyncio.Transport, request.transport)
@@ -246,11 +273,3 @@ def _asks_to_upgrade(request: web.Request) -> bool:
     """Tell whether the connection's options name the upgrade, which nobody may pass on (RFC 6455, 4.2.1)."""
     options = ",".join(request.headers.getall(hdrs.CONNECTION, ()))
     return "upgrade" in (option.strip().lower() for option in options.split(","))
-
-
-def _ignore(_message: str | bytes) -> None:
-    """Nobody reads."""
-
-
-def _nothing() -> None:
-    """Nobody asked."""

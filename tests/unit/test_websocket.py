@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.frames import close_frame
-from server.websocket import MAX_MESSAGE, WebSocket
+from server.websocket import MAX_MESSAGE, Nobody, WebSocket
 from tests.realtime.raw import BINARY, CLOSE, PING, PONG, TEXT, frame, frames_in
 
 
@@ -39,11 +39,18 @@ class Wire(asyncio.Transport):
         self.is_closed = self.is_aborted = True
 
 
+class Reader(Nobody):
+    """Keeps messages."""
+
+    def __init__(self, messages: list[str | bytes]) -> None:
+        self.receive = messages.append  # type: ignore[method-assign]
+
+
 def feed(*chunks: bytes) -> tuple[list[str | bytes], bytes]:
     """Let a WebSocket read the chunks; return its messages, and what it wrote."""
     wire, messages = Wire(), []
     websocket = WebSocket(wire)
-    websocket.on_message = messages.append
+    websocket.user = Reader(messages)
     for chunk in chunks:
         websocket.data_received(chunk)
     assert wire.is_closed is websocket.closed
