@@ -73,7 +73,8 @@ async def _read(process: asyncio.subprocess.Process, listeners: dict[str, Listen
 
 def _hear(listener: Listener, event: str, payload: Any = None, cursor: Any = None) -> None:
     if event == "connect":
-        listener.history.visits.append(Visit("stock"))
+        # Told late, maybe: what the node knew when it let the client in counts, so when that asked is kept.
+        listener.history.visits.append(Visit("stock", began_at=payload))
     elif event == "ready":
         listener.begin(payload["cursor"])
     elif event == "resync_required":
