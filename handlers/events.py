@@ -101,7 +101,7 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
     try:
         # Looked up after entering, as in arrive().
         channel = await channels.require(ctx, connection.principal, channel_id)
-        first = connection.view.first_shown(channel_id)
+        first = connection.view.open_from(channel_id)
         if is_new and first is not None:
             await _keep(ctx, connection, channel_id, first)
     except ParleyError:

@@ -178,7 +178,7 @@ async def _make_up(ctx: Context, reader: Reader, lag: Lag) -> list[Placed]:
     whole = await find_view(ctx, reader.principal, reader.server_id, after, reader.view.only)
     view = whole.within(channel_id, Interval(after + 1, until + 1))
     page = await read(ctx, reader.server_id, view, after, until)
-    reader.view.open_earlier(channel_id, after + 1)
+    reader.view.add_earlier(channel_id, Interval(after + 1, page.end + 1))
     reader.cursor = position if page.end >= until else position._replace(lag=lag._replace(after=page.end))
     return [Placed(entry, position._replace(lag=lag._replace(after=entry.seq))) for entry in page.entries]
 
@@ -191,7 +191,8 @@ async def read(ctx: Context, server_id: str, view: View, after: int, until: int)
     """
     recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
     if recent is not None:
-        return Page([entry for entry in recent if view.shows(entry)], recent[-1].seq if recent else until)
+        end = min(recent[-1].seq, until) if recent else until
+        return Page([entry for entry in recent if entry.seq <= end and view.shows(entry)], end)
     async with ctx.replays:
         return await _read_log(ctx, server_id, view, after, min(until, after + MAX_SCAN))
 

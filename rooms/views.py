@@ -69,20 +69,22 @@ class View:
         self._stretches.pop(channel_id, None)
 
     def forget_before(self, seq: int) -> None:
-        """Drop the stretches that end at or before a seq."""
-        kept = {
-            channel_id: tuple(
-                interval for interval in stretches if interval.end is None or interval.end > seq
-            )
+        """Drop channels that are shown no longer, once that has been passed."""
+        self._stretches = {
+            channel_id: stretches
             for channel_id, stretches in self._stretches.items()
+            if stretches[-1].end is None or stretches[-1].end > seq
         }
-        self._stretches = {channel_id: stretches for channel_id, stretches in kept.items() if stretches}
 
-    def open_earlier(self, channel_id: str, first: int) -> None:
-        """Show the channel from an earlier seq on, if it is shown."""
-        if self.is_open(channel_id):
-            *earlier, newest = self._stretches[channel_id]
-            self._stretches[channel_id] = (*earlier, Interval(min(first, newest.first), None))
+    def add_earlier(self, channel_id: str, shown: Interval) -> None:
+        """Know of a stretch of an open channel that lies before what is shown of it."""
+        if not self.is_open(channel_id):
+            return
+        earliest, *later = self._stretches[channel_id]
+        if earliest.end == shown.first:
+            self._stretches[channel_id] = (Interval(earliest.first, shown.end), *later)
+        else:
+            self._stretches[channel_id] = (shown, earliest, *later)
 
     def within(self, channel_id: str, bounds: Interval) -> View:
         """Return what is shown of one channel between two seqs."""
@@ -104,5 +106,9 @@ class View:
         return False
 
     def first_shown(self, channel_id: str) -> int | None:
-        """Return the seq from which on an open channel is shown."""
+        """Return the first seq of all that is shown of an open channel."""
+        return self._stretches[channel_id][0].first if self.is_open(channel_id) else None
+
+    def open_from(self, channel_id: str) -> int | None:
+        """Return the seq from which on an open channel is shown without end."""
         return self._stretches[channel_id][-1].first if self.is_open(channel_id) else None

@@ -374,6 +374,29 @@ async def cut_while_joining(
         await service.drop()
 
 
+async def test_who_joins_with_a_cursor_hears_nothing_from_before_it_was_a_member(
+    parley: Parley, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not what is said while it is joining."""
+    join, numbers = participants.join, itertools.count(1)
+
+    async def join_late(*arguments: Any) -> None:
+        await say(parley, channel_id, f"join {next(numbers)}")
+        await join(*arguments)
+
+    ben = await enter()
+    cursor = (await ben.data("heartbeat"))["cursor"]
+    channel_id = await parley.service.new_channel("talk", "ann", joinable=True)
+    await say(parley, channel_id, "before")
+    monkeypatch.setattr(participants, "join", join_late)
+    for _ in range(2):
+        await ben.data("join", {"channel_id": channel_id, "after": cursor})
+    await say(parley, channel_id, "after")
+    await ben.hears("message", 2)
+    await ben.settle()
+    assert ben.texts() == ["join 2", "after"]
+
+
 @pytest.mark.parametrize("after", ["forged", "foreign", 7, "A" * 300])
 async def test_joining_with_a_bad_cursor_is_refused_and_changes_nothing(
     parley: Parley, enter: Enter, after: Any

@@ -20,7 +20,7 @@ def test_a_channel_is_shown_from_where_it_opens_until_it_closes() -> None:
     view.close(ONE, 10)
     view.open(ONE, 15)
     assert shown(view) == [3, 4, 5, 6, 7, *range(15, 21)]
-    assert (shown(view, OTHER), view.is_open(ONE), view.first_shown(ONE)) == ([], True, 15)
+    assert (shown(view, OTHER), view.is_open(ONE), view.open_from(ONE)) == ([], True, 15)
 
 
 def test_what_is_dropped_is_not_shown() -> None:
@@ -30,11 +30,14 @@ def test_what_is_dropped_is_not_shown() -> None:
     assert (shown(view), view.known_channels) == ([], [OTHER])
 
 
-def test_stretches_that_have_been_passed_are_forgotten() -> None:
-    """One that ends later stays until then."""
+def test_channels_that_are_shown_no_longer_are_forgotten() -> None:
+    """Once their end has been passed; of one that goes on everything is known."""
     view = View([(ONE, Interval(1, 4)), (ONE, Interval(6, 9)), (OTHER, Interval(1, 5))])
     view.forget_before(5)
-    assert (shown(view), shown(view, OTHER)) == ([6, 7, 8], [])
+    assert (shown(view), shown(view, OTHER)) == ([1, 2, 3, 6, 7, 8], [])
+    view.open(ONE, 12)
+    view.forget_before(12)
+    assert (view.first_shown(ONE), view.open_from(ONE)) == (1, 12)
 
 
 def test_live_channels_are_those_whose_next_event_is_shown() -> None:
@@ -50,9 +53,11 @@ def test_one_channel_between_two_seqs() -> None:
     assert shown(View(shows_all=True).within(ONE, Interval(3, 8))) == [3, 4, 5, 6, 7]
 
 
-def test_an_open_channel_may_begin_earlier() -> None:
-    """Once what lies before it has been shown."""
-    view = View([(ONE, Interval(9, None))])
-    view.open_earlier(ONE, 4)
-    view.open_earlier(OTHER, 4)
-    assert (view.first_shown(ONE), view.is_open(OTHER)) == (4, False)
+def test_what_was_made_up_for_is_known() -> None:
+    """Page by page, and nothing between it and what is shown from later on; a closed channel has no part."""
+    view = View([(ONE, Interval(15, None))])
+    for first, end in ((4, 6), (6, 9)):
+        view.add_earlier(ONE, Interval(first, end))
+        view.add_earlier(OTHER, Interval(first, end))
+    assert (view.first_shown(ONE), shown(view)) == (4, [4, 5, 6, 7, 8, *range(15, 21)])
+    assert view.known_channels == [ONE]
