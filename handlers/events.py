@@ -22,6 +22,7 @@ from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.messages import Submitted
 from rooms.recovery import Recovery, Rooms
 from rooms.replay import Resync
+from rooms.rows import Interval
 from rooms.tables import Channel
 from rooms.views import View
 
@@ -159,7 +160,7 @@ async def join(gate: Gate, connection: Connection, body: wire.Join) -> dict[str,
         joined = await _join(gate, connection, body.channel_id)
         if resync is not None:
             return joined | {"resync_required": resync_notice(gate.ctx, resync)}
-        lag = _lag(connection, body.channel_id, after)
+        lag = await _reach_back(gate.ctx, connection, body.channel_id, after)
         return joined
     finally:
         connection.resume(lag)
@@ -175,15 +176,18 @@ async def _join(gate: Gate, connection: Connection, channel_id: str) -> dict[str
     }
 
 
-def _lag(connection: Connection, channel_id: str, after: Cursor) -> Lag | None:
-    """Return which of the channel's events after a cursor the connection was not, and will not be, sent."""
+async def _reach_back(ctx: Context, connection: Connection, channel_id: str, after: Cursor) -> Lag | None:
+    """Show what was said in a channel since delivery was paused; return what is missing from before that."""
     lag = after.lag
     seen = lag.after if lag is not None and lag.channel_id == channel_id else after.seq
-    first = connection.view.first_shown(channel_id)
-    if first is None or seen >= first - 1:
+    paused, opened = connection.position.seq, connection.view.open_from(channel_id)
+    if opened is None:
         return None
-    # From where the connection stands everything is sent, what came before it entered the channel too.
-    return Lag(channel_id, seen, min(first - 1, connection.position.seq))
+    whole = await replay.find_view(ctx, connection.principal, connection.server_id, paused)
+    meanwhile = whole.within(channel_id, Interval(max(paused, seen) + 1, opened))
+    connection.view.add_all_earlier(channel_id, meanwhile)
+    until = min(paused, (connection.view.first_shown(channel_id) or opened) - 1)
+    return Lag(channel_id, seen, until) if seen < until else None
 
 
 def _read_cursor(ctx: Context, connection: Connection, text: str | None) -> Cursor | None:

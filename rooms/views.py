@@ -86,15 +86,16 @@ class View:
         else:
             self._stretches[channel_id] = (shown, earliest, *later)
 
+    def add_all_earlier(self, channel_id: str, view: View) -> None:
+        """Know of what another view shows of a channel, all of it before what is shown here."""
+        for interval in reversed(view._stretches.get(channel_id, ())):
+            self.add_earlier(channel_id, interval)
+
     def within(self, channel_id: str, bounds: Interval) -> View:
         """Return what is shown of one channel between two seqs."""
-        assert bounds.end is not None  # noqa: S101 - as the caller has it
-        if self.shows_all:
-            return View([(channel_id, bounds)], only=self.only)
-        return View(
-            (channel_id, Interval(max(first, bounds.first), min(end or bounds.end, bounds.end)))
-            for first, end in self._stretches.get(channel_id, ())
-        )
+        shown = (bounds,) if self.shows_all else self._stretches.get(channel_id, ())
+        clipped = (_overlap(interval, bounds) for interval in shown)
+        return View(((channel_id, interval) for interval in clipped if interval), only=self.only)
 
     def shows(self, entry: Entry) -> bool:
         """Tell whether an event is shown."""
@@ -112,3 +113,9 @@ class View:
     def open_from(self, channel_id: str) -> int | None:
         """Return the seq from which on an open channel is shown without end."""
         return self._stretches[channel_id][-1].first if self.is_open(channel_id) else None
+
+
+def _overlap(one: Interval, bounds: Interval) -> Interval | None:
+    assert bounds.end is not None  # noqa: S101 - as the caller has it
+    first, end = max(one.first, bounds.first), min(one.end or bounds.end, bounds.end)
+    return Interval(first, end) if first < end else None
