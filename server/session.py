@@ -12,13 +12,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from server import eager
-from server.frames import TEXT, Outgoing, frame
+from server.frames import Outgoing
+from server.probe import Probe
 from server.websocket import NORMAL, POLICY, PROTOCOL_ERROR, TRY_LATER, WebSocket
 
 if TYPE_CHECKING:
     from server.engine import Engine
 
-OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
+OPEN, CLOSE, PING, PONG, MESSAGE, _UPGRADE, NOOP = "0123456"
 
 # A client that has not yet made room for what it was sent is closed, and comes back.
 MAX_UNSENT = 1024 * 1024
@@ -26,7 +27,6 @@ MAX_UNSENT = 1024 * 1024
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
 BREATH = 2_000  # packets of one payload that are taken before others are served
-PROBE_SECONDS = 10.0
 # A client that takes nothing for so long while more waits for it is closed, and comes back.
 PROGRESS_SECONDS = 30.0
 SEPARATOR = "\x1e"
@@ -331,29 +331,27 @@ class Session:
 
     def probe(self, websocket: WebSocket) -> None:
         """Let a WebSocket prove itself; until then polling carries the session."""
-        if not self.is_polling:
-            websocket.close(POLICY)
-            return
-        self._engine.probing.add(websocket)
-        asyncio.get_running_loop().call_later(PROBE_SECONDS, self._expect_proof, websocket)
-        websocket.user = _Probe(self, websocket)
-
-    def prove(self, websocket: WebSocket, packet: str | bytes) -> None:
-        """Take a packet of a WebSocket that is to carry the session."""
-        if packet == PING + "probe" and self._websocket is None and self._probe is None and not self.closed:
-            self._probe = websocket
-            websocket.write(frame(TEXT, b"3probe"))
-            if self._poll is not None and not self._poll.done():
-                self._poll.set_result(None)
-        elif packet == UPGRADE and self._probe is websocket:
-            self.use(websocket)
+        if self.is_polling:
+            Probe(self, self._engine, websocket).begin()
         else:
-            websocket.close(PROTOCOL_ERROR)
-
-    def _expect_proof(self, websocket: WebSocket) -> None:
-        self._engine.probing.discard(websocket)
-        if self._websocket is not websocket:
             websocket.close(POLICY)
+
+    def wait_for(self, websocket: WebSocket) -> bool:
+        """Hold polls up for a WebSocket that has begun to prove itself; only one at a time may do that."""
+        if self.closed or self._websocket is not None or self._probe is not None:
+            return False
+        self._probe = websocket
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+        return True
+
+    def waits_for(self, websocket: WebSocket) -> bool:
+        """Tell whether the WebSocket may carry the session now."""
+        return self._probe is websocket
+
+    def is_carried_by(self, websocket: WebSocket) -> bool:
+        """Tell whether the WebSocket carries the session."""
+        return self._websocket is websocket
 
     def give_up(self, websocket: WebSocket) -> None:
         """Go on with polling after a WebSocket that did not prove itself."""
@@ -384,22 +382,3 @@ class Session:
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
         self._engine.forget(self)
-
-
-class _Probe:
-    """Reads a WebSocket until it has proven itself."""
-
-    __slots__ = ("_session", "_websocket")
-
-    def __init__(self, session: Session, websocket: WebSocket) -> None:
-        self._session = session
-        self._websocket = websocket
-
-    def receive(self, packet: str | bytes) -> None:
-        self._session.prove(self._websocket, packet)
-
-    def filled(self) -> None:
-        """Nothing much is sent yet."""
-
-    def gone(self) -> None:
-        self._session.give_up(self._websocket)

@@ -13,7 +13,7 @@ import pytest
 from rooms.principals import Kind
 from server import connections
 from server import engine as requests
-from server import session as upgrades
+from server import probe as upgrades
 from server.engine import Engine
 from server.sockets import SocketServer
 from tests.realtime.raw import (

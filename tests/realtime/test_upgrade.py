@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server import session as limits
+from server import probe as limits
 from server.engine import Engine
 from tests.realtime.raw import Poller, RawWebSocket, open_poller, raw_websocket, until
 from tests.running import Parley
