@@ -27,7 +27,7 @@ _log = logging.getLogger("parley.eliza")
 
 
 def welcome(gate: Gate, connection: Connection) -> None:
-    """Greet a new connection, which has entered its channels."""
+    """Greet a new connection, which is about to enter its channels."""
     connection.emit(
         "connection_established",
         {"message": "Connected to Parley's Socket.IO server", "socketId": connection.id},

@@ -20,7 +20,7 @@ from rooms.context import Context
 from rooms.cursors import Cursor, Lag
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.messages import Submitted
-from rooms.recovery import Recovery, Rooms
+from rooms.recovery import Move, Recovery
 from rooms.replay import Resync
 from rooms.rows import Interval
 from rooms.tables import Channel
@@ -58,7 +58,7 @@ async def arrive(ctx: Context, connection: Connection, found: Recovery | None) -
 
 
 def welcome(gate: Gate, connection: Connection, arrival: Arrival, *, recovered: bool) -> None:
-    """Tell a new connection, which has entered its channels, where it is."""
+    """Tell a new connection, which is about to enter its channels, where it is."""
     server = arrival.server
     connection.emit(
         "ready",
@@ -104,7 +104,7 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
         channel = await channels.require(ctx, connection.principal, channel_id)
         first = connection.view.open_from(channel_id)
         if is_new and first is not None:
-            await _keep(ctx, connection, channel_id, first)
+            await _keep(ctx, connection, channel_id, first, is_joined=True)
     except ParleyError:
         if is_new:
             connection.leave(channel_id)
@@ -112,9 +112,10 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
     return channel
 
 
-async def _keep(ctx: Context, connection: Connection, channel_id: str, from_seq: int | None) -> None:
+async def _keep(ctx: Context, connection: Connection, channel_id: str, seq: int, *, is_joined: bool) -> None:
     who = connection.principal.id
-    await recovery.keep(ctx, Rooms(connection.pid_id, connection.server_id, who, channel_id, from_seq))
+    move = Move(connection.pid_id, connection.server_id, who, channel_id, seq, is_joined)
+    await recovery.keep(ctx, move)
 
 
 async def dispatch(
@@ -150,18 +151,20 @@ async def join(gate: Gate, connection: Connection, body: wire.Join) -> dict[str,
 
     What was said in it after ``after`` and was not sent to this connection yet follows the ack.
     """
-    after = _read_cursor(gate.ctx, connection, body.after)
-    if after is None:
-        return await _join(gate, connection, body.channel_id)
-    resync = await replay.check(gate.ctx, after)
+    if body.after is None:
+        joined = await _join(gate, connection, body.channel_id)
+        return joined | {"cursor": gate.ctx.cursors.write(connection.position)}
+    after = gate.ctx.cursors.read(body.after).require_server(connection.server_id)
+    start = await replay.find_start(gate.ctx, connection.server_id, after)
     lag = None
     await connection.pause()
     try:
         joined = await _join(gate, connection, body.channel_id)
-        if resync is not None:
-            return joined | {"resync_required": resync_notice(gate.ctx, resync)}
-        lag = await _reach_back(gate.ctx, connection, body.channel_id, after)
-        return joined
+        if start.resync is None:
+            lag = await _reach_back(gate.ctx, connection, body.channel_id, after)
+        else:
+            joined["resync_required"] = resync_notice(gate.ctx, start.resync)
+        return joined | {"cursor": gate.ctx.cursors.write(connection.position._replace(lag=lag))}
     finally:
         connection.resume(lag)
 
@@ -172,7 +175,6 @@ async def _join(gate: Gate, connection: Connection, channel_id: str) -> dict[str
     return {
         "channel": payloads.channel(channel),
         "participants": [payloads.participant(attendance) for attendance in present],
-        "cursor": gate.ctx.cursors.write(connection.position),
     }
 
 
@@ -190,21 +192,11 @@ async def _reach_back(ctx: Context, connection: Connection, channel_id: str, aft
     return Lag(channel_id, seen, until) if seen < until else None
 
 
-def _read_cursor(ctx: Context, connection: Connection, text: str | None) -> Cursor | None:
-    """Return a cursor of the connection's server; raise ValidationFailed for any other."""
-    if text is None:
-        return None
-    cursor = ctx.cursors.read(text)
-    if cursor.server_id != connection.server_id:
-        raise ValidationFailed("The cursor is a position in another log", message="Invalid cursor")
-    return cursor
-
-
 async def leave(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
     """Deliver the channel's events to this connection no longer; the membership stays."""
     if not connection.is_in(body.channel_id):
         raise channel_not_found(body.channel_id)
-    await _keep(gate.ctx, connection, body.channel_id, None)
+    await _keep(gate.ctx, connection, body.channel_id, connection.position.seq, is_joined=False)
     connection.leave(body.channel_id)
     return {"channel_id": body.channel_id}
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from rooms import channels, replay, servers
 from rooms.context import Context
 from rooms.cursors import Cursor
-from rooms.errors import ValidationFailed, channel_not_found, server_not_found
+from rooms.errors import channel_not_found
 from rooms.principals import Principal
 from rooms.replay import Reader, Start
 from rooms.rules import is_uuid
@@ -53,9 +53,7 @@ async def find_start(ctx: Context, principal: Principal, wish: Wish) -> Start:
     Raises ValidationFailed for a cursor that was not written for this log, NotFound without the server
     or for a channel that the principal may not see.
     """
-    stated = _read_cursor(ctx, wish) if wish.after else None
-    if not is_uuid(wish.server_id):
-        raise server_not_found(wish.server_id)
+    stated = ctx.cursors.read(wish.after).require_server(wish.server_id) if wish.after else None
     start = await replay.find_start(ctx, wish.server_id, stated)
     await _require_all(ctx, principal, wish.server_id, wish.only or ())
     return start
@@ -70,16 +68,6 @@ async def look_up_view(ctx: Context, follower: Follower, wish: Wish) -> None:
         if moves == follower.moves:
             follower.view = view
             return
-
-
-def _read_cursor(ctx: Context, wish: Wish) -> Cursor:
-    cursor = ctx.cursors.read(wish.after or "")
-    if cursor.server_id != wish.server_id:
-        raise ValidationFailed(
-            "The cursor is a position in another server's log; name that server as server_id",
-            message="Invalid cursor",
-        )
-    return cursor
 
 
 async def _require_all(

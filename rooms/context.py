@@ -12,10 +12,10 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.principals import Kind
-from rooms.tables import ApiKey, Entity
+from rooms.tables import ApiKey, Entity, Server
 from rooms.tail import Tail
 
-MAX_REPLAYS = 8
+MAX_REPLAYS = 3  # fewer than the database has readers, so that others are served meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Context:
 
     ``tail`` is what this node has delivered. ``homes`` remembers which server each channel that was
     used belongs to, which never changes. ``replays`` bounds how many pages of logs are read at once.
-    ``keys`` (by digest), ``valid_keys`` (by id), ``entities`` (by id) and ``arrivals`` are look-ups that
-    requests share.
+    ``keys`` (by digest), ``valid_keys``, ``entities``, ``servers`` (by id) and ``arrivals`` are look-ups
+    that requests share.
     """
 
     database: Database
@@ -52,6 +52,7 @@ class Context:
     keys: Gathering[bytes, ApiKey] = field(init=False)
     valid_keys: Gathering[str, bool] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
+    servers: Gathering[str, Server] = field(init=False)
     arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class Context:
         object.__setattr__(self, "keys", Gathering(self.database, store.keys.find))
         object.__setattr__(self, "valid_keys", Gathering(self.database, store.keys.find_valid))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
+        object.__setattr__(self, "servers", Gathering(self.database, store.servers.find))
         object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 
     def now(self) -> int:

@@ -55,6 +55,14 @@ class Cursor(NamedTuple):
     seq: int
     lag: Lag | None = None
 
+    def require_server(self, server_id: str) -> Cursor:
+        """Return the cursor; raise ValidationFailed if it is a position in another server's log."""
+        if self.server_id != server_id:
+            raise ValidationFailed(
+                "The cursor is a position in another server's log", message="Invalid cursor"
+            )
+        return self
+
     def require_log(self, server_id: str, epoch: int) -> None:
         """Raise ValidationFailed if the cursor is a position in another log."""
         if (self.server_id, self.epoch) != (server_id, epoch):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -20,9 +20,11 @@ from rooms.cursors import Cursor, Lag
 from rooms.errors import Unavailable, server_not_found
 from rooms.principals import Principal, Scope
 from rooms.rows import Entry, Interval
-from rooms.rules import MAX_LISTED
+from rooms.rules import MAX_LISTED, is_uuid
 from rooms.tables import Server
 from rooms.views import View
+
+_NOWHERE: Mapping[str, int] = {}
 
 PAGE_ENTRIES = 500
 PAGE_BYTES = 128 * 1024
@@ -40,14 +42,10 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """What a client must be told that has to begin anew; ``oldest`` is what can still be replayed.
-
-    ``lost`` is a position that the log had reached once and has not now.
-    """
+    """What a client must be told that has to begin anew; ``oldest`` is what can still be replayed."""
 
     reason: Reason
     oldest: Cursor
-    lost: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +87,11 @@ class Page(NamedTuple):
 
 
 def judge(server: Server, cursor: Cursor) -> Resync | None:
-    """Return None if the log can be replayed from the cursor on, or what keeps it from that."""
-    if cursor.server_id != server.id:
-        return Resync(Reason.INVALID, oldest(server))
+    """Return None if the server's log can be replayed from the cursor on, or what keeps it from that."""
     if cursor.epoch != server.epoch:
         return Resync(Reason.EPOCH, oldest(server))
-    if cursor.seq > server.seq:
-        return Resync(Reason.EPOCH, oldest(server), cursor)
     first = min(cursor.seq, cursor.lag.after) if cursor.lag else cursor.seq
     return Resync(Reason.RETENTION, oldest(server)) if first < server.floor_seq else None
-
-
-async def check(ctx: Context, cursor: Cursor) -> Resync | None:
-    """Return None if a log can be replayed from the cursor on now; raise NotFound without the server."""
-    return (await find_start(ctx, cursor.server_id, cursor)).resync
 
 
 def oldest(server: Server) -> Cursor:
@@ -120,16 +109,19 @@ async def settle(ctx: Context, server_id: str) -> None:
 
 
 async def find_start(ctx: Context, server_id: str, stated: Cursor | None) -> Start:
-    """Return where a client begins, which may say where it was; raise NotFound without the server."""
-    found = await ctx.database.read(lambda connection: store.servers.find(connection, [server_id]))
-    if server_id not in found:
+    """Return where a client begins, which may say where in this log it was.
+
+    A position beyond the end of the log proves that it lost that: it begins a new epoch then. Raises
+    NotFound without the server.
+    """
+    server = await ctx.servers.find(server_id) if is_uuid(server_id) else None
+    if server is None:
         raise server_not_found(server_id)
-    server = found[server_id]
-    resync = judge(server, stated) if stated else None
-    if resync is not None and resync.lost is not None:
-        await epochs.begin_epoch(ctx, server_id, resync.lost)
+    if stated is not None and stated.epoch == server.epoch and stated.seq > server.seq:
+        await epochs.begin_epoch(ctx, server_id, stated)
         return await find_start(ctx, server_id, stated)
     present = Cursor(server_id, *ctx.tail.settle(server_id, server.epoch, server.seq))
+    resync = judge(server, stated) if stated else None
     return Start(server, present if stated is None or resync else stated, resync)
 
 
@@ -143,15 +135,19 @@ async def find_view(
 
 
 async def find_stretches(
-    ctx: Context, principal: Principal, server_id: str, after: int
+    ctx: Context, principal: Principal, server_id: str, after: int, parted: Mapping[str, int] = _NOWHERE
 ) -> list[tuple[str, Interval]]:
-    """Return the stretches after a seq in which the principal was, or is, in a channel of the server."""
+    """Return the stretches after a seq in which the principal was, or is, in a channel of the server.
+
+    Those of a channel that began before its seq in ``parted`` do not count.
+    """
     found = await ctx.database.read(
         lambda connection: store.participants.list_since(connection, server_id, principal.id, after)
     )
     return [
         (channel_id, Interval(max(joined_seq, after + 1), left_seq))
         for channel_id, joined_seq, left_seq in found
+        if joined_seq > parted.get(channel_id, -1)
     ]
 
 

@@ -8,7 +8,7 @@ as many days goes too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Container
 from dataclasses import dataclass
 
 from rooms import store
@@ -48,24 +48,27 @@ class _Unused:
     """Connections that have not come back since a time in milliseconds, but for those that are held."""
 
     since: int
-    held: Collection[str]
+    held: Container[str]
 
 
-async def forget(ctx: Context, retention: Retention, held: Collection[str] = ()) -> AsyncGenerator[int, None]:
+async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) -> AsyncGenerator[int, None]:
     """Forget what is kept no longer, and yield after each commit how many rows it took.
 
     ``held`` are the ids of connections that are open on this node: what they did to their rooms is kept.
     """
     for server in await ctx.database.read(store.servers.list_all):
         step = _Step(server.id, retention.events, retention.oldest(ctx.now()))
-        while forgotten := await ctx.journal.append_one(_take_all, step, server.id):
+        while forgotten := await ctx.journal.append_one(_forget_events_all, step, server.id):
             yield forgotten
     oldest = retention.oldest(ctx.now())
-    while oldest and (looked_at := await ctx.journal.append_one(_take_unused_all, _Unused(oldest, held))):
-        yield looked_at
+    while oldest:
+        looked_at, forgotten = await ctx.journal.append_one(_forget_unused_all, _Unused(oldest, held))
+        if not looked_at:
+            break
+        yield forgotten
 
 
-def _take(transaction: Transaction, step: _Step) -> int:
+def _forget_events(transaction: Transaction, step: _Step) -> int:
     server = store.servers.find(transaction.connection, [step.server_id])[step.server_id]
     floor = _next_floor(transaction, server, step)
     if floor > server.floor_seq:
@@ -83,15 +86,16 @@ def _next_floor(transaction: Transaction, server: Server, step: _Step) -> int:
     return max(floor, min(end, max(too_many, too_old)))
 
 
-_take_all = one_by_one(_take)
+_forget_events_all = one_by_one(_forget_events)
 
 
-def _take_unused(transaction: Transaction, unused: _Unused) -> int:
+def _forget_unused(transaction: Transaction, unused: _Unused) -> tuple[int, int]:
+    """Return how many old connections there were in this step, and how many of them are forgotten."""
     old = store.connections.list_old(transaction.connection, unused.since, STEP)
     kept = [connection_id for connection_id in old if connection_id in unused.held]
     store.connections.touch(transaction.connection, kept, transaction.now)
     store.connections.forget(transaction.connection, set(old).difference(kept))
-    return len(old)
+    return len(old), len(old) - len(kept)
 
 
-_take_unused_all = one_by_one(_take_unused)
+_forget_unused_all = one_by_one(_forget_unused)

@@ -155,8 +155,8 @@ class ConnectionRow(SQLModel, table=True):
     """What a Socket.IO client did to its rooms by itself, so that it finds them again when it comes back.
 
     ``joined`` holds the channels that it joined beyond its memberships, each with the seq from which on
-    it gets their events; ``parted`` the memberships that it does not want to hear of. ``generation``
-    counts how often the client has come back: the highest one holds the connection.
+    it gets their events; ``parted`` those of its own that it left by itself, each with the seq at which.
+    ``generation`` counts how often the client has come back: the highest one holds the connection.
     """
 
     __tablename__ = "connections"
@@ -166,7 +166,7 @@ class ConnectionRow(SQLModel, table=True):
     principal_id: str
     generation: int = _big()
     joined: dict[str, int] = _json()
-    parted: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    parted: dict[str, int] = _json()
     updated_at: int = Field(default=0, sa_type=BigInteger, index=True)
 
 

@@ -50,8 +50,7 @@ class Admissions:
     def __init__(self, gate: Gate, fanout: Fanout, catching_up: CatchingUp) -> None:
         self._gate = gate
         self._fanout = fanout
-        self._catching_up = catching_up
-        self._catch_up = catching_up.start_behind  # one for all connections
+        self._catch_up = catching_up.start  # one for all connections
         self.holders: dict[str, SocketConnection] = {}  # by the id in their pids
 
     async def admit(self, session: Session, packet: Packet, sid: str) -> None:
@@ -126,7 +125,7 @@ class Admissions:
             self.dismiss(holder)
 
     def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
-        """Answer the CONNECT, greet, and begin to deliver, all in one step of the loop."""
+        """Answer the CONNECT, greet, and begin to send what was missed."""
         pid = self._settle(connection, admission)
         self.holders[pid.id] = connection
         client_of(session).connections[connection.namespace] = connection
@@ -139,7 +138,7 @@ class Admissions:
             events.welcome(self._gate, connection, admission.arrival, recovered=recovered)
         if isinstance(admission.found, Resync):
             events.tell_resync(self._gate.ctx, connection, admission.found)
-        self._catching_up.start(connection)
+        self._catch_up(connection)
 
     def _settle(self, connection: SocketConnection, admission: Admission) -> Pid:
         """Decide where the connection stands, and what it is shown from there on; return its pid."""
@@ -162,7 +161,7 @@ def _claim(principal: Principal, server_id: str, auth: Any) -> Claim:
     """Return where a client says that it was: as stock clients do, or by a cursor from another door."""
     stated = auth if isinstance(auth, dict) else {}
     pid, offset, after = (_text(stated.get(name)) for name in ("pid", "offset", "after"))
-    return Claim(principal, server_id, pid, offset if pid else offset or after)
+    return Claim(principal, server_id, pid, offset or after)
 
 
 def _text(value: object) -> str | None:

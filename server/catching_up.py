@@ -16,7 +16,7 @@ from rooms.context import Context
 from rooms.errors import Unavailable
 from rooms.replay import Placed
 from rooms.rows import Entry
-from server import dialects, eager
+from server import dialects
 from server.fanout import Fanout
 from server.frames import Outgoing
 from server.socket_connection import SocketConnection
@@ -32,11 +32,7 @@ class CatchingUp:
         self._fanout = fanout
 
     def start(self, connection: SocketConnection) -> None:
-        """Send everything after the connection's cursor that its view shows, and let it go live."""
-        connection.catching_up = eager.start(self._run(connection))
-
-    def start_behind(self, connection: SocketConnection) -> None:
-        """Begin when what is being done now is over."""
+        """Send what the connection misses and let it go live, behind what is being done for it now."""
         connection.catching_up = asyncio.get_running_loop().create_task(self._run(connection))
 
     async def _run(self, connection: SocketConnection) -> None:
@@ -46,13 +42,14 @@ class CatchingUp:
             if not isinstance(error, Unavailable):
                 _log.exception("connection %s could not catch up", connection.id)
             connection.drop()
+        finally:
+            connection.catching_up = None
 
     async def _bring_up(self, connection: SocketConnection) -> None:
         while not connection.is_over:
             missed = await replay.next_page(self._ctx, connection)
             if missed is None:
                 self._fanout.go_live(connection)
-                del connection.cursor  # from now on it is the node's
                 return
             if not connection.is_over:
                 connection.send(self._encode(connection, missed))
@@ -64,10 +61,6 @@ class CatchingUp:
             write(connection, entry, self._ctx.cursors.write(cursor).encode()) for entry, cursor in missed
         )
         return Outgoing(*(packet for packet in packets if packet is not None))
-
-
-def _whole(seq: int) -> tuple[int, None]:
-    return seq, None
 
 
 def _native(connection: SocketConnection, entry: Entry, cursor: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Container
 
 from rooms import retention
 from rooms.context import Context
@@ -19,7 +19,7 @@ _log = logging.getLogger("parley.retention")
 
 
 @contextlib.asynccontextmanager
-async def forgetting(ctx: Context, bounds: Retention, held: Collection[str]) -> AsyncIterator[None]:
+async def forgetting(ctx: Context, bounds: Retention, held: Container[str]) -> AsyncIterator[None]:
     """Forget what lies outside of the bounds, again and again, until the block ends.
 
     ``held`` are, at any time, the ids of the connections that are open.
@@ -33,7 +33,7 @@ async def forgetting(ctx: Context, bounds: Retention, held: Collection[str]) -> 
             await task
 
 
-async def _forget_for_ever(ctx: Context, bounds: Retention, held: Collection[str]) -> None:
+async def _forget_for_ever(ctx: Context, bounds: Retention, held: Container[str]) -> None:
     await asyncio.sleep(FIRST_SECONDS)
     while True:
         try:
@@ -43,7 +43,7 @@ async def _forget_for_ever(ctx: Context, bounds: Retention, held: Collection[str
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def _forget(ctx: Context, bounds: Retention, held: Collection[str]) -> None:
+async def _forget(ctx: Context, bounds: Retention, held: Container[str]) -> None:
     total = 0
     async with contextlib.aclosing(retention.forget(ctx, bounds, held)) as steps:
         async for forgotten in steps:

@@ -146,7 +146,8 @@ class Session:
         """Wait until most of what was sent has left; a client that takes nothing meanwhile is closed."""
         while not self.closed and (self._unsent or self.is_full):
             before = self._backlog()
-            self._room = asyncio.get_running_loop().create_future()
+            if self._room is None or self._room.done():
+                self._room = asyncio.get_running_loop().create_future()
             done, _ = await asyncio.wait([self._room], timeout=PROGRESS_SECONDS)
             if not done and self._backlog() >= before:
                 self.close(TRY_LATER)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, text, update
 
-from rooms.store.statements import any_of, fetch_first, tables
+from rooms.store.statements import Row, any_of, fetch_first, tables
 from rooms.tables import ConnectionRow
 
 table = tables["connections"]
@@ -15,11 +14,11 @@ table = tables["connections"]
 _BY_ID = select(table).where(table.c.id == bindparam("id"))
 _UPSERT = (
     "INSERT INTO connections (id, server_id, principal_id, generation, joined, parted, updated_at)"
-    " VALUES (:id, :server_id, :principal_id, :generation, :joined, :parted, :now)"
+    " VALUES (:id, :server_id, :principal_id, :generation, :joined, :parted, :updated_at)"
     " ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at,"
 )
 _JSON = [bindparam(name, type_=table.c[name].type) for name in ("joined", "parted")]
-_TAKE = text(f"{_UPSERT} generation = connections.generation + 1").bindparams(*_JSON)
+_CLAIM = text(f"{_UPSERT} generation = connections.generation + 1").bindparams(*_JSON)
 _PUT = text(f"{_UPSERT} joined = excluded.joined, parted = excluded.parted").bindparams(*_JSON)
 
 _OLD = select(table.c.id).where(table.c.updated_at < bindparam("before")).limit(bindparam("most"))
@@ -33,14 +32,14 @@ def find(connection: Connection, connection_id: str) -> ConnectionRow | None:
     return fetch_first(connection, _BY_ID, ConnectionRow, id=connection_id)
 
 
-def take(connection: Connection, values: dict[str, Any]) -> None:
-    """Begin the connection's next generation."""
-    connection.execute(_TAKE, values)
+def claim(connection: Connection, row: Row) -> None:
+    """Begin the connection's next generation; the row is its first."""
+    connection.execute(_CLAIM, row)
 
 
-def put(connection: Connection, values: dict[str, Any]) -> None:
+def put(connection: Connection, row: Row) -> None:
     """Keep which channels the connection has joined and parted from."""
-    connection.execute(_PUT, values)
+    connection.execute(_PUT, row)
 
 
 def list_old(connection: Connection, before: int, most: int) -> list[str]:

@@ -13,7 +13,9 @@ from rooms.principals import Kind
 from rooms.retention import Retention
 from rooms.rules import DEFAULT_SERVER_ID
 from server import socket_connection
+from server.client import client_of
 from server.engine import Engine
+from server.session import Session
 from tests.realtime.raw import raw_websocket, until
 from tests.returning import DURABLE, Returner
 from tests.running import Parley, Start
@@ -229,6 +231,64 @@ async def test_what_was_said_between_leaving_and_joining_again_was_not_missed(
     assert (ben.texts(), ben.recovered) == (["after its return"], True)
 
 
+async def test_what_a_client_left_it_has_left_however_often_it_was_there(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """It left, joined and left again; and a later membership is another one."""
+    ben = await enter()
+    for event in ("leave", "join", "leave"):
+        await ben.data(event, {"channel_id": channel_id})
+    await ben.drop()
+    await say(parley, channel_id, "not for ben")
+    await ben.connect()
+    await ben.settle()
+    await ben.drop()
+    await parley.service.remove(channel_id, "ben")
+    await parley.service.add(channel_id, "ben")
+    await say(parley, channel_id, "for ben")
+    await ben.connect()
+    await ben.hears("message")
+    assert ben.texts() == ["for ben"]
+
+
+async def test_two_namespaces_of_one_client_catch_up_together(parley: Parley, engines: list[Engine]) -> None:
+    """Neither waits for room in vain because the other waits, too."""
+    secret = await parley.key(Kind.USER, "ben")
+    servers = [DEFAULT_SERVER_ID, await new_server(parley)]
+    channels = []
+    for server_id in servers:
+        reply = await parley.service.create_channel("long", serverId=server_id)
+        channels.append(reply.data["id"])
+        await parley.service.add(channels[-1], "ben")
+    begin = []
+    for server_id in servers:
+        begun = Returner(parley.url, {"token": secret}, f"/servers/{server_id}")
+        await begun.connect()
+        begin.append((await begun.data("heartbeat"))["cursor"])
+        await begun.close()
+    items = [
+        {"channel_id": channel_id, "author_id": "ann", "content": "x" * 1_000}
+        for channel_id in channels
+        for _ in range(50)
+    ]
+    for _ in range(40):
+        await parley.service.post("/api/messaging/submit/batch", {"messages": items})
+    async with raw_websocket(parley) as socket:
+        socket.transport.pause_reading()
+        for server_id, cursor in zip(servers, begin, strict=True):
+            socket.say(f'40/servers/{server_id},{{"token":"{secret}","after":"{cursor}"}}')
+        (session,) = engines[0].sockets.values()
+        await until(lambda: session.is_full and all_catch_up(session))
+        socket.transport.resume_reading()
+        await until(lambda: socket.received.count(b'["message",{"seq":') == 4_000)
+
+
+def all_catch_up(session: Session) -> bool:
+    """Tell whether both of a session's connections are on their way."""
+    connections = client_of(session).connections.values()
+    return len(connections) == 2 and all(connection.catching_up for connection in connections)
+
+
 async def test_edits_and_deletions_are_replayed_as_they_are_now(
     parley: Parley, enter: Enter, channel_id: str
 ) -> None:
@@ -314,6 +374,27 @@ async def test_a_client_that_is_cut_while_it_joins_gets_the_rest(
     await service.hears("message", 41)
     await service.settle()
     assert (service.texts(), service.recovered) == ([*texts, "elsewhere"], True)
+
+
+async def test_the_ack_of_a_join_claims_no_more_than_was_sent(parley: Parley, enter: Enter) -> None:
+    """Who is cut behind the ack, and brings its cursor, gets everything that was to follow it."""
+    service = await enter("anybody", token=parley.service_key)
+    channel_id = await parley.service.new_channel("talk", "ann", "ben")
+    cursor = (await service.data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one", "two")
+    joined = await service.data("join", {"channel_id": channel_id, "after": cursor})
+    await service.drop()
+    again = await enter("anybody", token=parley.service_key)
+    await again.data("join", {"channel_id": channel_id, "after": joined["cursor"]})
+    await again.hears("message", 2)
+    ben = await enter(after=joined["cursor"])
+    await ben.drop()
+    # Not an event of its own reached it; its pid alone does not know of the lag.
+    ben.heard.clear()
+    ben.offset = None
+    await ben.connect()
+    await ben.hears("message", 2)
+    assert (again.texts(), ben.texts(), ben.recovered) == (["one", "two"], ["one", "two"], True)
 
 
 async def test_what_is_said_while_a_client_joins_with_a_cursor_comes_once(
