@@ -185,7 +185,7 @@ async def read(ctx: Context, server_id: str, view: View, after: int, until: int)
     An empty page ends at ``until``, unless more is to be looked through. Raises Unavailable if
     what is asked for has been pruned since the replay began.
     """
-    recent = ctx.tail.read(server_id, after, PAGE_ENTRIES)
+    recent = ctx.tail.read(server_id, after, PAGE_ENTRIES, PAGE_BYTES)
     if recent is not None:
         end = min(recent[-1].seq, until) if recent else until
         return Page([entry for entry in recent if entry.seq <= end and view.shows(entry)], end)

@@ -89,8 +89,11 @@ class Tail:
             if not entries:
                 del self._entries[server_id]
 
-    def read(self, server_id: str, after: int, limit: int) -> list[Entry] | None:
-        """Return the entries after a seq, ``limit`` at most; None if they reach back too far."""
+    def read(self, server_id: str, after: int, limit: int, room: int) -> list[Entry] | None:
+        """Return the entries after a seq, the first ones; None if they reach back too far.
+
+        They are ``limit`` at most, and end once their payloads have more than ``room`` bytes.
+        """
         missing = self._positions[server_id].seq - after
         if missing <= 0:
             return []
@@ -98,7 +101,13 @@ class Tail:
         if missing > len(entries):
             return None
         begin = len(entries) - missing
-        return list(itertools.islice(entries, begin, begin + limit))
+        found = []
+        for entry in itertools.islice(entries, begin, begin + limit):
+            found.append(entry)
+            room -= len(entry.payload)
+            if room < 0:
+                break
+        return found
 
 
 def _cost(entry: Entry) -> int:

@@ -150,8 +150,3 @@ class _Listening(Returner):
         super()._hear(name, payload, *more)
         if name in DURABLE:
             self._tell(payload, more[-1])
-        elif name == "cursor":
-            self._tell_position(payload)
-
-    def _tell_position(self, cursor: str) -> None:
-        """A cursor alone: nothing was missed up to it."""

@@ -267,7 +267,7 @@ async def test_two_namespaces_of_one_client_catch_up_together(parley: Parley, en
         begin.append((await begun.data("heartbeat"))["cursor"])
         await begun.close()
     items = [
-        {"channel_id": channel_id, "author_id": "ann", "content": "x" * 1_000}
+        {"channel_id": channel_id, "author_id": "ann", "content": "x" * 4_000}
         for channel_id in channels
         for _ in range(50)
     ]

@@ -13,9 +13,11 @@ def event(seq: int, server_id: str = SERVER, epoch: int = 1, kind: str = "messag
     return Event(server_id, epoch, seq, CHANNEL, kind, {}, b"x" * size)
 
 
-def seqs(tail: Tail, after: int, limit: int = 100, server_id: str = SERVER) -> list[int] | None:
+def seqs(
+    tail: Tail, after: int, limit: int = 100, server_id: str = SERVER, room: int = 1_000
+) -> list[int] | None:
     """Return the seqs of what is read after a seq."""
-    found = tail.read(server_id, after, limit)
+    found = tail.read(server_id, after, limit, room)
     return None if found is None else [entry.seq for entry in found]
 
 
@@ -46,6 +48,7 @@ def test_reading_from_before_what_is_kept_is_for_the_database() -> None:
     tail.extend([event(seq) for seq in range(6, 10)])
     assert (seqs(tail, 4), seqs(tail, 5), seqs(tail, 7), seqs(tail, 9)) == (None, [6, 7, 8, 9], [8, 9], [])
     assert seqs(tail, 5, limit=2) == [6, 7]
+    assert (seqs(tail, 5, room=19), seqs(tail, 5, room=20), seqs(tail, 5, room=1)) == ([6, 7], [6, 7, 8], [6])
 
 
 def test_all_logs_share_one_bound() -> None:
