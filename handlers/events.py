@@ -164,7 +164,11 @@ async def join(gate: Gate, connection: Connection, body: wire.Join) -> dict[str,
             lag = await _reach_back(gate.ctx, connection, body.channel_id, after)
         else:
             joined["resync_required"] = resync_notice(gate.ctx, start.resync)
-        return joined | {"cursor": gate.ctx.cursors.write(connection.position._replace(lag=lag))}
+        cursor = gate.ctx.cursors.write(connection.position._replace(lag=lag))
+        if lag is not None:
+            # A stock client keeps nothing of an ack; whoever has the ack has this before it.
+            connection.emit("cursor", cursor)
+        return joined | {"cursor": cursor}
     finally:
         connection.resume(lag)
 

@@ -184,6 +184,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what was deleted is overwritten
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
     ):

@@ -112,3 +112,8 @@ def server_not_found(server_id: str) -> NotFound:
     return NotFound(
         f"Message server with ID '{server_id}' does not exist", message="Message server not found"
     )
+
+
+def is_passing(error: ParleyError) -> bool:
+    """Tell whether the same request may succeed later, without a change of it."""
+    return isinstance(error, Unavailable | RateLimited | Conflict) or type(error) is ParleyError

@@ -138,6 +138,9 @@ class Admissions:
             events.welcome(self._gate, connection, admission.arrival, recovered=recovered)
         if isinstance(admission.found, Resync):
             events.tell_resync(self._gate.ctx, connection, admission.found)
+        if connection.cursor.lag is not None:
+            # The pid does not know of it.
+            connection.emit("cursor", self._gate.ctx.cursors.write(connection.cursor))
         self._catch_up(connection)
 
     def _settle(self, connection: SocketConnection, admission: Admission) -> Pid:

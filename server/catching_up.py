@@ -67,5 +67,9 @@ def _native(connection: SocketConnection, entry: Entry, cursor: bytes) -> bytes:
     return dialects.native(connection.namespace, entry.kind, entry.payload, cursor)
 
 
-def _in_elizas_words(_connection: SocketConnection, entry: Entry, cursor: bytes) -> bytes | None:
-    return dialects.in_elizas_words(entry.kind, orjson.loads(entry.payload), cursor)
+def _in_elizas_words(connection: SocketConnection, entry: Entry, cursor: bytes) -> bytes | None:
+    payload = orjson.loads(entry.payload)
+    # Its sender knows a message by the id that its client gave it.
+    is_own = payload.get("author_id") == connection.principal.id
+    client_id = payload.get("messageId") if is_own else None
+    return dialects.in_elizas_words(entry.kind, payload, cursor, client_id)

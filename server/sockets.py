@@ -18,7 +18,7 @@ from handlers import eliza, envelope, events
 from handlers.connection import Begun
 from handlers.cors import Origins
 from handlers.http import Gate
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import ParleyError, ValidationFailed, is_passing
 from server import packets
 from server.admission import Admissions
 from server.client import MAX_NAMESPACES, Client, client_of
@@ -27,7 +27,7 @@ from server.heartbeats import Deadlines
 from server.packets import BadPacket, Packet
 from server.session import Session
 from server.socket_connection import SocketConnection
-from server.websocket import RESTART
+from server.websocket import RESTART, TRY_LATER
 
 # For a client to connect to a namespace, and to complete a packet: so long at least, and twice at most.
 OWING_SECONDS = 10.0
@@ -138,6 +138,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         try:
             await self._admissions.admit(session, packet, self.eio.generate_id())
         except ParleyError as error:
+            if is_passing(error):
+                # After a CONNECT_ERROR a stock client would never come back by itself.
+                session.close(TRY_LATER)
+                return
             client.refused += 1
             reason = {"message": error.message, "data": {"code": error.code, "details": error.details}}
             session.send(packets.connect_error(packet.namespace, reason))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from rooms import participants, replay, retention
+from rooms import participants, recovery, replay, retention
 from rooms.cursors import Cursor
+from rooms.errors import Unavailable
 from rooms.principals import Kind
 from rooms.retention import Retention
 from rooms.rules import DEFAULT_SERVER_ID
@@ -387,14 +388,71 @@ async def test_the_ack_of_a_join_claims_no_more_than_was_sent(parley: Parley, en
     again = await enter("anybody", token=parley.service_key)
     await again.data("join", {"channel_id": channel_id, "after": joined["cursor"]})
     await again.hears("message", 2)
-    ben = await enter(after=joined["cursor"])
+    assert again.texts() == ["one", "two"]
+
+
+async def test_a_client_that_is_cut_behind_the_ack_of_a_join_gets_what_was_to_follow(
+    parley: Parley, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a stock one that keeps nothing of acks, and as one that goes on with the cursor of such a cut."""
+
+    async def hang(*_arguments: Any) -> replay.Page:
+        return await asyncio.get_running_loop().create_future()
+
+    service = await enter("anybody", token=parley.service_key)
+    channel_id = await parley.service.new_channel("talk", "ann")
+    cursor = (await service.data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one", "two")
+    monkeypatch.setattr(replay, "read", hang)
+    await service.data("join", {"channel_id": channel_id, "after": cursor})
+    await service.drop()
+    another = await enter("anybody", token=parley.service_key, after=service.offset)
+    await another.hears("cursor")
+    await another.drop()
+    another.auth["after"] = None
+    monkeypatch.undo()
+    for client in (service, another):
+        await client.connect()
+        await client.hears("message", 2)
+        assert (client.texts(), client.recovered) == (["one", "two"], True)
+
+
+async def test_the_sender_finds_its_own_id_in_what_is_replayed_to_elizas_clients(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """And nobody else does."""
+    ben, ann = await enter("ben", ELIZA), await enter("ann", ELIZA)
+    payload = {"channelId": channel_id, "senderId": "ben", "message": "hello", "messageId": "client-1"}
+    for client in (ben, ann):
+        client.offset = None
+    await ben.call("message", {"type": 2, "payload": payload})
+    for client in (ben, ann):
+        client.offset = None
+        await client.come_back()
+        await client.hears("messageBroadcast", 2)
+    ids = [[told.get("clientMessageId") for told in one.all("messageBroadcast")] for one in (ben, ann)]
+    assert ids == [["client-1", "client-1"], [None, None]]
+
+
+async def test_what_passes_by_itself_is_no_refusal(
+    parley: Parley, enter: Enter, channel_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away closes the transport: stock clients would never return from a refusal."""
+
+    async def refuse(*_arguments: Any, **_options: Any) -> Any:
+        raise Unavailable
+
+    ben = await enter()
     await ben.drop()
-    # Not an event of its own reached it; its pid alone does not know of the lag.
-    ben.heard.clear()
-    ben.offset = None
+    await say(parley, channel_id, "missed")
+    monkeypatch.setattr(recovery, "recover", refuse)
+    async with raw_websocket(parley) as socket:
+        socket.say(f'40{NATIVE},{{"token":"{ben.auth["token"]}","pid":"{ben.pid}"}}')
+        assert await socket.closed() == 1013
+    monkeypatch.undo()
     await ben.connect()
-    await ben.hears("message", 2)
-    assert (again.texts(), ben.texts(), ben.recovered) == (["one", "two"], ["one", "two"], True)
+    await ben.hears("message")
+    assert ben.recovered
 
 
 async def test_what_is_said_while_a_client_joins_with_a_cursor_comes_once(
