@@ -155,7 +155,8 @@ def _middlewares(settings: Settings) -> Iterator[Middleware]:
 async def _listening(
     settings: Settings, ctx: Context, fanout: Fanout, hurry: asyncio.Event
 ) -> AsyncIterator[int]:
-    draining, followers = Draining(), Followers(fanout)
+    draining = Draining()
+    followers = Followers(fanout, draining)
     app, sockets = create_app(settings, ctx, fanout, draining, followers)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

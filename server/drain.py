@@ -74,7 +74,7 @@ class Drain:
         await self._give_notice()
         listener.close()
         self._draining.closing.set()
-        self._followers.end_all()
+        self._followers.ring_all()
         await self._let_clients_go()
         await self._finish_requests()
         await self._cut_off_the_rest()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from handlers.draining import Draining
 from rooms.cursors import Cursor
 from rooms.principals import Principal
 from rooms.views import View
@@ -24,10 +25,10 @@ class Follower:
 
     __slots__ = (
         "_bell",
+        "_draining",
         "_fanout",
         "cursor",
         "is_live",
-        "is_over",
         "moves",
         "principal",
         "server_id",
@@ -38,20 +39,26 @@ class Follower:
     namespace = FOLLOWERS
     speaks_eliza = hears_whispers = False
 
-    def __init__(self, fanout: Fanout, principal: Principal, cursor: Cursor) -> None:
+    def __init__(self, fanout: Fanout, draining: Draining, principal: Principal, cursor: Cursor) -> None:
         self.principal = principal
         self.server_id = cursor.server_id
         self.cursor = cursor
         self.view = View()
         self.moves = 0
-        self.is_live = self.is_over = False
+        self.is_live = False
         self._fanout = fanout
+        self._draining = draining
         self._bell: asyncio.Future[None] | None = None
 
     @property
     def principal_id(self) -> str:
         """Whose client it is."""
         return self.principal.id
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the process is about to stop."""
+        return self._draining.closing.is_set()
 
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to read, so long at most; its reader must stand in the present."""
@@ -60,7 +67,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         self._bell = loop.create_future()
         self._fanout.go_live(self)
-        timer = loop.call_later(seconds, self._ring)
+        timer = loop.call_later(seconds, self.ring)
         try:
             await self._bell
         finally:
@@ -76,14 +83,10 @@ class Follower:
             # Not live from this step on, so that the fan-out closes its view and drops nothing of it.
             self.is_live = False
             self.cursor = self.cursor._replace(seq=int(outgoing.packets[0]) - 1)
-            self._ring()
+            self.ring()
 
-    def end(self) -> None:
+    def ring(self) -> None:
         """Let the client wait no longer."""
-        self.is_over = True
-        self._ring()
-
-    def _ring(self) -> None:
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
 
@@ -91,16 +94,15 @@ class Follower:
 class Followers:
     """Every such client of this node."""
 
-    def __init__(self, fanout: Fanout) -> None:
+    def __init__(self, fanout: Fanout, draining: Draining) -> None:
         self._fanout = fanout
+        self._draining = draining
         self._present: set[Follower] = set()
-        self._are_over = False
 
     @contextmanager
     def follow(self, principal: Principal, start: Cursor) -> Iterator[Follower]:
         """Know a client until the block ends; from now on its view is kept up to date."""
-        follower = Follower(self._fanout, principal, start)
-        follower.is_over = self._are_over
+        follower = Follower(self._fanout, self._draining, principal, start)
         self._fanout.add(follower)
         self._present.add(follower)
         try:
@@ -109,8 +111,7 @@ class Followers:
             self._present.discard(follower)
             self._fanout.remove(follower)
 
-    def end_all(self) -> None:
-        """Let nobody wait any longer, so that every request ends."""
-        self._are_over = True
+    def ring_all(self) -> None:
+        """Let nobody wait any longer: once the node is closing, every request ends then."""
         for follower in self._present:
-            follower.end()
+            follower.ring()
