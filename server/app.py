@@ -37,7 +37,7 @@ from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
 from server.drain import Drain
-from server.expiry import Expiry
+from server.expiry import expiring
 from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.followers import Followers
@@ -125,9 +125,7 @@ def create_app(
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)
-    catching_up = CatchingUp(ctx, fanout)
-    admissions = Admissions(gate, fanout, catching_up)
-    app.cleanup_ctx.append(Expiry(ctx, admissions).running)
+    admissions = Admissions(gate, fanout, CatchingUp(ctx, fanout))
     sockets = SocketServer(
         gate,
         admissions,
@@ -164,12 +162,13 @@ async def _listening(
     connections = Connections(runner.server)
     try:
         listener = await _listen(settings, connections)
-        try:
-            async with forgetting(ctx, settings.retention(), sockets.held):
+        # Until the drain is over: a credential may end meanwhile.
+        async with expiring(ctx, sockets.admissions), forgetting(ctx, settings.retention(), sockets.held):
+            try:
                 yield listener.sockets[0].getsockname()[1]
-        finally:
-            drain = Drain(sockets, followers, runner.server, draining, settings.drain_seconds, hurry)
-            await drain.run(listener)
+            finally:
+                drain = Drain(sockets, followers, runner.server, draining, settings.drain_seconds, hurry)
+                await drain.run(listener)
     finally:
         await runner.cleanup()
         connections.stop()

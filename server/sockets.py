@@ -50,7 +50,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.origins = origins
         self.eio.owner = self
         self._gate = gate
-        self._admissions = admissions
+        self.admissions = admissions
         self._owing: Deadlines[Session] = Deadlines(OWING_SECONDS, self._look_after)
 
     def _engineio_server_class(self) -> type[Engine]:
@@ -63,7 +63,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     @property
     def held(self) -> Collection[str]:
         """The ids of the connections that are open, at any time, as their pids have them."""
-        return self._admissions.holders.keys()
+        return self.admissions.holders.keys()
 
     @property
     def sessions(self) -> list[Session]:
@@ -87,7 +87,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def session_closed(self, session: Session) -> None:
         """Forget the connections of a session that is over; called by the engine."""
         for connection in list(client_of(session).connections.values()):
-            self._admissions.forget(connection)
+            self.admissions.forget(connection)
 
     def session_pinged(self, session: Session) -> None:
         """Move the clients' positions on, now and then; called by the engine."""
@@ -122,7 +122,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             if packet.namespace not in client.left:
                 raise BadPacket("a namespace that was never connected")
         elif connection.principal.expires_at and connection.principal.is_expired(self._gate.ctx.clock()):
-            self._admissions.dismiss(connection)
+            self.admissions.dismiss(connection)
         elif packet.type == packets.DISCONNECT:
             await self._disconnect(session, connection)
         elif packet.type in (packets.EVENT, packets.BINARY_EVENT):
@@ -136,7 +136,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if len(client.connections) + client.refused >= MAX_NAMESPACES:
             raise BadPacket("too many namespaces")
         try:
-            await self._admissions.admit(session, packet, self.eio.generate_id())
+            await self.admissions.admit(session, packet, self.eio.generate_id())
         except ParleyError as error:
             if is_passing(error):
                 # After a CONNECT_ERROR a stock client would never come back by itself.
@@ -151,7 +151,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         # The session may have ended meanwhile, and its connections with it.
         client = client_of(session)
         if client.connections.get(connection.namespace) is connection:
-            self._admissions.forget(connection)
+            self.admissions.forget(connection)
             if not client.connections:
                 self._await(session)
 

@@ -161,7 +161,7 @@ class Remains:
 
     async def vanish(self) -> None:
         """Wait until nothing is left beyond what there was in the beginning."""
-        admissions = self._owner._admissions
+        admissions = self._owner.admissions
         await until(lambda: not self._engine.sockets)
         await until(lambda: not (self._engine._pings._queue or self._engine._pongs._queue))
         await until(lambda: not (self._engine.probing or self._owner._owing._queue))

@@ -43,7 +43,7 @@ async def assert_sent_away(socket: RawWebSocket, engine: Engine) -> None:
     assert await socket.closed() == 1000
     assert socket.packets[-1] == GONE
     assert isinstance(engine.owner, SocketServer)
-    assert held_by(engine.owner._admissions) == []
+    assert held_by(engine.owner.admissions) == []
 
 
 async def test_a_connection_ends_when_its_token_expires(start: Start, engines: list[Engine]) -> None:

@@ -29,7 +29,7 @@ async def test_who_goes_while_it_is_being_admitted_leaves_nothing(parley: Parley
     """A client that is gone before it was let into its channels is in none of them."""
     secret = await parley.key(Kind.USER, "ann")
     await parley.service.new_channel("talk", "ann")
-    admissions = owner(engine)._admissions
+    admissions = owner(engine).admissions
     for _ in range(30):
         async with raw_websocket(parley) as socket:
             (session,) = engine.sockets.values()
@@ -61,7 +61,7 @@ async def test_who_goes_while_it_joins_a_channel_is_not_in_it(
         socket.say(f'42{NATIVE},["join",{{"channel_id":"{channel_id}"}}]')
         await asyncio.wait_for(joined.wait(), PATIENCE)
     await until(lambda: session._worker is None)
-    admissions = owner(engine)._admissions
+    admissions = owner(engine).admissions
     assert held_by(admissions) == []
 
 
