@@ -13,7 +13,6 @@ from typing import IO
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from sqlalchemy.engine import make_url
 
 from handlers.addresses import believe
 from handlers.bodies import MAX_BODY
@@ -67,21 +66,19 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
 
     The end is a drain, which waits for nobody once there is reason to ``hurry``.
     """
-    held = lock(settings)
-    store = database.connect(settings.database, STATEMENT_SECONDS)
-    try:
-        with naming(store):
-            await _prepare_schema(store)
-        async with (
-            writing(settings, store) as (ctx, fanout),
-            _listening(settings, ctx, fanout, hurry or asyncio.Event()) as port,
-        ):
-            # Only now: what is shown once must not be lost to a port that is taken.
-            yield Node(ctx, port, await provision(ctx))
-    finally:
-        await store.close()
-        if held:
-            held.close()
+    with alone(settings):
+        store = database.connect(settings.database, STATEMENT_SECONDS)
+        try:
+            with naming(store):
+                await _prepare_schema(store)
+            async with (
+                writing(settings, store) as (ctx, fanout),
+                _listening(settings, ctx, fanout, hurry or asyncio.Event()) as port,
+            ):
+                # Only now: what is shown once must not be lost to a port that is taken.
+                yield Node(ctx, port, await provision(ctx))
+        finally:
+            await store.close()
 
 
 @contextmanager
@@ -200,25 +197,29 @@ async def _prepare_schema(store: Database) -> None:
         raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
 
 
-def lock(settings: Settings) -> IO[str] | None:
-    """Keep other processes from serving the same SQLite file until what is returned is closed."""
-    parsed = make_url(settings.database)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    path = Path(f"{parsed.database}.lock")
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Keep other processes from serving the same SQLite file until the block ends."""
+    file = settings.sqlite_file
+    if file is None:
+        yield
+        return
+    with _open_lock(file) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadSetting(
+                f"Another Parley serves {file} already; stop it, or set another PARLEY_DATA_DIR"
+            ) from None
+        yield
+
+
+def _open_lock(file: Path) -> IO[str]:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = path.open("w")
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(f"{file}.lock").open("w")
     except OSError as error:
-        raise BadSetting(f"Cannot write to {path.parent}: {error.strerror}; set PARLEY_DATA_DIR") from None
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        held.close()
-        raise BadSetting(
-            f"Another Parley serves {parsed.database} already; stop it, or set another PARLEY_DATA_DIR"
-        ) from None
-    return held
+        raise BadSetting(f"Cannot write to {file.parent}: {error.strerror}; set PARLEY_DATA_DIR") from None
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

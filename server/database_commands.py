@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from rooms import checks, database, epochs, schema
 from rooms.checks import Finding
 from rooms.context import Context
 from server import backups
-from server.app import lock, naming, writing
+from server.app import alone, naming, writing
 from server.config import BadSetting, Settings, load
 from server.terminal import DataDir, out, run
 
@@ -26,16 +26,16 @@ app = typer.Typer()
 async def opened(settings: Settings) -> AsyncIterator[Context]:
     """Open the database for one command; a serving process may have it open too."""
     _require_file(settings)
-    opened = database.connect(settings.database)
+    store = database.connect(settings.database)
     try:
-        with naming(opened):
-            is_current = await schema.is_current(opened)
+        with naming(store):
+            is_current = await schema.is_current(store)
         if not is_current:
             raise BadSetting("The database does not have this version's schema; run 'parley migrate' first")
-        async with writing(settings, opened) as (ctx, _):
+        async with writing(settings, store) as (ctx, _):
             yield ctx
     finally:
-        await opened.close()
+        await store.close()
 
 
 def _require_file(settings: Settings) -> None:
@@ -52,12 +52,12 @@ def migrate(data_dir: DataDir = None) -> None:
 
 
 async def _migrate(settings: Settings) -> None:
-    opened = database.connect(settings.database)
+    store = database.connect(settings.database)
     try:
-        with naming(opened):
-            await schema.upgrade(opened)
+        with naming(store):
+            await schema.upgrade(store)
     finally:
-        await opened.close()
+        await store.close()
     out.print("The database has this version's schema.")
 
 
@@ -109,7 +109,7 @@ def restore(
 
 async def _restore(settings: Settings, file: Path, *, replace: bool) -> None:
     target = _require_sqlite(settings, file)
-    with _alone(settings):
+    with alone(settings):
         old = await backups.restore(file, target, replace=replace)
     if old:
         typer.echo(f"The old database is kept as {old}.")
@@ -124,21 +124,10 @@ def new_epoch(data_dir: DataDir = None) -> None:
 
 async def _begin_epochs(settings: Settings) -> None:
     _require_file(settings)
-    with _alone(settings):
+    with alone(settings):
         async with opened(settings) as ctx:
             renewed = await ctx.database.write(epochs.renew_all)
     typer.echo(f"Logs that have a new epoch: {renewed}")
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Keep servers away from SQLite's file until the block ends: they remember what they have read."""
-    held = lock(settings)
-    try:
-        yield
-    finally:
-        if held:
-            held.close()
 
 
 def _require_sqlite(settings: Settings, file: Path) -> Path:
