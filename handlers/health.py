@@ -17,7 +17,7 @@ async def alive(_call: Call[None]) -> dict[str, Any]:
 
 async def ready(call: Call[None]) -> dict[str, Any]:
     """Answer when messages can be stored, and will be for a while; raise Unavailable otherwise."""
-    if call.draining.begun.is_set():
+    if call.gate.draining.begun.is_set():
         raise Unavailable("The server is draining: it ends soon; go to another one, or come back later")
     if not call.ctx.journal.is_writing:
         raise Unavailable("The journal is not writing")

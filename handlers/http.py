@@ -54,16 +54,26 @@ class Gate:
 class Call(Generic[B]):
     """One authenticated request, with its body as the route's schema."""
 
-    ctx: Context
-    limits: Limits
-    draining: Draining
+    gate: Gate
+    request: web.Request
     principal: Principal
     dialect: Dialect
-    path: Mapping[str, str]
-    query: MultiMapping[str]
     body: B
-    followers: Followers
-    request: web.Request
+
+    @property
+    def ctx(self) -> Context:
+        """The domain's surroundings."""
+        return self.gate.ctx
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """What the variable parts of the URL's path say, by their names."""
+        return self.request.match_info
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The parameters behind the URL's path."""
+        return self.request.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +101,8 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         admit = _admit_anybody if route.public else _admit
         principal = await admit(gate, request, route)
-        call = Call(
-            gate.ctx,
-            gate.limits,
-            gate.draining,
-            principal,
-            _dialect(request),
-            request.match_info,
-            request.query,
-            await _read_body(request, route.body),
-            gate.followers,
-            request,
-        )
-        data = await route.handler(call)
+        body = await _read_body(request, route.body)
+        data = await route.handler(Call(gate, request, principal, _dialect(request), body))
         if route.answer is None:
             return web.Response(status=route.status)
         if isinstance(data, web.StreamResponse):

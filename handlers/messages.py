@@ -33,7 +33,7 @@ async def submit_batch(call: Call[wire.SubmitBatch]) -> list[dict[str, Any]]:
     def view(submitted: Submitted) -> dict[str, Any]:
         return wire.message(submitted.message, call.dialect)
 
-    return await submit_each(call.ctx, call.limits, call.principal, call.body, view)
+    return await submit_each(call.ctx, call.gate.limits, call.principal, call.body, view)
 
 
 async def submit_each(

@@ -28,7 +28,7 @@ async def events(call: Call[None]) -> EventStream | dict[str, Any]:
     if "wait" in call.query:
         return await _wait(call, wish)
     start = await find_start(call.ctx, call.principal, wish)
-    return EventStream(call.ctx, call.followers, call.principal, wish, start)
+    return EventStream(call.ctx, call.gate.followers, call.principal, wish, start)
 
 
 async def ticket(call: Call[None]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ async def _wait(call: Call[None], wish: Wish) -> dict[str, Any]:
     start = await find_start(call.ctx, call.principal, wish)
     if start.resync is not None:
         seconds = 0  # it has to know at once
-    with call.followers.follow(call.principal, start.cursor) as follower:
+    with call.gate.followers.follow(call.principal, start.cursor) as follower:
         await look_up_view(call.ctx, follower, wish)
         found = await _next(call, follower, seconds)
         last = found[limit - 1].cursor if len(found) > limit else follower.cursor
