@@ -151,7 +151,7 @@ class CursorSigner:
     def _open(self, text: str) -> tuple[int, Cursor, bytes]:
         """Return what kind of text it is, the position in it, and what follows."""
         kind, body = self._unseal(text)
-        if len(body) != _HEAD + _REST.get(kind, -1):
+        if kind not in _REST or len(body) != _HEAD + _REST[kind]:
             raise _foreign()
         _kind, _key_id, server, epoch = _LOG.unpack_from(body)
         (seq,) = _SEQ.unpack_from(body, _LOG.size)

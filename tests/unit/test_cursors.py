@@ -50,6 +50,17 @@ def test_a_pid_is_its_owners_and_no_cursor() -> None:
         SIGNER.read_pid(SIGNER.write(pid.start))
 
 
+@pytest.mark.parametrize("length", range(64))
+def test_a_ticket_is_no_cursor_and_no_pid(length: int) -> None:
+    """However long it is: what a ticket says is nothing that a position could be read from."""
+    ticket = SIGNER.write_ticket(bytes(length))
+    assert SIGNER.read_ticket(ticket) == bytes(length)
+    with pytest.raises(ValidationFailed):
+        SIGNER.read(ticket)
+    with pytest.raises(ValidationFailed):
+        SIGNER.read_pid(ticket)
+
+
 @pytest.mark.parametrize("text", ["ü", "====", "A" * 5_000, "\x00", "%%%%", " "])
 def test_what_was_never_a_cursor_is_refused(text: str) -> None:
     """Any text may come from outside."""
