@@ -66,8 +66,7 @@ class Limits:
 
     async def charge_read(self, principal: Principal) -> None:
         """Charge a user or an agent for reading over a socket; raise RateLimited when the bucket is empty."""
-        if principal.kind in _WRITES:
-            refuse_if_spent(await self._take(Bucket.READS, principal.id))
+        refuse_if_spent(await self.charge_wait(principal))
 
     async def charge_wait(self, principal: Principal) -> Allowance | None:
         """Charge a user or an agent for waiting for events once."""

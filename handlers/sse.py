@@ -52,7 +52,6 @@ class EventStream(web.StreamResponse):
         self._principal = principal
         self._wish = wish
         self._start_at = start
-        self._beat_at = 0.0
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the headers, and then everything, until the client or the process is gone."""
@@ -74,15 +73,15 @@ class EventStream(web.StreamResponse):
 
     async def _run(self, follower: Follower) -> None:
         clock = asyncio.get_running_loop().time
-        self._beat_at = clock() + BEAT_SECONDS
+        beat_at = clock() + BEAT_SECONDS
         while not follower.is_over:
             page = await replay.next_page(self._ctx, follower)
             if page is None:
-                await follower.wait(self._beat_at - clock())
+                await follower.wait(beat_at - clock())
             elif page:
                 await self._write(self._events(page))
-            if clock() >= self._beat_at:
-                self._beat_at = clock() + BEAT_SECONDS
+            if clock() >= beat_at:
+                beat_at = clock() + BEAT_SECONDS
                 await keys.require_current(self._ctx, self._principal)
                 await self._write(self._beat(follower.cursor))
 

@@ -121,7 +121,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         elif (connection := client.connections.get(packet.namespace)) is None:
             if packet.namespace not in client.left:
                 raise BadPacket("a namespace that was never connected")
-        elif connection.principal.expires_at and connection.principal.is_expired(self._gate.ctx.clock()):
+        elif connection.principal.is_expired(self._gate.ctx.clock()):
             self.admissions.dismiss(connection)
         elif packet.type == packets.DISCONNECT:
             await self._disconnect(session, connection)
