@@ -32,7 +32,6 @@ class Returning(asyncio.Protocol):
         self.times: list[float] | None = None
         self.pid: str | None = None
         self.offset: bytes = b""
-        self.cursor: str | None = None  # of the present, when it last connected
         self._server, self._auth = server, auth
         self._mask = secrets.token_bytes(4)
         self._transport: asyncio.Transport | None = None
@@ -41,9 +40,9 @@ class Returning(asyncio.Protocol):
         self._due = 0
         self._awaited: asyncio.Future[Any] | None = None
 
-    async def connect(self, **more: str) -> None:
+    async def connect(self) -> None:
         """Connect, as one who comes back if it was here, and wait until it is greeted."""
-        auth: dict[str, str] = {"token": self._server.key, **self._auth, **more}
+        auth: dict[str, str] = {"token": self._server.key, **self._auth}
         if self.pid is not None:
             auth |= {"pid": self.pid} | ({"offset": self.offset.decode()} if self.offset else {})
         self._connect = _CONNECTED + json.dumps(auth).encode()
@@ -97,7 +96,6 @@ class Returning(asyncio.Protocol):
         elif packet.startswith(_ACK):
             self._answer(packet[packet.index(b"[") :])
         elif body.startswith(_READY):
-            self.cursor = json.loads(body)[1]["cursor"]
             self._answer(None)
         elif packet.startswith(_CONNECTED):
             self.pid = json.loads(packet[len(_CONNECTED) :])["pid"]

@@ -45,8 +45,8 @@ class Context:
     journal: Journal
     clock: Clock
     cursors: CursorSigner
+    tail: Tail
     policy: Policy = field(default_factory=Policy)
-    tail: Tail = field(default_factory=Tail)
     replays: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REPLAYS))
     homes: dict[str, str] = field(default_factory=dict)
     keys: Gathering[bytes, ApiKey] = field(init=False)

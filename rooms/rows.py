@@ -106,11 +106,6 @@ class LogSummary(NamedTuple):
         ends = (self.floor_seq + 1, self.server_seq) if self.held else (None, None)
         return self.held == self.server_seq - self.floor_seq and (self.first, self.last) == ends
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether the log is complete, with every message in place."""
-        return self.is_complete and self.orphans == 0
-
 
 class ChannelSummary(NamedTuple):
     """What a channel claims (``seq``, ``message_count``) and what there is (``newest``, ``messages``)."""

@@ -107,7 +107,7 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     journal.start()
     try:
         replays = asyncio.Semaphore(settings.max_replays)
-        ctx = Context(store, journal, journal.clock, cursors, settings.policy(), tail, replays=replays)
+        ctx = Context(store, journal, journal.clock, cursors, tail, settings.policy(), replays=replays)
         yield ctx, fanout
     finally:
         await journal.close()

@@ -22,6 +22,7 @@ from rooms.messages import Draft, Submitted
 from rooms.principals import ALL_SCOPES, Kind, Principal
 from rooms.publishing import Event
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.tail import Tail
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -129,7 +130,7 @@ class World:
 
         def read(connection: Connection) -> list[str]:
             (summary,) = store.log.summarise(connection)
-            assert summary.is_whole, summary
+            assert (summary.is_complete, summary.orphans) == (True, 0), summary
             rows = connection.execute(text("SELECT content FROM messages ORDER BY seq"))
             return [row.content for row in rows]
 
@@ -153,7 +154,7 @@ async def running(database: Database) -> AsyncIterator[World]:
     wrapped, heard = Wrapped(database), Heard()
     journal = Journal(wrapped, heard)
     journal.start()
-    ctx = Context(wrapped, journal, time.time, CursorSigner(b"secret"))
+    ctx = Context(wrapped, journal, time.time, CursorSigner(b"secret"), Tail())
     try:
         await servers.ensure_default(ctx)
         channel = await channels.create(ctx, ChannelDraft(SERVICE, DEFAULT_SERVER_ID, "talk", "text"))

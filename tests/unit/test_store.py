@@ -248,7 +248,7 @@ def event(seq: int, message_id: str | None = None) -> Event:
 
 
 @pytest.mark.parametrize(
-    ("seqs", "floor", "stands_at", "is_whole"),
+    ("seqs", "floor", "stands_at", "is_complete"),
     [
         ([], 0, 0, True),
         ([1, 2, 3], 0, 3, True),
@@ -264,8 +264,8 @@ def event(seq: int, message_id: str | None = None) -> Event:
         ([], 4, 3, False),
     ],
 )
-async def test_a_log_is_whole_from_its_floor_to_where_its_server_stands(
-    furnished: Database, seqs: list[int], floor: int, stands_at: int, is_whole: bool
+async def test_a_log_is_complete_from_its_floor_to_where_its_server_stands(
+    furnished: Database, seqs: list[int], floor: int, stands_at: int, is_complete: bool
 ) -> None:
     """A hole, a missing begin, a missing end, a surplus and a floor in the air are all found."""
 
@@ -275,21 +275,21 @@ async def test_a_log_is_whole_from_its_floor_to_where_its_server_stands(
             store.log.append(connection, [event(seq) for seq in seqs], now=0)
         store.log.advance(connection, [event(stands_at)], now=0)
         (summary,) = store.log.summarise(connection)
-        return summary.is_whole
+        return summary.is_complete
 
-    assert await furnished.write(work) is is_whole
+    assert await furnished.write(work) is is_complete
 
 
-async def test_a_log_without_one_of_its_messages_is_not_whole(furnished: Database) -> None:
-    """An event whose message is gone is damage."""
+async def test_an_event_that_has_lost_its_message_is_counted(furnished: Database) -> None:
+    """The log has no hole then, and is damaged all the same."""
 
     def work(connection: Connection) -> tuple[int, bool]:
         store.log.append(connection, [event(1, message(1).id), event(2, "gone")], now=0)
         store.log.advance(connection, [event(2)], now=0)
         (summary,) = store.log.summarise(connection)
-        return summary.orphans, summary.is_whole
+        return summary.orphans, summary.is_complete
 
-    assert await furnished.write(work) == (1, False)
+    assert await furnished.write(work) == (1, True)
 
 
 async def test_an_event_is_recognised_by_its_bytes(furnished: Database) -> None:
