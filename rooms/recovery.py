@@ -94,9 +94,19 @@ async def restore(ctx: Context, principal: Principal, arrival: Arrival, recovery
         if end is not None or channel_id in entered
     )
     if principal.may(Scope.MESSAGES_READ):
-        for channel_id, seq in joined.items():
+        for channel_id, seq in await _still_joined(ctx, principal, arrival.server.id, joined):
             view.open(channel_id, max(seq, after + 1))
     return view
+
+
+async def _still_joined(
+    ctx: Context, principal: Principal, server_id: str, joined: dict[str, int]
+) -> list[tuple[str, int]]:
+    """Return what a principal that may read everything joined, and was not removed from since then."""
+    since = min(joined.values(), default=0)
+    found = await replay.find_stretches(ctx, principal, server_id, since) if joined else []
+    removed = {channel_id: end for channel_id, (_, end) in found if end is not None}
+    return [(channel_id, seq) for channel_id, seq in joined.items() if removed.get(channel_id, 0) <= seq]
 
 
 def _read(ctx: Context, claim: Claim) -> tuple[Pid | None, Cursor]:

@@ -252,6 +252,28 @@ async def test_what_a_client_left_it_has_left_however_often_it_was_there(
     assert ben.texts() == ["for ben"]
 
 
+async def test_an_entity_that_was_removed_is_out_for_its_service_too(parley: Parley, enter: Enter) -> None:
+    """What the service had joined on its behalf is over, while it is here and after it was away."""
+    zed = await enter(token=parley.service_key, entityId="zed")
+    channel_id = await parley.service.new_channel("talk", "ann")
+    await zed.data("join", {"channel_id": channel_id})
+    await parley.service.add(channel_id, "zed")
+    await say(parley, channel_id, "one")
+    await parley.service.remove(channel_id, "zed")
+    await say(parley, channel_id, "not for zed")
+    for _ in range(2):
+        await zed.come_back()
+        await say(parley, channel_id, "not for zed either")
+        await zed.settle()
+    assert zed.texts() == ["one"]
+    await zed.data("join", {"channel_id": channel_id})
+    await zed.drop()
+    await say(parley, channel_id, "for zed again")
+    await zed.connect()
+    await zed.hears("message", 2)
+    assert zed.texts() == ["one", "for zed again"]
+
+
 async def test_two_namespaces_of_one_client_catch_up_together(parley: Parley, engines: list[Engine]) -> None:
     """Neither waits for room in vain because the other waits, too."""
     secret = await parley.key(Kind.USER, "ben")
