@@ -118,7 +118,7 @@ def running(
 def serving(data_dir: Path, cores: Cores, **settings: str) -> Iterator[Server]:
     """Run a Parley server with an empty directory, and with settings by their variables."""
     # Settings of the caller's shell must not change what is measured.
-    environment = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    environment = {name: value for name, value in os.environ.items() if not is_setting(name)}
     environment |= {"PARLEY_RATE_LIMITS": "off", **settings}
     options = ("--no-demo", "--host", HOST, "--port", "0", "--data-dir", data_dir)
     log = data_dir / "log"
@@ -135,7 +135,8 @@ def check(data_dir: Path) -> None:
         raise BenchmarkFailed(f"parley check found damage:\n{done.stdout}{done.stderr}")
 
 
-def _is_setting(name: str) -> bool:
+def is_setting(name: str) -> bool:
+    """Tell whether an environment variable changes how Parley runs."""
     return name.startswith("PARLEY_") or name in {"DATABASE_URL", "REDIS_URL", "SERVER_HOST", "SERVER_PORT"}
 
 

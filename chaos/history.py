@@ -69,8 +69,8 @@ class History:
 class Submission:
     """One message that a client wants stored, and what it was answered; ``text`` changes with edits.
 
-    ``is_edited`` and ``deleted_at`` tell what was acknowledged; what was asked for and has no answer
-    leaves the text ``is_open``.
+    ``deleted_at`` is when a deletion was acknowledged, in seconds of the monotonic clock. While an edit or
+    a deletion has no answer, what is stored ``is_open``.
     """
 
     author_id: str

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import jwt
 
+from benchmarks.process import is_setting
 from chaos.failure import ChaosFailed
 from chaos.history import Place
 from rooms.cursors import CursorSigner
@@ -146,7 +147,7 @@ class Node:
 
     def _environment(self) -> Mapping[str, str]:
         """Return the environment without the settings of whoever runs this, and with those of the trial."""
-        kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+        kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
         return {
             **kept,
             "PARLEY_RATE_LIMITS": "off",
@@ -167,7 +168,3 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _is_setting(name: str) -> bool:
-    return name.startswith("PARLEY_") or name in {"DATABASE_URL", "REDIS_URL", "SERVER_HOST", "SERVER_PORT"}
