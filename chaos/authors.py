@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos.history import Submission
-from chaos.listener import CUT_OFF
-from chaos.site import ANSWER_SECONDS, Answer, Site
+from chaos.site import Answer, Site
 from chaos.sockets import SocketDoor
 
 PAUSE_SECONDS = 0.2  # at most, between what one author says
 EDITED, DELETED, REPEATED = 0.1, 0.05, 0.1  # chances of what comes after
-
-_RETRY_SECONDS = 0.05
 
 
 class Author:
@@ -63,7 +60,7 @@ class Author:
 
     async def _submit(self, submission: Submission) -> Answer:
         body = {"channel_id": submission.channel_id, "content": submission.text, "messageId": submission.key}
-        return await self._until_answered(lambda: self._send("submit", "POST", "/submit", body))
+        return await self._site.until_answered(lambda: self._send("submit", "POST", "/submit", body))
 
     async def _repeat(self, submission: Submission) -> None:
         """Submit it once more, which must be answered as it was at first."""
@@ -75,13 +72,13 @@ class Author:
         path, text = f"/messages/{submission.message_id}", f"{submission.key} said otherwise"
         body = {"message_id": submission.message_id, "content": text}
         submission.is_open = True
-        await self._until_answered(lambda: self._send("edit", "PATCH", path, body))
+        await self._site.until_answered(lambda: self._send("edit", "PATCH", path, body))
         submission.text, submission.is_open = text, False
 
     async def _delete(self, submission: Submission) -> None:
         path, body = f"/messages/{submission.message_id}", {"message_id": submission.message_id}
         submission.is_open = True
-        await self._until_answered(lambda: self._send("delete", "DELETE", path, body))
+        await self._site.until_answered(lambda: self._send("delete", "DELETE", path, body))
         submission.text, submission.deleted_at, submission.is_open = "", time.monotonic(), False
 
     async def _send(self, event: str, method: str, path: str, body: Mapping[str, str | None]) -> Answer:
@@ -90,15 +87,3 @@ class Author:
             return await line.call(event, body)
         rest = {name: value for name, value in body.items() if name != "message_id"} or None
         return await self._site.ask(method, path, self._token, rest, directly=self._directly)
-
-    async def _until_answered(self, send: Callable[[], Awaitable[Answer]]) -> Answer:
-        while True:
-            try:
-                answer = await asyncio.wait_for(send(), ANSWER_SECONDS)
-            except CUT_OFF:
-                answer = None
-            if answer is not None and answer.code is None:
-                return answer
-            if answer is not None and answer.code is not None:
-                self._site.note(answer.code, answer.details)
-            await asyncio.sleep(_RETRY_SECONDS)

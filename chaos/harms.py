@@ -42,9 +42,7 @@ async def kill(site: Site) -> float:
 async def drain(site: Site) -> float:
     """End the process as an operator does and start it again."""
     struck = time.monotonic()
-    code = await site.node.terminate()
-    if code:
-        site.surprises.append(f"the node ended with {code} on SIGTERM")
+    await site.end_node()
     await site.node.start()
     return struck
 

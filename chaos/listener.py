@@ -8,20 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-import aiohttp
-
+from chaos.failure import CUT_OFF
 from chaos.history import History, Resync, Visit
 from chaos.site import Site
 
 RETURN_SECONDS = (0.05, 0.25)  # how long a client stays away, between these
-
-
-class CutOff(Exception):
-    """The node answered that it cannot be talked to now."""
-
-
-# How it shows that a connection is gone, or was none.
-CUT_OFF = (aiohttp.ClientError, OSError, TimeoutError, CutOff)
 
 
 class Door(Protocol):

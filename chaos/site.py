@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
 
-from chaos.failure import ChaosFailed
+from chaos.failure import CUT_OFF, ChaosFailed
 from chaos.node import Keys, Node
 from chaos.proxy import Proxy
 from rooms.rules import DEFAULT_SERVER_ID
@@ -20,6 +21,7 @@ API = "/api/messaging"
 NAMESPACE = f"/servers/{DEFAULT_SERVER_ID}"
 ANSWER_SECONDS = 5.0
 
+_RETRY_SECONDS = 0.05
 # The one refusal that a harm explains: try again later.
 _EXPLAINED = "UNAVAILABLE"
 
@@ -72,6 +74,24 @@ class Site:
         request = self.session.request(method, url + API + path, data=data, headers=headers, timeout=limit)
         async with request as response:
             return Answer.read(orjson.loads(await response.read()))
+
+    async def until_answered(
+        self, send: Callable[[], Awaitable[Answer]], *, will_do: str | None = None
+    ) -> Answer:
+        """Send something again and again until it succeeds, or is refused with a code that will do, too."""
+        while True:
+            with suppress(*CUT_OFF):
+                answer = await asyncio.wait_for(send(), ANSWER_SECONDS)
+                if answer.code is None or answer.code == will_do:
+                    return answer
+                self.note(answer.code, answer.details)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def end_node(self) -> None:
+        """End the process as an operator does; that it ends badly no harm explains."""
+        code = await self.node.terminate()
+        if code:
+            self.surprises.append(f"the node ended with {code} on SIGTERM")
 
     def note(self, code: str, details: str | None) -> None:
         """Keep a refusal, unless a harm explains it."""

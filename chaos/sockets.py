@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from chaos.listener import CutOff, Listener
+from chaos.failure import CutOff
+from chaos.listener import Listener
 from chaos.site import NAMESPACE, Answer
 
 # The node pings every second; who hears nothing for so long hangs on a dead connection.

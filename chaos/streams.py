@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from chaos.listener import CutOff, Listener
+from chaos.failure import CutOff
+from chaos.listener import Listener
 from chaos.site import API, Answer
 
 # A stream says something every 15 seconds.

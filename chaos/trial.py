@@ -166,9 +166,7 @@ class _Trial:
 
     async def _judge(self) -> list[Fault]:
         """End the node and hold what everybody saw against what it has stored."""
-        code = await self._site.node.terminate()
-        if code:
-            self._site.surprises.append(f"the node ended with {code} on SIGTERM")
+        await self._site.end_node()
         if complaint := await self._site.node.check():
             self._fail(Kind.LOST, f"parley check: {complaint}")
         log = stored.read(self._site.node.database)

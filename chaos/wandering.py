@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chaos.listener import CUT_OFF
 from chaos.site import Site
 
 PAUSE_SECONDS = 0.3
@@ -27,20 +26,11 @@ class Usher:
         while not self.is_over and self._wanderers:
             who, room = dice.choice(self._wanderers), dice.choice(self._site.rooms)
             if dice.random() < 0.5:
-                await self._until_answered("POST", f"/channels/{room}/participants", {"userId": who})
+                await self._ask("POST", f"/channels/{room}/participants", {"userId": who})
             else:
-                await self._until_answered("DELETE", f"/channels/{room}/participants/{who}", None)
+                await self._ask("DELETE", f"/channels/{room}/participants/{who}")
             await asyncio.sleep(dice.uniform(0, PAUSE_SECONDS))
 
-    async def _until_answered(self, method: str, path: str, body: object) -> None:
+    async def _ask(self, method: str, path: str, body: object = None) -> None:
         site = self._site
-        while True:
-            try:
-                answer = await site.ask(method, path, site.keys.service, body)
-            except CUT_OFF:
-                answer = None
-            if answer is not None and answer.code in (None, _MISSING):
-                return
-            if answer is not None and answer.code is not None:
-                site.note(answer.code, answer.details)
-            await asyncio.sleep(0.05)
+        await site.until_answered(lambda: site.ask(method, path, site.keys.service, body), will_do=_MISSING)
