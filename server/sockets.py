@@ -121,12 +121,15 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         elif (connection := client.connections.get(packet.namespace)) is None:
             if packet.namespace not in client.left:
                 raise BadPacket("a namespace that was never connected")
-        elif connection.principal.is_expired(self._gate.ctx.clock()):
+        elif connection.principal.expires_at is not None and self._is_expired(connection):
             self.admissions.dismiss(connection)
         elif packet.type == packets.DISCONNECT:
             await self._disconnect(session, connection)
         elif packet.type in (packets.EVENT, packets.BINARY_EVENT):
             await self._handle(connection, packet)
+
+    def _is_expired(self, connection: SocketConnection) -> bool:
+        return connection.principal.is_expired(self._gate.ctx.clock())
 
     async def _connect(self, session: Session, packet: Packet) -> None:
         """Admit a client to a namespace, or tell it why not; nothing is sent to it before that."""
