@@ -158,8 +158,8 @@ class SocketConnection:
 
     def tell_position(self, *, is_due: bool) -> None:
         """Send the cursor alone if the client has not been told it, and time or many events have passed."""
-        behind = self.position.seq - self.told
-        if self.is_live and (behind > CURSOR_EVENTS or (behind and is_due)):
+        behind = self.position.seq - self.told if self.is_live else 0
+        if behind > CURSOR_EVENTS or (behind and is_due):
             self.told += behind
             self._fanout.tell_position(self)
 
