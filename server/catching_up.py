@@ -51,8 +51,10 @@ class CatchingUp:
             if missed is None:
                 self._fanout.go_live(connection)
                 return
-            if not connection.is_over:
-                connection.send(self._encode(connection, missed))
+            outgoing = self._encode(connection, missed)
+            # Perhaps none of it is shown to this client; and a poll must not be answered with nothing.
+            if outgoing.packets and not connection.is_over:
+                connection.send(outgoing)
                 await connection.drain()
 
     def _encode(self, connection: SocketConnection, missed: list[Placed]) -> Outgoing:

@@ -7,8 +7,12 @@ import logging
 import os
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 
+from rooms.cursors import Cursor
+from rooms.principals import Kind
+from rooms.rules import DEFAULT_SERVER_ID
 from server import engine as limits
 from server.engine import Engine
 from server.session import Session
@@ -266,3 +270,23 @@ async def test_a_client_that_closes_is_gone(engine: Engine, poller: Poller) -> N
     assert await poller.post("1") == (200, "ok")
     assert await waiting == (200, "6")
     await poller.assert_ended()
+
+
+async def test_what_is_not_shown_to_a_client_does_not_end_its_poll(
+    parley: Parley, engines: list[Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that comes back past events of others polls on until there is something for it."""
+    channel_id = await parley.service.new_channel("talk", "ann")
+    secret, ctx = await parley.key(Kind.USER, "ben"), parley.node.ctx
+    cursor = ctx.cursors.write(Cursor(DEFAULT_SERVER_ID, *ctx.tail.position(DEFAULT_SERVER_ID)))
+    await parley.service.submit(channel_id, "not for ben", author_id="ann")
+    # Out of the database, and so after the client has been greeted.
+    monkeypatch.setattr(ctx.tail, "read", lambda *_: None)
+    auth = orjson.dumps({"token": secret, "after": cursor}).decode()
+    poller = await open_poller(parley)
+    listening = asyncio.create_task(poller.hear(lambda: poller.acks == [1]))
+    assert await poller.post(f"40{NATIVE},{auth}") == (200, "ok")
+    await until(lambda: any(held.is_live for held in engines[0].owner.admissions.connections()))
+    await poller.post(*events(1, 1))
+    await listening
+    assert "" not in poller.heard
