@@ -126,7 +126,13 @@ def _delete(transaction: Transaction, target: Target) -> Message:
         return message
     now = transaction.now
     left = message._replace(
-        content="", raw_message={}, details={}, attachments=[], updated_at=now, deleted_at=now
+        content="",
+        raw_message={},
+        details={},
+        attachments=[],
+        mentions=[],
+        updated_at=now,
+        deleted_at=now,
     )
     store.messages.change(transaction.connection, left)
     tombstone = payloads.tombstone(left)

@@ -129,6 +129,9 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
             "created_at": transaction.now,
         }
         store.entities.put(transaction.connection, holder)
+        store.participants.set_agent(
+            transaction.connection, draft.principal_id, is_agent=draft.kind is Kind.AGENT
+        )
     row = ApiKey(
         id=new_id(),
         prefix=secret[:SHOWN],

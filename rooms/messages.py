@@ -292,6 +292,12 @@ class _Batch:
                 f"Field 'in_reply_to_message_id' must name a message of this channel, not {draft.parent_id}"
             )
 
+    def _root_of(self, draft: Draft) -> str | None:
+        """Return the message that begins the thread in which the draft answers."""
+        if draft.parent_id is None:
+            return None
+        return self._messages[draft.parent_id].root_id or draft.parent_id
+
     def _enrol(self, draft: Draft, channel: Channel) -> Attendance:
         """Return the author; one that a service names for the first time is registered and joined."""
         author = self._present.get((channel.id, draft.author_id))
@@ -315,9 +321,13 @@ class _Batch:
             content=draft.content,
             source_type=draft.source_type,
             parent_id=draft.parent_id,
+            root_id=self._root_of(draft),
+            hops=0,
             raw_message=draft.raw_message,
             details=_named(draft, author, by_agent=by_agent),
             attachments=draft.attachments,
+            mentions=[],
+            reply_count=0,
             created_at=self._transaction.now,
             updated_at=self._transaction.now,
             author_name=author.name,

@@ -95,17 +95,17 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
     if channel.type.lower() == DM:
         _complete_pair(transaction, channel, newcomer.id)
     register(transaction, newcomer)
-    seq = transaction.next_seq(channel.server_id)
+    entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     row = {
         "channel_id": channel.id,
         "entity_id": newcomer.id,
-        "joined_seq": seq,
+        "joined_seq": transaction.next_seq(channel.server_id),
         "left_seq": None,
         "role": newcomer.role,
+        "is_agent": entity.kind == Kind.AGENT,
         "joined_at": transaction.now,
     }
     store.participants.add(transaction.connection, [row])
-    entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     attendance = Attendance(entity.id, channel.id, newcomer.role, transaction.now, entity.kind, entity.name)
     _record(transaction, channel, "participant_joined", attendance)
     return attendance

@@ -18,9 +18,13 @@ class Message(NamedTuple):
     content: str
     source_type: str
     parent_id: str | None
+    root_id: str | None  # of the thread that it is in
+    hops: int  # how many agents' messages lie between it and a person's
     raw_message: dict[str, Any]
     details: dict[str, Any]
     attachments: list[dict[str, Any]]
+    mentions: list[dict[str, Any]]
+    reply_count: int  # in the thread that it is the root of
     created_at: int
     updated_at: int
     author_name: str

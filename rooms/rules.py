@@ -99,6 +99,11 @@ def channel_name(text: str) -> str:
     return name
 
 
+def name_key(name: str) -> str:
+    """Return a name as it is compared with others."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
 def _children(value: object) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())

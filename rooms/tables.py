@@ -72,9 +72,17 @@ class Entity(SQLModel, table=True):
 
     __tablename__ = "entities"
 
+    __table_args__ = (
+        Index("entities_by_handle", "handle_key", unique=True),
+        Index("entities_by_name", "name_key"),
+    )
+
     id: str = Field(primary_key=True)
     kind: str
     name: str
+    name_key: str  # the name as it is compared: NFKC, case-folded
+    handle: str | None = None  # by which it is mentioned, beside its id
+    handle_key: str | None = None  # case-folded
     created_at: int = _big()
 
 
@@ -91,6 +99,12 @@ class Participant(SQLModel, table=True):
             sqlite_where=text("left_seq IS NULL"),
             postgresql_where=text("left_seq IS NULL"),
         ),
+        Index(
+            "participants_agents",
+            "channel_id",
+            sqlite_where=text("is_agent AND left_seq IS NULL"),
+            postgresql_where=text("is_agent AND left_seq IS NULL"),
+        ),
     )
 
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
@@ -98,6 +112,7 @@ class Participant(SQLModel, table=True):
     joined_seq: int = Field(sa_type=BigInteger, primary_key=True)
     left_seq: int | None = _big(default=None, nullable=True)
     role: str = "member"
+    is_agent: bool = False
     joined_at: int = _big()
 
 
@@ -108,6 +123,7 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         Index("messages_by_channel", "channel_id", "seq"),
         Index("messages_by_time", "channel_id", "created_at"),
+        Index("messages_by_thread", "root_id", "seq"),
     )
 
     id: str = Field(primary_key=True)
@@ -119,12 +135,38 @@ class MessageRow(SQLModel, table=True):
     content: str = Field(sa_type=Text)
     source_type: str
     parent_id: str | None = None
+    root_id: str | None = None  # of the thread that it is in
+    hops: int = 0  # how many agents' messages lie between it and a person's
     raw_message: dict[str, Any] = _json()
     details: dict[str, Any] = _json()
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    mentions: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    reply_count: int = _big()  # in the thread that it is the root of
     created_at: int = _big()
     updated_at: int = _big()
     deleted_at: int | None = _big(default=None, nullable=True)  # what was said is gone then
+
+
+class Reaction(SQLModel, table=True):
+    """What somebody answered to a message with one sign."""
+
+    __tablename__ = "reactions"
+
+    message_id: str = Field(foreign_key="messages.id", primary_key=True)
+    entity_id: str = Field(foreign_key="entities.id", primary_key=True)
+    emoji: str = Field(primary_key=True)
+    created_at: int = _big()
+
+
+class ReadMarker(SQLModel, table=True):
+    """Up to which seq somebody has read a channel."""
+
+    __tablename__ = "read_markers"
+
+    channel_id: str = Field(foreign_key="channels.id", primary_key=True)
+    entity_id: str = Field(foreign_key="entities.id", primary_key=True)
+    seq: int = _big()
+    updated_at: int = _big()
 
 
 class LogEvent(SQLModel, table=True):

@@ -3,7 +3,8 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import rooms.tables  # noqa: F401 - fills the metadata
+import rooms.run_tables
+import rooms.tables  # noqa: F401 - both fill the metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,15 +6,22 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, select, text
 
+from rooms.rules import name_key
 from rooms.store.statements import Row, any_of, fetch_all, tables
 from rooms.tables import Entity
 
 table = tables["entities"]
 
 _BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
-_INSERT = "INSERT INTO entities (id, kind, name, created_at) VALUES (:id, :kind, :name, :created_at)"
+_INSERT = (
+    "INSERT INTO entities (id, kind, name, name_key, created_at)"
+    " VALUES (:id, :kind, :name, :name_key, :created_at)"
+)
 _ADD = text(f"{_INSERT} ON CONFLICT (id) DO NOTHING")
-_PUT = text(f"{_INSERT} ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name")
+_PUT = text(
+    f"{_INSERT} ON CONFLICT (id) DO UPDATE"
+    " SET kind = excluded.kind, name = excluded.name, name_key = excluded.name_key"
+)
 
 
 def find(connection: Connection, entity_ids: Collection[str]) -> dict[str, Entity]:
@@ -26,9 +33,13 @@ def find(connection: Connection, entity_ids: Collection[str]) -> dict[str, Entit
 def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Register entities; one that exists already stays as it is."""
     if rows:
-        connection.execute(_ADD, rows)
+        connection.execute(_ADD, [_with_key(row) for row in rows])
 
 
 def put(connection: Connection, row: Row) -> None:
     """Register an entity, or correct what is registered."""
-    connection.execute(_PUT, row)
+    connection.execute(_PUT, _with_key(row))
+
+
+def _with_key(row: Row) -> Row:
+    return {**row, "name_key": name_key(row["name"])}

@@ -23,7 +23,7 @@ _MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name, table
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
 _INSERT = Bulk(insert(table), _COLUMNS)
 _CHANGE = update(table).where(table.c.id == bindparam("the_id"))
-_CHANGEABLE = ("content", "raw_message", "details", "attachments", "updated_at", "deleted_at")
+_CHANGEABLE = ("content", "raw_message", "details", "attachments", "mentions", "updated_at", "deleted_at")
 
 
 def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:
@@ -38,9 +38,11 @@ def add(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 def _row(message: Message) -> tuple[Any, ...]:
-    *fields, raw_message, details, attachments, created_at, updated_at, _author_name, _deleted_at = message
-    documents = (orjson.dumps(document).decode() for document in (raw_message, details, attachments))
-    return (*fields, *documents, created_at, updated_at)
+    *fields, raw_message, details, attachments, mentions, replies, created_at, updated_at, _, _ = message
+    documents = (
+        orjson.dumps(document).decode() for document in (raw_message, details, attachments, mentions)
+    )
+    return (*fields, *documents, replies, created_at, updated_at)
 
 
 def change(connection: Connection, message: Message) -> None:

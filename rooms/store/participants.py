@@ -76,3 +76,8 @@ def end(connection: Connection, channel_id: str, entity_id: str, seq: int) -> No
     """End the membership that holds now at the given seq."""
     present = (table.c.channel_id == channel_id, table.c.entity_id == entity_id, table.c.left_seq.is_(None))
     connection.execute(update(table).where(*present).values(left_seq=seq))
+
+
+def set_agent(connection: Connection, entity_id: str, *, is_agent: bool) -> None:
+    """Know from now on whether the entity, wherever it takes part, is an agent."""
+    connection.execute(update(table).where(table.c.entity_id == entity_id).values(is_agent=is_agent))

@@ -1,0 +1,161 @@
+"""The tables of agents and of their work; see :mod:`rooms.tables` for how ids and times are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, text
+from sqlmodel import Field, SQLModel
+
+
+def _big(*, default: int | None = 0, nullable: bool = False) -> Any:
+    return Field(default=default, sa_type=BigInteger, nullable=nullable)
+
+
+class Agent(SQLModel, table=True):
+    """What the registry knows of an agent beyond its id, name and handle."""
+
+    __tablename__ = "agents"
+
+    entity_id: str = Field(foreign_key="entities.id", primary_key=True)
+    bio: str = Field(default="", sa_type=Text, nullable=False)
+    is_active: bool = True
+    capabilities: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    settings: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, nullable=False)
+    updated_at: int = _big()
+
+
+class Mute(SQLModel, table=True):
+    """An agent that is not to speak in a channel unless it is mentioned: until a time, or for good."""
+
+    __tablename__ = "mutes"
+
+    channel_id: str = Field(foreign_key="channels.id", primary_key=True)
+    agent_id: str = Field(foreign_key="entities.id", primary_key=True)
+    reason: str = ""
+    until: int | None = _big(default=None, nullable=True)
+    muted_by: str
+    created_at: int = _big()
+
+
+class Run(SQLModel, table=True):
+    """One agent's processing of one message.
+
+    ``due_at`` is when the run has to be looked at, and ended if nothing has happened; it is NULL once
+    the run is over. ``fence`` counts the claims: whoever holds the newest one may go on.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("runs_by_message", "message_id"),
+        Index("runs_by_reply", "reply_id", unique=True),
+        Index("runs_by_channel", "channel_id", "id"),
+        Index("runs_by_agent", "agent_id", "id"),
+        Index(
+            "runs_open",
+            "agent_id",
+            "channel_id",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "runs_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    server_id: str = Field(foreign_key="servers.id")
+    channel_id: str = Field(foreign_key="channels.id")
+    message_id: str = Field(foreign_key="messages.id")
+    agent_id: str = Field(foreign_key="entities.id")
+    user_id: str = Field(foreign_key="entities.id")  # who wrote the message
+    reply_id: str  # the id that the reply will have
+    state: str
+    reason: str | None = None
+    hops: int = 0  # that the reply will have
+    holder: str | None = None
+    fence: int = _big()
+    seq: int = _big()  # of the event that opened it
+    partial: str = Field(default="", sa_type=Text, nullable=False)  # what was streamed so far
+    chunks: int = _big()  # how many chunks that was
+    created_at: int = _big()
+    started_at: int | None = _big(default=None, nullable=True)
+    updated_at: int = _big()
+    due_at: int | None = _big(default=None, nullable=True)
+
+
+class Guard(SQLModel, table=True):
+    """A channel in which agents' messages open no runs any more, until a person speaks."""
+
+    __tablename__ = "guards"
+
+    channel_id: str = Field(foreign_key="channels.id", primary_key=True)
+    reason: str
+    message_id: str
+    created_at: int = _big()
+
+
+class Approval(SQLModel, table=True):
+    """A question to people that a message carries, and what was decided."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        Index(
+            "approvals_due",
+            "expires_at",
+            sqlite_where=text("state = 'requested'"),
+            postgresql_where=text("state = 'requested'"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)  # the message's
+    server_id: str = Field(foreign_key="servers.id")
+    channel_id: str = Field(foreign_key="channels.id")
+    run_id: str | None = None
+    requested_by: str
+    options: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
+    allowed: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)  # empty: everybody
+    state: str
+    choice: str | None = None
+    resolved_by: str | None = None
+    created_at: int = _big()
+    expires_at: int = _big()
+    resolved_at: int | None = _big(default=None, nullable=True)
+
+
+class Webhook(SQLModel, table=True):
+    """Where an agent wants its runs sent."""
+
+    __tablename__ = "webhooks"
+
+    agent_id: str = Field(foreign_key="entities.id", primary_key=True)
+    url: str
+    secret: bytes = Field(sa_type=LargeBinary)  # encrypted
+    created_at: int = _big()
+
+
+class Delivery(SQLModel, table=True):
+    """A run on its way to an agent's webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_by_agent", "agent_id", "id"),
+        Index(
+            "deliveries_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    agent_id: str = Field(foreign_key="entities.id")
+    run_id: str = Field(foreign_key="runs.id")
+    state: str
+    attempts: int = 0
+    error: str | None = None  # of the last attempt
+    created_at: int = _big()
+    due_at: int | None = _big(default=None, nullable=True)  # when it is tried next
