@@ -12,6 +12,7 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.principals import Kind
+from rooms.reach import Reach
 from rooms.tables import ApiKey, Entity, Server
 from rooms.tail import Tail
 
@@ -25,6 +26,7 @@ class Policy:
     max_content: int = rules.MAX_CONTENT
     refuses_executable: bool = False
     requires_credentials: bool = True
+    reach: Reach = field(default_factory=Reach)
 
     def length_limit(self, kind: Kind) -> int:
         """Return how long a content may be: agents say more than people."""

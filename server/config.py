@@ -29,6 +29,7 @@ from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
 from rooms.context import MAX_REPLAYS, Policy
+from rooms.reach import Reach
 from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
 
@@ -89,8 +90,11 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Annotated[list[_HostName], NoDecode] = Field(default_factory=list)
     trusted_proxies: Annotated[list[_Proxies], NoDecode] = Field(default_factory=list)
+    outbound_allow: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
-    @field_validator("jwt_algorithms", "cors_origin", "allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator(
+        "jwt_algorithms", "cors_origin", "allowed_hosts", "trusted_proxies", "outbound_allow", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -123,6 +127,12 @@ class Settings(BaseSettings):
     def _check_redis(cls, value: str) -> str:
         if value:
             raise ValueError("must be left unset: this version runs as one node")
+        return value
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _check_reach(cls, value: list[str]) -> list[str]:
+        Reach.beyond(value)
         return value
 
     @field_validator("tls_cert", "tls_key")
@@ -207,6 +217,7 @@ class Settings(BaseSettings):
             max_content=self.max_content,
             refuses_executable=self.content_policy == "reject",
             requires_credentials=self.auth == "keyed",
+            reach=Reach.beyond(self.outbound_allow),
         )
 
     def retention(self) -> Retention:

@@ -49,6 +49,8 @@ WRONG = [
     ("PARLEY_ALLOWED_HOSTS", "*.example", "* for any"),
     ("PARLEY_TRUSTED_PROXIES", "nginx", "127.0.0.1 or 10.0.0.0/8"),
     ("PARLEY_TRUSTED_PROXIES", "10.0.0.0/33", "127.0.0.1 or 10.0.0.0/8"),
+    ("PARLEY_OUTBOUND_ALLOW", "http://hooks.example", "hooks.example or 10.0.0.0/8"),
+    ("PARLEY_OUTBOUND_ALLOW", "hooks.example,10.0.0.0/33", "hooks.example or 10.0.0.0/8"),
     ("PARLEY_TLS_CERT", "/nowhere.pem", "PEM file"),
     ("PARLEY_TLS_KEY", "/nowhere.pem", "PEM file"),
 ]
