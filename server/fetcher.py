@@ -23,7 +23,7 @@ from rooms.reach import Reach
 SECONDS = 10.0
 MAX_ANSWER = 256 * 1024
 
-_OWN_HEADERS = {hdrs.USER_AGENT: "Parley", hdrs.ACCEPT_ENCODING: "identity"}
+_OWN_HEADERS: Mapping[str, str] = {hdrs.USER_AGENT: "Parley", hdrs.ACCEPT_ENCODING: "identity"}
 
 
 class FetchFailed(Exception):

@@ -22,9 +22,7 @@ class Names(AbstractResolver):
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
         """Give the next answer."""
         address = self.answers.pop(0)
         return [ResolveResult(hostname=host, host=address, port=port, family=AF_INET, proto=0, flags=0)]
