@@ -11,6 +11,15 @@ from pydantic import BaseModel, Field, RootModel
 Time = int | str  # epoch seconds with a Bearer credential, ISO 8601 otherwise
 
 
+class Mention(BaseModel):
+    """A part of a message's text that mentions somebody, or that says why it does not."""
+
+    text: str
+    name: str
+    id: str | None = None
+    reason: str | None = Field(None, description="ambiguous: several participants have this name")
+
+
 class Message(BaseModel):
     """A stored message."""
 
@@ -30,7 +39,10 @@ class Message(BaseModel):
     source_type: str
     raw_message: dict[str, Any]
     in_reply_to_message_id: str | None
+    root_id: str | None = Field(description="the message that begins the thread in which it answers")
+    reply_count: int = Field(description="answers in the thread that it begins")
     attachments: list[dict[str, Any]]
+    mentions: list[Mention]
     deleted: bool = Field(False, description="it was, and what it said is gone; missing otherwise")
 
 
@@ -146,6 +158,7 @@ class Participant(BaseModel):
     joinedAt: Time
     kind: str
     name: str
+    handle: str | None
 
 
 class AddedParticipant(BaseModel):

@@ -180,9 +180,12 @@ def message(stored: Message, dialect: Dialect) -> dict[str, Any]:
         "source_type": stored.source_type,
         "rawMessage": stored.raw_message,
         "raw_message": stored.raw_message,
-        "inReplyToRootMessageId": stored.parent_id,
+        "inReplyToRootMessageId": stored.root_id,
         "in_reply_to_message_id": stored.parent_id,
+        "root_id": stored.root_id,
+        "reply_count": stored.reply_count,
         "attachments": stored.attachments,
+        "mentions": stored.mentions,
         # A repeated submit answers what is left of its message.
         **({"deleted": True} if stored.deleted_at is not None else {}),
     }
@@ -232,6 +235,7 @@ def participant(attendance: Attendance, dialect: Dialect) -> dict[str, Any]:
         "joinedAt": dialect.time(attendance.joined_at),
         "kind": attendance.kind,
         "name": attendance.name,
+        "handle": attendance.handle,
     }
 
 

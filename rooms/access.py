@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from rooms import store
 from rooms.errors import PermissionDenied, channel_not_found
-from rooms.principals import Principal, Scope
+from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Interval
 from rooms.tables import Channel, Participant
 
@@ -112,6 +112,16 @@ def visible(standing: Standing) -> list[Interval]:
     if channel.earlier_history and (standing.role is not None or channel.joinable):
         return EVERYTHING
     return [Interval(row.joined_seq, row.left_seq) for row in standing.memberships]
+
+
+def may_be_told(channel: Channel, kind: str, *, is_present: bool) -> bool:
+    """Tell whether somebody of this kind may be told, unasked, what is said in the channel.
+
+    That is who takes part, or anybody where anybody may read; services read by their rights alone.
+    """
+    if kind == Kind.SERVICE:
+        return False
+    return is_present or (channel.joinable and channel.earlier_history)
 
 
 def may_read(standing: Standing, seq: int) -> bool:

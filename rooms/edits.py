@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, messages, payloads, store
+from rooms import access, mentions, messages, payloads, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed, message_not_found
@@ -105,18 +105,36 @@ def _edit(transaction: Transaction, wish: Edit) -> Message:
     access.require_edit(standing, message.author_id)
     if wish.content == message.content:
         return message
-    edited = message._replace(content=wish.content, updated_at=transaction.now)
+    edited = message._replace(
+        content=wish.content,
+        mentions=_resolve(transaction.connection, standing, wish.content),
+        updated_at=transaction.now,
+    )
     store.messages.change(transaction.connection, edited)
+    newly = mentions.renew(transaction.connection, message, edited)
     if transaction.retell(edited, lambda payload: _say(edited, payload)) > MAX_EDITS:
         raise ValidationFailed(f"A message can be edited {MAX_EDITS} times; delete it and submit another")
     payload = payloads.updated(edited)
     del payload["seq"]  # of the message; the event has its own
-    transaction.record(edited.server_id, edited.channel_id, "message_updated", payload, message_id=edited.id)
+    transaction.record(
+        edited.server_id,
+        edited.channel_id,
+        "message_updated",
+        payload,
+        message_id=edited.id,
+        mentioned=newly,
+    )
     return edited
 
 
+def _resolve(connection: Connection, standing: Standing, content: str) -> list[dict[str, Any]]:
+    channel = standing.channel
+    return mentions.look_up(connection, [(channel.id, content)]).resolve(channel, content)
+
+
 def _say(edited: Message, payload: dict[str, Any]) -> dict[str, Any]:
-    return payload | {"text": edited.content, "updated_at": edited.updated_at}
+    now = {"text": edited.content, "updated_at": edited.updated_at, "mentions": edited.mentions}
+    return {name: value for name, value in (payload | now).items() if name != "mentions" or value}
 
 
 def _delete(transaction: Transaction, target: Target) -> Message:
@@ -135,6 +153,8 @@ def _delete(transaction: Transaction, target: Target) -> Message:
         deleted_at=now,
     )
     store.messages.change(transaction.connection, left)
+    mentions.renew(transaction.connection, message, left)
+    store.messages.count_replies(transaction.connection, [left], -1)
     tombstone = payloads.tombstone(left)
     transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
     payload = {**tombstone, "server_id": left.server_id}

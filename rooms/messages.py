@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from rooms import access, participants, payloads, rules, servers, store
+from rooms import access, mentions, participants, payloads, rules, servers, store
 from rooms.access import Role, Standing
 from rooms.context import Context
 from rooms.cursors import Cursor
@@ -206,6 +206,9 @@ class _Batch:
         )
         self._records = self._find_records()
         self._messages = self._find_messages()
+        self._directory = mentions.look_up(
+            connection, [(draft.channel_id, draft.content) for draft in drafts]
+        )
         self._added: list[Message] = []
         self._remembered: list[dict[str, Any]] = []
 
@@ -214,6 +217,8 @@ class _Batch:
         outcomes = [self._decide(draft) for draft in self._drafts]
         if self._added:
             store.messages.add(self._transaction.connection, self._added)
+            mentions.keep(self._transaction.connection, self._added)
+            store.messages.count_replies(self._transaction.connection, self._added, 1)
             store.idempotency.add(self._transaction.connection, self._remembered)
         return outcomes
 
@@ -279,6 +284,7 @@ class _Batch:
             message_id=message.id,
             subject=message,
             origin=draft.origin,
+            mentioned=mentions.told(message),
         )
         self._remember(draft, message)
         return Submitted(message, draft.key, event.encoded)
@@ -326,7 +332,7 @@ class _Batch:
             raw_message=draft.raw_message,
             details=_named(draft, author, by_agent=by_agent),
             attachments=draft.attachments,
-            mentions=[],
+            mentions=self._directory.resolve(channel, draft.content),
             reply_count=0,
             created_at=self._transaction.now,
             updated_at=self._transaction.now,

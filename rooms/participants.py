@@ -106,7 +106,9 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
         "joined_at": transaction.now,
     }
     store.participants.add(transaction.connection, [row])
-    attendance = Attendance(entity.id, channel.id, newcomer.role, transaction.now, entity.kind, entity.name)
+    attendance = Attendance(
+        entity.id, channel.id, newcomer.role, transaction.now, entity.kind, entity.name, entity.handle
+    )
     _record(transaction, channel, "participant_joined", attendance)
     return attendance
 

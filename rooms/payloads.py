@@ -29,6 +29,9 @@ def message(stored: Message, key: str | None = None) -> dict[str, Any]:
     }
     optional = {
         "in_reply_to_message_id": stored.parent_id,
+        "root_id": stored.root_id,
+        "reply_count": stored.reply_count,
+        "mentions": stored.mentions,
         "raw_message": stored.raw_message,
         "attachments": stored.attachments,
         "messageId": key,
@@ -56,6 +59,7 @@ def participant(attendance: Attendance) -> dict[str, Any]:
         "joinedAt": attendance.joined_at,
         "kind": attendance.kind,
         "name": attendance.name,
+        "handle": attendance.handle,
     }
 
 

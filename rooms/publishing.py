@@ -20,8 +20,9 @@ class Event:
     """One committed entry of a server's log.
 
     ``payload`` is what native clients get and ``encoded`` the same as JSON. ``subject`` is the stored
-    object behind it where another dialect needs more than the payload; it and ``origin`` live only as
-    long as the live delivery.
+    object behind it where another dialect needs more than the payload, and ``mentioned`` are the ids of
+    those who are to be told, wherever they are connected, that it mentions them. These and ``origin``
+    live only as long as the live delivery.
     """
 
     server_id: str
@@ -34,6 +35,7 @@ class Event:
     message_id: str | None = None
     subject: object = None
     origin: Origin | None = None
+    mentioned: Sequence[str] = ()
 
 
 class Publisher(Protocol):

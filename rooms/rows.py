@@ -40,6 +40,18 @@ class Attendance(NamedTuple):
     joined_at: int
     kind: str
     name: str
+    handle: str | None = None
+
+
+class Mentionable(NamedTuple):
+    """An entity as it may be mentioned, and one of the channels that it takes part in, if it is in any."""
+
+    id: str
+    kind: str
+    name: str
+    name_key: str
+    handle_key: str | None
+    channel_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

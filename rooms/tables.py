@@ -147,6 +147,18 @@ class MessageRow(SQLModel, table=True):
     deleted_at: int | None = _big(default=None, nullable=True)  # what was said is gone then
 
 
+class Mention(SQLModel, table=True):
+    """That a message mentions somebody beside its author, to be counted."""
+
+    __tablename__ = "mentions"
+    __table_args__ = (Index("mentions_by_entity", "entity_id", "channel_id", "seq"),)
+
+    message_id: str = Field(foreign_key="messages.id", primary_key=True)
+    entity_id: str = Field(foreign_key="entities.id", primary_key=True)
+    channel_id: str = Field(foreign_key="channels.id")
+    seq: int = _big()  # of the message
+
+
 class Reaction(SQLModel, table=True):
     """What somebody answered to a message with one sign."""
 

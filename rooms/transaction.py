@@ -46,13 +46,16 @@ class Transaction:
         message_id: str | None = None,
         subject: object = None,
         origin: Origin | None = None,
+        mentioned: Sequence[str] = (),
     ) -> Event:
         """Append an event to the server's log and return it, with its ``seq`` in the payload."""
         seq = self.next_seq(server_id)
         payload = {"seq": seq, **payload}
         encoded = orjson.dumps(payload)
         epoch = self._epochs[server_id]
-        event = Event(server_id, epoch, seq, channel_id, kind, payload, encoded, message_id, subject, origin)
+        event = Event(
+            server_id, epoch, seq, channel_id, kind, payload, encoded, message_id, subject, origin, mentioned
+        )
         self._seqs[server_id] = seq
         self.events.append(event)
         return event

@@ -49,6 +49,7 @@ class Receiver(Protocol):
 Room = dict[Receiver, None]
 
 FOLLOWERS = ""  # no client's namespace
+MENTION_LENGTH = 200  # of its message's text
 
 
 class Fanout:
@@ -125,6 +126,9 @@ class Fanout:
                 self._deliver(run, room)
             if run[0].kind == "participant_left":
                 self._expel(run[0])
+            for event in run:
+                if event.mentioned:
+                    self._tell_mentioned(event)
 
     def whisper(self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver) -> None:
         """Send something ephemeral to the native connections in the channel, except the sender."""
@@ -136,6 +140,16 @@ class Fanout:
             if outgoing is None:
                 outgoing = encoded[receiver.namespace] = packets.event(receiver.namespace, name, payload)
             receiver.send(outgoing)
+
+    def _tell_mentioned(self, event: Event) -> None:
+        """Tell those whom a message mentions, on each native connection, whatever channels it is in."""
+        if "text" not in event.payload:
+            return  # deleted in the same commit
+        told = _mention(event)
+        for principal_id in event.mentioned:
+            for receiver in self._connections.get((event.server_id, principal_id), ()):
+                if receiver.hears_whispers:
+                    receiver.send(packets.event(receiver.namespace, "mention", told))
 
     def _admit(self, event: Event) -> None:
         for receiver in self._affected(event):
@@ -178,6 +192,18 @@ def _place(event: Event) -> tuple[str, int]:
     """Tell which events may leave together: those that move nobody, in one channel."""
     moves = event.kind in ("participant_joined", "participant_left")
     return event.channel_id, event.seq if moves else 0
+
+
+def _mention(event: Event) -> dict[str, Any]:
+    message = event.payload
+    return {
+        "channel_id": event.channel_id,
+        "server_id": event.server_id,
+        "message_id": message["id"],
+        "seq": event.seq,
+        "author_id": message["author_id"],
+        "text": message["text"][:MENTION_LENGTH],
+    }
 
 
 def _vacate(rooms: dict[str, Room], receiver: Receiver, key: str) -> None:

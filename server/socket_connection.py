@@ -70,7 +70,7 @@ class SocketConnection:
         self.server_id = server_id
         self.principal = principal
         self.speaks_eliza = namespace == ELIZA_NAMESPACE
-        self.hears_whispers = not self.speaks_eliza
+        self.hears_whispers = False  # nothing is sent to it before it is let in
         self.view = View()
         self.moves = 0
         self.generation = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from rooms.rules import name_key
 from rooms.store.statements import Row, any_of, fetch_all, tables
@@ -23,6 +23,8 @@ _PUT = text(
     " SET kind = excluded.kind, name = excluded.name, name_key = excluded.name_key"
 )
 
+_CHANGE = update(table).where(table.c.id == bindparam("the_id"))
+
 
 def find(connection: Connection, entity_ids: Collection[str]) -> dict[str, Entity]:
     """Return the entities that exist, by id."""
@@ -39,6 +41,13 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
 def put(connection: Connection, row: Row) -> None:
     """Register an entity, or correct what is registered."""
     connection.execute(_PUT, _with_key(row))
+
+
+def change(connection: Connection, entity_id: str, *, name: str, handle: str | None) -> None:
+    """Give an entity another name and handle."""
+    row = {"name": name, "name_key": name_key(name), "handle": handle}
+    row["handle_key"] = name_key(handle) if handle is not None else None
+    connection.execute(_CHANGE, {"the_id": entity_id, **row})
 
 
 def _with_key(row: Row) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -23,6 +24,12 @@ _MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name, table
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
 _INSERT = Bulk(insert(table), _COLUMNS)
 _CHANGE = update(table).where(table.c.id == bindparam("the_id"))
+_COUNT_REPLIES = Bulk(
+    update(table)
+    .where(table.c.id == bindparam("the_id"))
+    .values(reply_count=table.c.reply_count + bindparam("more")),
+    ["more", "the_id"],
+)
 _CHANGEABLE = ("content", "raw_message", "details", "attachments", "mentions", "updated_at", "deleted_at")
 
 
@@ -49,6 +56,13 @@ def change(connection: Connection, message: Message) -> None:
     """Store what the message says now, and since when; or that it was deleted."""
     now = {name: getattr(message, name) for name in _CHANGEABLE}
     connection.execute(_CHANGE, {"the_id": message.id, **now})
+
+
+def count_replies(connection: Connection, messages: Sequence[Message], more: int) -> None:
+    """Count replies, or with -1 count them no longer, where their threads begin."""
+    counts = Counter(message.root_id for message in messages if message.root_id is not None)
+    if counts:
+        _COUNT_REPLIES(connection, [(more * count, root_id) for root_id, count in sorted(counts.items())])
 
 
 def list_page(

@@ -21,6 +21,7 @@ _PRESENT = (
         table.c.joined_at,
         _entities.c.kind,
         _entities.c.name,
+        _entities.c.handle,
     )
     .join(_entities, _entities.c.id == table.c.entity_id)
     .where(table.c.left_seq.is_(None))

@@ -9,6 +9,24 @@ revision = "0004"
 down_revision = "0003"
 
 
+# What was answered before threads were known.
+_FIND_ROOTS = """
+WITH RECURSIVE threads (id, root_id) AS (
+    SELECT reply.id, parent.id FROM messages AS reply JOIN messages AS parent ON parent.id = reply.parent_id
+    WHERE parent.parent_id IS NULL
+    UNION ALL
+    SELECT reply.id, threads.root_id FROM messages AS reply JOIN threads ON threads.id = reply.parent_id
+)
+UPDATE messages SET root_id = threads.root_id FROM threads WHERE threads.id = messages.id
+"""
+_COUNT_REPLIES = """
+UPDATE messages SET reply_count = (
+    SELECT count(*) FROM messages AS reply WHERE reply.root_id = messages.id AND reply.deleted_at IS NULL
+)
+WHERE id IN (SELECT root_id FROM messages WHERE root_id IS NOT NULL)
+"""
+
+
 def _partial(condition: str) -> dict[str, sa.TextClause]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
@@ -66,10 +84,21 @@ def _extend_messages() -> None:
     op.add_column("messages", sa.Column("hops", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("messages", sa.Column("mentions", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("messages", _big("reply_count", default="0"))
+    op.execute(sa.text(_FIND_ROOTS))
     op.create_index("messages_by_thread", "messages", ["root_id", "seq"])
+    op.execute(sa.text(_COUNT_REPLIES))
 
 
 def _create_answers() -> None:
+    op.create_table(
+        "mentions",
+        _text("message_id", "messages.id"),
+        _text("entity_id", "entities.id"),
+        _text("channel_id", "channels.id"),
+        _big("seq"),
+        sa.PrimaryKeyConstraint("message_id", "entity_id"),
+    )
+    op.create_index("mentions_by_entity", "mentions", ["entity_id", "channel_id", "seq"])
     op.create_table(
         "reactions",
         _text("message_id", "messages.id"),
