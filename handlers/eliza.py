@@ -65,11 +65,25 @@ def words(
     if kind == "message_deleted":
         told = {"messageId": payload["id"], "channelId": payload["channel_id"], "seq": payload["seq"]}
         return "messageDeleted", told
+    if kind == "complete":
+        return "messageComplete", _completion(payload)
     # One that was deleted since is told of by the event that says so.
     if kind not in ("message", "message_updated") or payload.get("deleted"):
         return None
     edited = {"updatedAt": payload["updated_at"]} if kind == "message_updated" else {}
     return "messageBroadcast", _broadcast(payload, client_message_id) | edited
+
+
+def _completion(ended: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "channelId": ended["channel_id"],
+        "roomId": ended["channel_id"],
+        **wire.server_ids(ended["server_id"]),
+        "agentId": ended["agent_id"],
+        "messageId": ended["message_id"],
+        "state": ended["state"],
+        "seq": ended["seq"],
+    }
 
 
 def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from handlers import edits, envelope, messages, parsing, wire
+from handlers import edits, envelope, messages, parsing, run_wire, runs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from rooms import arrivals, channels, participants, payloads, recovery, replay, rules, servers
@@ -258,4 +258,8 @@ EVENTS = {
     "edit": EventRoute(edits.edit_event, wire.EditEvent, writes=True),
     "delete": EventRoute(edits.delete_event, wire.MessageEvent, writes=True),
     "typing": EventRoute(typing, wire.TypingEvent),
+    "claim_run": EventRoute(runs.claim_event, run_wire.ClaimEvent, writes=True),
+    "run_progress": EventRoute(runs.progress_event, run_wire.ProgressEvent),
+    "cancel_run": EventRoute(runs.cancel_event, run_wire.CancelEvent, writes=True),
+    "complete": EventRoute(runs.complete_event, run_wire.Complete, writes=True),
 }

@@ -13,6 +13,8 @@ from handlers import (
     messages,
     openapi,
     participants,
+    run_wire,
+    runs,
     servers,
     stream,
     system,
@@ -23,6 +25,7 @@ from handlers.http import Gate, Route, endpoint
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
+_RUN = f"{_MESSAGING}/runs/{{run_id}}"
 
 ROUTES = (
     Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
@@ -31,10 +34,24 @@ ROUTES = (
           answers.Batch, wire.SubmitBatch, 201),
     Route("GET", _MESSAGE, edits.get, "Get a message",
           answers.Message),
+    Route("GET", f"{_MESSAGE}/runs", runs.list_of_message, "List the runs that a message has opened",
+          run_wire.Runs),
     Route("PATCH", _MESSAGE, edits.edit, "Edit a message",
           answers.Message, wire.EditMessage),
     Route("DELETE", _MESSAGE, edits.delete, "Delete a message",
           answers.DeletedMessage),
+    Route("POST", f"{_MESSAGING}/complete", runs.complete, "Tell that an agent has processed a message",
+          run_wire.Completed, run_wire.Complete),
+    Route("GET", f"{_MESSAGING}/runs", runs.list_all, "List runs",
+          run_wire.Runs),
+    Route("GET", _RUN, runs.get, "Get a run",
+          run_wire.Run),
+    Route("POST", f"{_RUN}/claim", runs.claim, "Take a run as its agent",
+          run_wire.Envelope, run_wire.Claim),
+    Route("POST", f"{_RUN}/progress", runs.progress, "Give a sign of a run",
+          run_wire.Run, run_wire.Progress),
+    Route("POST", f"{_RUN}/cancel", runs.cancel, "Cancel a run",
+          run_wire.Run, run_wire.Cancel),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
           answers.CreatedServer, wire.CreateServer, 201),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",

@@ -5,32 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from rooms import arrivals, rules, store
+from rooms import arrivals, store
 from rooms.arrivals import Arrival, Visitor
 from rooms.cursors import CursorSigner
 from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
-from rooms.principals import Kind
-from rooms.reach import Reach
+from rooms.policy import Policy
 from rooms.tables import ApiKey, Entity, Server
 from rooms.tail import Tail
 
 MAX_REPLAYS = 3  # fewer than the database has readers, so that others are served meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The rules that an operator sets: lengths in code points."""
-
-    max_content: int = rules.MAX_CONTENT
-    refuses_executable: bool = False
-    requires_credentials: bool = True
-    reach: Reach = field(default_factory=Reach)
-
-    def length_limit(self, kind: Kind) -> int:
-        """Return how long a content may be: agents say more than people."""
-        return rules.MAX_AGENT_CONTENT if kind is Kind.AGENT else self.max_content
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, mentions, messages, payloads, store
+from rooms import access, mentions, messages, payloads, runs, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed, message_not_found
 from rooms.principals import Kind, Principal
 from rooms.rows import Message
 from rooms.rules import MAX_EDITS, is_uuid
+from rooms.runs import Reason, State
 from rooms.transaction import Transaction, one_by_one
 
 
@@ -159,6 +160,8 @@ def _delete(transaction: Transaction, target: Target) -> Message:
     transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
     payload = {**tombstone, "server_id": left.server_id}
     transaction.record(left.server_id, left.channel_id, "message_deleted", payload, message_id=left.id)
+    opened = store.runs.list_of_message(transaction.connection, left.id)
+    runs.end_all(transaction, opened, State.CANCELLED, Reason.MESSAGE_DELETED)
     return left
 
 

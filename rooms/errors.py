@@ -107,6 +107,11 @@ def message_not_found(message_id: str) -> NotFound:
     return NotFound(f"Message with ID '{message_id}' does not exist", message="Message not found")
 
 
+def run_not_found(run_id: str) -> NotFound:
+    """Return the error for a run that is absent, or not for the principal to see."""
+    return NotFound(f"Run with ID '{run_id}' does not exist", message="Run not found")
+
+
 def server_not_found(server_id: str) -> NotFound:
     """Return the error for a message server that is absent."""
     return NotFound(

@@ -26,6 +26,7 @@ from sqlalchemy import Connection
 from rooms import store
 from rooms.database import Database, OutcomeUnknown
 from rooms.errors import ParleyError, Unavailable
+from rooms.policy import Policy
 from rooms.publishing import Event, Publisher
 from rooms.transaction import Apply, Transaction
 
@@ -38,6 +39,7 @@ MAX_BATCH = 512
 MAX_WAITING = 20_000
 SETTLE_SECONDS = 0.2
 
+_DEFAULT_POLICY = Policy()
 _log = logging.getLogger("parley.journal")
 
 
@@ -87,10 +89,17 @@ class Counters:
 class Journal:
     """The group-commit writer of one process."""
 
-    def __init__(self, database: Database, publisher: Publisher, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        clock: Clock = time.time,
+        policy: Policy = _DEFAULT_POLICY,
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self.clock = clock
+        self.policy = policy
         self.counters = Counters()
         self._waiting: deque[Write[Any, Any]] = deque()
         self._wake = asyncio.Event()
@@ -170,7 +179,7 @@ class Journal:
 
     async def _commit(self, batch: list[Write[Any, Any]]) -> None:
         """Commit the batch; on a refusal by the database, halve it until the offender is alone."""
-        attempt = _Attempt(batch, self.clock)
+        attempt = _Attempt(batch, self.clock, self.policy)
         began = time.perf_counter()
         try:
             await self._database.write(attempt.run)
@@ -230,8 +239,9 @@ def _resolve_all(batch: Sequence[Write[Any, Any]], error: ParleyError) -> None:
 class _Attempt:
     """One try at committing a batch, and what came of it."""
 
-    def __init__(self, batch: list[Write[Any, Any]], clock: Clock) -> None:
+    def __init__(self, batch: list[Write[Any, Any]], clock: Clock, policy: Policy) -> None:
         self.batch = batch
+        self._policy = policy
         self.outcomes: list[Any] = []
         self.events: list[Event] = []
         self._clock = clock
@@ -239,7 +249,7 @@ class _Attempt:
     def run(self, connection: Connection) -> None:
         """Apply the batch inside one transaction."""
         servers = {server_id for write in self.batch for server_id in write.server_ids}
-        transaction = Transaction(connection, servers, int(self._clock() * 1000))
+        transaction = Transaction(connection, servers, int(self._clock() * 1000), self._policy)
         self.outcomes = []
         for apply, group in itertools.groupby(self.batch, lambda write: write.apply):
             self.outcomes += apply(transaction, [write.draft for write in group])

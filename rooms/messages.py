@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from rooms import access, mentions, participants, payloads, rules, servers, store
+from rooms import access, dispatch, mentions, participants, payloads, rules, servers, store
 from rooms.access import Role, Standing
 from rooms.context import Context
 from rooms.cursors import Cursor
+from rooms.dispatch import Answering, Dispatch
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.participants import Newcomer
@@ -36,7 +37,7 @@ class Draft:
     """A message that was validated and is not stored yet.
 
     ``key`` is its author's idempotency key. ``server_id`` is the server that the channel must belong
-    to; None leaves that to the channel.
+    to; None leaves that to the channel. ``answering`` is the run that it ends, if that is known already.
     """
 
     principal: Principal
@@ -51,6 +52,7 @@ class Draft:
     attachments: list[dict[str, Any]] = field(default_factory=list)
     key: str | None = None
     origin: Origin | None = None
+    answering: Answering | None = None
     id: str = field(default_factory=new_id)
 
     @property
@@ -193,6 +195,14 @@ def _store(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted 
     return _Batch(transaction, drafts).store()
 
 
+def store_one(transaction: Transaction, draft: Draft) -> Submitted:
+    """Store one message as a part of something else; raise what :func:`submit_many` returns."""
+    (outcome,) = _store(transaction, [draft])
+    if isinstance(outcome, ParleyError):
+        raise outcome
+    return outcome
+
+
 class _Batch:
     """Drafts that are stored together, with all that deciding on them needs, looked up at once."""
 
@@ -209,6 +219,7 @@ class _Batch:
         self._directory = mentions.look_up(
             connection, [(draft.channel_id, draft.content) for draft in drafts]
         )
+        self._dispatch = Dispatch(transaction, drafts, [draft for draft in drafts if self._is_agents(draft)])
         self._added: list[Message] = []
         self._remembered: list[dict[str, Any]] = []
 
@@ -220,7 +231,13 @@ class _Batch:
             mentions.keep(self._transaction.connection, self._added)
             store.messages.count_replies(self._transaction.connection, self._added, 1)
             store.idempotency.add(self._transaction.connection, self._remembered)
+            self._dispatch.store()
         return outcomes
+
+    def _is_agents(self, draft: Draft) -> bool:
+        """Tell whether an agent says it."""
+        author = self._present.get((draft.channel_id, draft.author_id))
+        return draft.is_from_agent or (author is not None and author.kind == Kind.AGENT)
 
     def _find_records(self) -> dict[Pair, tuple[bytes, str]]:
         """Return the fingerprints and message ids of the keys that are in use."""
@@ -273,9 +290,13 @@ class _Batch:
     def _accept(self, draft: Draft, channel: Channel) -> Submitted:
         if draft.id in self._messages:
             raise Conflict(f"messageId '{draft.id}' is already in use")
+        self._dispatch.require_free(draft)
         self._require_parent(draft)
         author = self._enrol(draft, channel)
-        message = self._message(draft, channel, author)
+        by_agent = self._is_agents(draft)
+        answered = self._dispatch.find_answered(draft) if by_agent else None
+        hops = dispatch.hops(answered, self._messages.get(draft.parent_id or "")) if by_agent else 0
+        message = self._message(draft, channel, author, hops)
         event = self._transaction.record(
             channel.server_id,
             channel.id,
@@ -287,6 +308,9 @@ class _Batch:
             mentioned=mentions.told(message),
         )
         self._remember(draft, message)
+        if answered is not None:
+            self._dispatch.conclude(answered, message.id)
+        self._dispatch.address(message)
         return Submitted(message, draft.key, event.encoded)
 
     def _require_parent(self, draft: Draft) -> None:
@@ -315,8 +339,8 @@ class _Batch:
             self._present[channel.id, draft.author_id] = author
         return author
 
-    def _message(self, draft: Draft, channel: Channel, author: Attendance) -> Message:
-        by_agent = author.kind == Kind.AGENT or draft.is_from_agent
+    def _message(self, draft: Draft, channel: Channel, author: Attendance, hops: int) -> Message:
+        by_agent = self._is_agents(draft)
         return Message(
             id=draft.id,
             server_id=channel.server_id,
@@ -328,7 +352,7 @@ class _Batch:
             source_type=draft.source_type,
             parent_id=draft.parent_id,
             root_id=self._root_of(draft),
-            hops=0,
+            hops=hops,
             raw_message=draft.raw_message,
             details=_named(draft, author, by_agent=by_agent),
             attachments=draft.attachments,

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, payloads, servers, store
+from rooms import access, payloads, runs, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed
 from rooms.principals import Kind, Principal
 from rooms.publishing import Event
 from rooms.rows import Attendance
+from rooms.runs import Reason, State
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
@@ -167,6 +168,9 @@ def _remove(transaction: Transaction, leaving: Joining) -> None:
     seq = transaction.next_seq(channel.server_id)
     store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)
+    if attendance.kind == Kind.AGENT:
+        left = store.runs.list_open(transaction.connection, leaving.entity_id, channel.id)
+        runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
 
 
 _add_all = one_by_one(_add)

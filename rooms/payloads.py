@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rooms.rows import Attendance, Message
+from rooms.rows import Attendance, Message, Run
 from rooms.tables import Channel
 
 LINE_LENGTH = 200
@@ -83,4 +83,38 @@ def channel(stored: Channel) -> dict[str, Any]:
         "description": stored.topic or "",
         "metadata": stored.details,
         "seq": stored.seq,
+    }
+
+
+def run(stored: Run) -> dict[str, Any]:
+    """Return the run as it stands; what was streamed is no part of it."""
+    due = {} if stored.due_at is None else {"due_at": stored.due_at}
+    return {
+        "id": stored.id,
+        "server_id": stored.server_id,
+        "channel_id": stored.channel_id,
+        "message_id": stored.message_id,
+        "agent_id": stored.agent_id,
+        "user_id": stored.user_id,
+        "reply_id": stored.reply_id,
+        "state": stored.state,
+        "reason": stored.reason,
+        "hops": stored.hops,
+        "created_at": stored.created_at,
+        "updated_at": stored.updated_at,
+        **due,
+    }
+
+
+def completion(stored: Run, reply_id: str | None) -> dict[str, Any]:
+    """Return how the run has ended, and with which reply."""
+    return {
+        "server_id": stored.server_id,
+        "channel_id": stored.channel_id,
+        "run_id": stored.id,
+        "agent_id": stored.agent_id,
+        "message_id": stored.message_id,
+        "reply_id": reply_id,
+        "state": stored.state,
+        "reason": stored.reason,
     }

@@ -31,6 +31,40 @@ class Message(NamedTuple):
     deleted_at: int | None = None  # what it said is gone then
 
 
+class Run(NamedTuple):
+    """One agent's processing of one message, as its table has it."""
+
+    id: str
+    server_id: str
+    channel_id: str
+    message_id: str
+    agent_id: str
+    user_id: str
+    reply_id: str
+    state: str
+    reason: str | None
+    hops: int
+    holder: str | None
+    fence: int
+    seq: int
+    partial: str
+    chunks: int
+    created_at: int
+    started_at: int | None
+    updated_at: int
+    due_at: int | None
+
+
+class Seat(NamedTuple):
+    """An agent in a channel, and what keeps it from speaking there."""
+
+    channel_id: str
+    agent_id: str
+    is_active: bool
+    is_muted: bool
+    muted_until: int | None
+
+
 class Attendance(NamedTuple):
     """A participant with what the registry says of it."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from rooms import store
 from rooms.errors import ParleyError, server_not_found
+from rooms.policy import Policy
 from rooms.publishing import Event, Origin
 from rooms.rows import Message
 
@@ -28,9 +29,10 @@ class Transaction:
     anything is read: whoever appends to a log holds its server.
     """
 
-    def __init__(self, connection: Connection, server_ids: set[str], now: int) -> None:
+    def __init__(self, connection: Connection, server_ids: set[str], now: int, policy: Policy) -> None:
         self.connection = connection
         self.now = now
+        self.policy = policy
         self.events: list[Event] = []
         locked = store.servers.lock(connection, sorted(server_ids))
         self._epochs = {server_id: epoch for server_id, (epoch, _) in locked.items()}

@@ -41,6 +41,7 @@ from server.fanout import Fanout
 from server.first_start import Welcome, provision
 from server.followers import Followers
 from server.limits import TokenBuckets
+from server.overdue import ending_overdue
 from server.retention import forgetting
 from server.sockets import SocketServer
 
@@ -103,11 +104,12 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     secret = settings.secret.get_secret_value() if settings.secret else None
     cursors, tail = await open_signer(store, secret), Tail()
     fanout = Fanout(cursors, tail)
-    journal = Journal(store, fanout)
+    policy = settings.policy()
+    journal = Journal(store, fanout, policy=policy)
     journal.start()
     try:
         replays = asyncio.Semaphore(settings.max_replays)
-        ctx = Context(store, journal, journal.clock, cursors, tail, settings.policy(), replays=replays)
+        ctx = Context(store, journal, journal.clock, cursors, tail, policy, replays=replays)
         yield ctx, fanout
     finally:
         await journal.close()
@@ -160,7 +162,11 @@ async def _listening(
     try:
         listener = await _listen(settings, connections)
         # Until the drain is over: a credential may end meanwhile.
-        async with expiring(ctx, sockets.admissions), forgetting(ctx, settings.retention(), sockets.held):
+        async with (
+            expiring(ctx, sockets.admissions),
+            forgetting(ctx, settings.retention(), sockets.held),
+            ending_overdue(ctx, fanout),
+        ):
             try:
                 yield listener.sockets[0].getsockname()[1]
             finally:

@@ -28,7 +28,8 @@ from handlers.addresses import Network, network
 from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
-from rooms.context import MAX_REPLAYS, Policy
+from rooms.context import MAX_REPLAYS
+from rooms.policy import Policy
 from rooms.reach import Reach
 from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
@@ -73,6 +74,9 @@ class Settings(BaseSettings):
     ping_interval: float = Field(default=25.0, gt=0, le=3_600)
     ping_timeout: float = Field(default=20.0, gt=0, le=3_600)
     max_replays: int = Field(default=MAX_REPLAYS, ge=1, le=1_000)
+    run_queue_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    run_lease_seconds: float = Field(default=30.0, gt=0, le=86_400)
+    run_seconds: float = Field(default=600.0, gt=0, le=604_800)
     drain_seconds: float = Field(default=8.0, ge=0, le=3_600)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
@@ -218,6 +222,9 @@ class Settings(BaseSettings):
             refuses_executable=self.content_policy == "reject",
             requires_credentials=self.auth == "keyed",
             reach=Reach.beyond(self.outbound_allow),
+            queue_ms=round(self.run_queue_seconds * 1000),
+            lease_ms=round(self.run_lease_seconds * 1000),
+            run_ms=round(self.run_seconds * 1000),
         )
 
     def retention(self) -> Retention:

@@ -83,6 +83,10 @@ class Fanout:
         if not self._connections[key]:
             del self._connections[key]
 
+    def is_present(self, server_id: str, principal_id: str) -> bool:
+        """Tell whether the principal is connected to this node, or reads the server's log from it."""
+        return (server_id, principal_id) in self._connections
+
     def go_live(self, receiver: Receiver) -> None:
         """Deliver to the connection what its view shows from the next event on."""
         next_seq = self._tail.position(receiver.server_id).seq + 1

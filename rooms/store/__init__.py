@@ -5,6 +5,7 @@ carry as attributes. Functions take and return lists where a batch has a use for
 """
 
 from rooms.store import (
+    agents,
     channels,
     connections,
     entities,
@@ -14,11 +15,13 @@ from rooms.store import (
     mentions,
     messages,
     participants,
+    runs,
     secrets,
     servers,
 )
 
 __all__ = [
+    "agents",
     "channels",
     "connections",
     "entities",
@@ -28,6 +31,7 @@ __all__ = [
     "mentions",
     "messages",
     "participants",
+    "runs",
     "secrets",
     "servers",
 ]

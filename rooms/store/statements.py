@@ -15,6 +15,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import SQLModel
 
+import rooms.run_tables
+import rooms.tables  # noqa: F401 - both fill the metadata
+
 R = TypeVar("R")
 Row = dict[str, Any]
 Pair = tuple[str, str]

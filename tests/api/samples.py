@@ -8,6 +8,7 @@ from typing import Any
 from handlers.http import Route
 from handlers.routes import ROUTES
 from rooms import keys
+from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.rest import Reply, Rest
 from tests.running import Parley
@@ -25,18 +26,24 @@ def name(route: Route) -> str:
 
 @dataclass(frozen=True)
 class World:
-    """What the samples refer to: a channel of the default server, with one participant."""
+    """What the samples refer to: a channel of the default server, with one participant and an agent.
+
+    The message is one that may be deleted; the run is another message's.
+    """
 
     parley: Parley
     channel_id: str
     message_id: str
+    run_id: str
     member: str = "ann"
+    agent: str = "bot"
 
     def path(self, route: Route) -> str:
         """Return the route's path about the things of this world; one that follows a log does not wait."""
         path = route.path.format(
             channel_id=self.channel_id,
             message_id=self.message_id,
+            run_id=self.run_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
         )
@@ -50,10 +57,19 @@ class World:
 
 async def new_world(parley: Parley) -> World:
     """Create what the samples refer to, with two messages in it."""
-    channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member)
-    for text in ("first", "second"):
-        stored = (await parley.service.submit(channel_id, text, author_id=World.member)).data
-    return World(parley, channel_id, stored["id"])
+    await parley.key(Kind.AGENT, World.agent)
+    channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member, World.agent)
+    first, second = [
+        (await parley.service.submit(channel_id, text, author_id=World.member)).data["id"]
+        for text in ("first", "second")
+    ]
+    return World(parley, channel_id, second, await _run_of(parley, first))
+
+
+async def _run_of(parley: Parley, message_id: str) -> str:
+    found = await parley.service.get(f"/api/messaging/messages/{message_id}/runs")
+    run_id: str = found.data["runs"][0]["id"]
+    return run_id
 
 
 async def _message(world: World) -> dict[str, Any]:
@@ -62,6 +78,15 @@ async def _message(world: World) -> dict[str, Any]:
 
 async def _batch(world: World) -> dict[str, Any]:
     return {"messages": [await _message(world), {"channel_id": world.channel_id}]}
+
+
+async def _completion(world: World) -> dict[str, Any]:
+    stored = (await world.parley.service.submit(world.channel_id, "well?", author_id=world.member)).data
+    return {"run_id": await _run_of(world.parley, stored["id"]), "response": "well."}
+
+
+async def _nothing(_world: World) -> dict[str, Any]:
+    return {"more": "ignored"}
 
 
 async def _edit(_world: World) -> dict[str, Any]:
@@ -88,6 +113,10 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/submit"): _message,
     ("POST", "/api/messaging/submit/batch"): _batch,
     ("PATCH", "/api/messaging/messages/{message_id}"): _edit,
+    ("POST", "/api/messaging/complete"): _completion,
+    ("POST", "/api/messaging/runs/{run_id}/claim"): _nothing,
+    ("POST", "/api/messaging/runs/{run_id}/progress"): _nothing,
+    ("POST", "/api/messaging/runs/{run_id}/cancel"): _nothing,
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,
     ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,

@@ -1,0 +1,139 @@
+"""Runs, over REST and native Socket.IO: taken, kept alive, completed, cancelled, and looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import run_wire
+from handlers.connection import Connection
+from handlers.http import Call, Gate
+from handlers.parsing import BAD_PARAMETERS, page_size
+from rooms import completion, edits, payloads, rules, runs
+from rooms.completion import Completed, Completion, Envelope, Prompt, Sign
+from rooms.context import Context
+from rooms.edits import Target
+from rooms.errors import ValidationFailed
+from rooms.principals import Principal
+from rooms.runs import Filter, State
+
+
+async def list_all(call: Call[None]) -> dict[str, Any]:
+    """Answer the newest runs that the principal may see."""
+    found = await runs.list_page(call.ctx, call.principal, _filter(call))
+    return {"runs": [payloads.run(run) for run in found]}
+
+
+async def get(call: Call[None]) -> dict[str, Any]:
+    """Answer one run."""
+    return payloads.run(await runs.require(call.ctx, call.principal, _run_id(call)))
+
+
+async def list_of_message(call: Call[None]) -> dict[str, Any]:
+    """Answer the runs that a message has opened, the first first."""
+    target = Target(call.principal, call.path["message_id"].lower())
+    message = await edits.require(call.ctx, target)
+    found = await runs.list_of_message(call.ctx, call.principal, message)
+    return {"runs": [payloads.run(run) for run in found]}
+
+
+async def claim(call: Call[run_wire.Claim]) -> dict[str, Any]:
+    """Take a run and answer it with its message."""
+    return envelope(await completion.claim(call.ctx, _sign(call, holder=call.body.holder or "")))
+
+
+async def progress(call: Call[run_wire.Progress]) -> dict[str, Any]:
+    """Give a sign of a run."""
+    return payloads.run(await completion.progress(call.ctx, _sign(call, fence=call.body.fence)))
+
+
+async def cancel(call: Call[run_wire.Cancel]) -> dict[str, Any]:
+    """End a run before it is done."""
+    return payloads.run(await completion.cancel(call.ctx, _sign(call)))
+
+
+async def complete(call: Call[run_wire.Complete]) -> dict[str, Any]:
+    """End a run as its agent tells it."""
+    return await _complete(call.ctx, call.principal, call.body)
+
+
+async def claim_event(gate: Gate, connection: Connection, body: run_wire.ClaimEvent) -> dict[str, Any]:
+    """Take a run; a client that comes back is known to have it still."""
+    holder = body.holder or connection.pid_id
+    return envelope(await completion.claim(gate.ctx, Sign(connection.principal, body.run_id, holder)))
+
+
+async def progress_event(gate: Gate, connection: Connection, body: run_wire.ProgressEvent) -> dict[str, Any]:
+    """Give a sign of a run."""
+    sign = Sign(connection.principal, body.run_id, connection.pid_id, body.fence)
+    return payloads.run(await completion.progress(gate.ctx, sign))
+
+
+async def cancel_event(gate: Gate, connection: Connection, body: run_wire.CancelEvent) -> dict[str, Any]:
+    """End a run before it is done."""
+    return payloads.run(await completion.cancel(gate.ctx, Sign(connection.principal, body.run_id)))
+
+
+async def complete_event(gate: Gate, connection: Connection, body: run_wire.Complete) -> dict[str, Any]:
+    """End a run as its agent tells it."""
+    return await _complete(gate.ctx, connection.principal, body)
+
+
+def envelope(taken: Envelope) -> dict[str, Any]:
+    """Return a run with its message, as everybody gets it who works on runs."""
+    return {
+        "run": payloads.run(taken.run),
+        "fence": taken.run.fence,
+        "message": payloads.message(taken.message),
+    }
+
+
+async def _complete(ctx: Context, principal: Principal, body: run_wire.Complete) -> dict[str, Any]:
+    run_id = await _find(ctx, principal, body)
+    if run_id is None:
+        return {"response": "", "run": None}
+    sign = Sign(principal, run_id, fence=body.fence)
+    return _answer(await completion.complete(ctx, Completion(sign, body.response, body.failed)))
+
+
+async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> str | None:
+    """Return the id of the run that is meant; elizaOS's agents tell of an end even if there is no run."""
+    if body.run_id is not None:
+        return body.run_id
+    if body.channel_id is not None:
+        found = await completion.find_newest_open(ctx, principal, body.channel_id)
+        return found.id if found else None
+    prompt = Prompt(body.agentId or "", body.roomId or "", body.userId or "", body.prompt or "")
+    return (await completion.find_by_prompt(ctx, principal, prompt)).id
+
+
+def _answer(completed: Completed) -> dict[str, Any]:
+    return {"response": completed.response, "run": payloads.run(completed.run)}
+
+
+def _sign(call: Call[Any], *, holder: str = "", fence: int | None = None) -> Sign:
+    return Sign(call.principal, _run_id(call), holder, fence)
+
+
+def _run_id(call: Call[Any]) -> str:
+    return call.path["run_id"].lower()
+
+
+def _filter(call: Call[None]) -> Filter:
+    query = call.query
+    channel_id = query.get("channel_id")
+    before = query.get("before")
+    return Filter(
+        channel_id=channel_id.lower() if channel_id is not None else None,
+        agent_id=query.get("agent_id"),
+        states=[_state(text) for text in query.get("state", "").split(",") if text],
+        before=before.lower() if before else None,
+        limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+    )
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        known = ", ".join(State)
+        raise ValidationFailed(f"Parameter 'state' must be of {known}", message=BAD_PARAMETERS) from None

@@ -1,0 +1,114 @@
+"""Dispatch: which runs a stored message opens, and which one it ends.
+
+A message addresses every agent that takes part in its channel, except its author. An agent that is muted
+there, and is not mentioned, is told nothing; that it was passed over is told to everybody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rooms import mentions, runs, store
+from rooms.errors import Conflict
+from rooms.rows import Message, Run, Seat
+from rooms.runs import Reason, State
+from rooms.transaction import Transaction
+
+if TYPE_CHECKING:
+    from rooms.messages import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The run that a message is the reply of, and how the run ends with it."""
+
+    run: Run
+    state: State = State.COMPLETED
+    reason: Reason | None = None
+
+
+class Dispatch:
+    """What one batch of messages does to the runs of its channels; ``speakers`` are those of agents."""
+
+    def __init__(self, transaction: Transaction, drafts: Sequence[Draft], speakers: Sequence[Draft]) -> None:
+        self._transaction = transaction
+        self._seats: dict[str, list[Seat]] = defaultdict(list)
+        channel_ids = {draft.channel_id for draft in drafts}
+        for seat in store.agents.list_seats(transaction.connection, channel_ids):
+            self._seats[seat.channel_id].append(seat)
+        self._reserved = self._find_reserved(drafts)
+        self._open = {run.id: run for run in sorted(self._find_open(speakers))}  # the oldest first
+        self._opened: list[Run] = []
+
+    def _find_reserved(self, drafts: Sequence[Draft]) -> dict[str, Run]:
+        """Return the runs whose replies have ids that clients have chosen."""
+        ids = {draft.id for draft in drafts if draft.id == draft.key}
+        return store.runs.find_by_replies(self._transaction.connection, ids) if ids else {}
+
+    def _find_open(self, speakers: Sequence[Draft]) -> Iterable[Run]:
+        """Return the open runs that these messages may be the replies of."""
+        connection = self._transaction.connection
+        yield from (run for run in self._reserved.values() if not runs.is_over(run))
+        if parents := {draft.parent_id for draft in speakers if draft.parent_id}:
+            yield from store.runs.list_open_of_messages(connection, parents)
+        loose = Counter((draft.author_id, draft.channel_id) for draft in speakers if not draft.parent_id)
+        for (agent_id, channel_id), count in loose.items():
+            yield from store.runs.list_untaken(connection, agent_id, channel_id, count)
+
+    def require_free(self, draft: Draft) -> None:
+        """Raise Conflict if the draft's id is reserved for the reply of another."""
+        run = self._reserved.get(draft.id)
+        if run is not None and run.agent_id != draft.author_id:
+            raise Conflict(f"messageId '{draft.id}' is already in use")
+
+    def find_answered(self, draft: Draft) -> Answering | None:
+        """Return the run that an agent's message ends.
+
+        That is the one whose reply it is by its id, or by the message that it answers. Whoever answers
+        without saying what ends the oldest run that nobody has taken: an agent that knows of runs does.
+        """
+        if draft.answering is not None:
+            return draft.answering
+        place = (draft.author_id, draft.channel_id)
+        own = [run for run in self._open.values() if (run.agent_id, run.channel_id) == place]
+        found = (
+            [run for run in own if run.reply_id == draft.id]
+            or [run for run in own if run.message_id == draft.parent_id]
+            or [run for run in own if draft.parent_id is None and not run.fence]
+        )
+        return Answering(found[0]) if found else None
+
+    def conclude(self, answered: Answering, reply_id: str) -> None:
+        """End the run whose reply was recorded."""
+        self._open.pop(answered.run.id, None)
+        runs.end(self._transaction, answered.run, answered.state, answered.reason, reply_id)
+
+    def address(self, message: Message) -> None:
+        """Open a run for each agent that the message addresses."""
+        for seat in self._seats.get(message.channel_id, ()):
+            if seat.agent_id != message.author_id:
+                self._opened.append(self._open_run(message, seat))
+
+    def _open_run(self, message: Message, seat: Seat) -> Run:
+        if not seat.is_active:
+            return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.STOPPED)
+        if self._is_muted(seat) and seat.agent_id not in mentions.entity_ids(message):
+            return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.MUTED)
+        return runs.open_run(self._transaction, message, seat.agent_id)
+
+    def _is_muted(self, seat: Seat) -> bool:
+        return seat.is_muted and (seat.muted_until is None or seat.muted_until > self._transaction.now)
+
+    def store(self) -> None:
+        """Store the runs that were opened; their messages must be stored already."""
+        store.runs.add(self._transaction.connection, self._opened)
+
+
+def hops(answered: Answering | None, parent: Message | None) -> int:
+    """Return how many messages of agents, this one among them, lead from a person's to an agent's."""
+    if answered is not None:
+        return answered.run.hops
+    return parent.hops + 1 if parent else 1

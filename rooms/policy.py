@@ -1,0 +1,32 @@
+"""What an operator decides about the domain's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rooms import rules
+from rooms.principals import Kind
+from rooms.reach import Reach
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules that an operator sets: lengths in code points, times in milliseconds.
+
+    A run waits for its agent for ``queue_ms``. Once the agent has taken it, it must give a sign of this
+    run every ``lease_ms``, and be done after ``run_ms``.
+    """
+
+    max_content: int = rules.MAX_CONTENT
+    refuses_executable: bool = False
+    requires_credentials: bool = True
+    reach: Reach = field(default_factory=Reach)
+    queue_ms: int = MINUTE_MS
+    lease_ms: int = MINUTE_MS // 2
+    run_ms: int = 10 * MINUTE_MS
+
+    def length_limit(self, kind: Kind) -> int:
+        """Return how long a content may be: agents say more than people."""
+        return rules.MAX_AGENT_CONTENT if kind is Kind.AGENT else self.max_content

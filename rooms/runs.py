@@ -1,0 +1,262 @@
+"""Runs: one agent's processing of one message, from its opening to the one end that each has.
+
+queued ──> working ──> streaming ──> completed   the agent has answered
+   │          │            │         ignored     it has nothing to say, or was not to speak
+   └──────────┴────────────┴───────> failed      nobody was there, or the agent says that it failed
+                                     cancelled   somebody who may has stopped it
+                                     timed_out   its agent gave no sign of it for too long
+
+Every change of state is an event of the log, and an end is two: ``run``, and ``complete`` for whoever
+waits for ends alone. Nothing leaves an end, so that each run has exactly one.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from rooms import access, payloads, store
+from rooms.context import Context
+from rooms.errors import Conflict, NotFound, run_not_found
+from rooms.ids import new_id
+from rooms.principals import Principal, Scope
+from rooms.rows import Message, Run
+from rooms.rules import is_uuid
+from rooms.transaction import Transaction
+
+
+class State(enum.StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    WORKING = "working"
+    STREAMING = "streaming"
+    COMPLETED = "completed"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+
+class Reason(enum.StrEnum):
+    """Why a run stands where it stands, where the state alone does not say it."""
+
+    MUTED = "muted"  # the agent is not to speak in the channel, and was not mentioned
+    STOPPED = "stopped"  # the agent is not active
+    SILENT = "silent"  # the agent has nothing to say
+    AGENT_OFFLINE = "agent_offline"
+    UNANSWERED = "unanswered"  # the agent was there, and did not take the run
+    LEASE = "lease"  # no sign of the run for too long
+    TOO_LONG = "too_long"  # it has taken all the time that a run may
+    AGENT_ERROR = "agent_error"  # the agent says that it failed
+    REMOVED = "removed"  # the agent takes part in the channel no longer
+    MESSAGE_DELETED = "message_deleted"
+
+
+OVER = frozenset({State.COMPLETED, State.IGNORED, State.FAILED, State.CANCELLED, State.TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which runs are asked for; ``before`` is the id of the run that the page ends before."""
+
+    channel_id: str | None = None
+    agent_id: str | None = None
+    states: Collection[State] = ()
+    before: str | None = None
+    limit: int = 50
+
+
+def is_over(run: Run) -> bool:
+    """Tell whether the run has ended."""
+    return run.state in OVER
+
+
+async def require(ctx: Context, principal: Principal, run_id: str) -> Run:
+    """Return the run; raise NotFound if it is absent, or not for the principal to see."""
+    return await ctx.database.read(lambda connection: look_up(connection, principal, run_id))
+
+
+async def list_of_message(ctx: Context, principal: Principal, message: Message) -> Sequence[Run]:
+    """Return the runs that a message which the principal may see has opened."""
+
+    def read(connection: Connection) -> Sequence[Run]:
+        standing = access.require_standing(connection, principal, message.channel_id)
+        found = store.runs.list_of_message(connection, message.id)
+        return [run for run in found if access.may_read(standing, run.seq)]
+
+    return await ctx.database.read(read)
+
+
+async def list_page(ctx: Context, principal: Principal, wish: Filter) -> Sequence[Run]:
+    """Return the newest runs that the principal may see: of one channel, or of its own channels.
+
+    An agent sees its own runs everywhere. Raises NotFound for a channel that it may not see.
+    """
+
+    def read(connection: Connection) -> Sequence[Run]:
+        return store.runs.list_page(
+            connection,
+            channel_ids=_channels(connection, principal, wish),
+            agent_id=wish.agent_id,
+            states=wish.states,
+            before=wish.before,
+            limit=wish.limit,
+        )
+
+    return await ctx.database.read(read)
+
+
+def _channels(connection: Connection, principal: Principal, wish: Filter) -> Collection[str] | None:
+    """Return the channels whose runs may be shown, or None for all."""
+    if wish.channel_id is not None:
+        standing = access.require_standing(connection, principal, wish.channel_id)
+        return [wish.channel_id] if access.visible(standing) == access.EVERYTHING or standing.role else []
+    if principal.may(Scope.MESSAGES_READ) or wish.agent_id == principal.id:
+        return None
+    return store.participants.list_channels(connection, principal.id)
+
+
+def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:
+    """Return the run; raise NotFound if it is absent, or not for the principal to see."""
+    missing = run_not_found(run_id)
+    run = store.runs.find(connection, [run_id]).get(run_id) if is_uuid(run_id) else None
+    if run is None:
+        raise missing
+    if run.agent_id == principal.id:
+        return run
+    try:
+        standing = access.require_standing(connection, principal, run.channel_id)
+    except NotFound:
+        raise missing from None
+    if not access.may_read(standing, run.seq):
+        raise missing
+    return run
+
+
+def open_run(transaction: Transaction, message: Message, agent_id: str) -> Run:
+    """Announce a new run, which waits for its agent, and return it; whoever calls stores it."""
+    return _announce(transaction, _new(transaction, message, agent_id, State.QUEUED, None))
+
+
+def refuse_run(transaction: Transaction, message: Message, agent_id: str, reason: Reason) -> Run:
+    """Announce a run that is over at once, and return it; whoever calls stores it."""
+    run = _announce(transaction, _new(transaction, message, agent_id, State.IGNORED, reason))
+    _announce_end(transaction, run, None)
+    return run
+
+
+def _new(
+    transaction: Transaction, message: Message, agent_id: str, state: State, reason: Reason | None
+) -> Run:
+    now = transaction.now
+    return Run(
+        id=new_id(),
+        server_id=message.server_id,
+        channel_id=message.channel_id,
+        message_id=message.id,
+        agent_id=agent_id,
+        user_id=message.author_id,
+        reply_id=new_id(),
+        state=state,
+        reason=reason,
+        hops=message.hops + 1,
+        holder=None,
+        fence=0,
+        seq=transaction.next_seq(message.server_id),
+        partial="",
+        chunks=0,
+        created_at=now,
+        started_at=None,
+        updated_at=now,
+        due_at=None if state in OVER else now + transaction.policy.queue_ms,
+    )
+
+
+def take(transaction: Transaction, run: Run, holder: str) -> Run:
+    """Let the agent begin, or go on: from now on it must give signs of the run. Raises Conflict.
+
+    Of several processes of one agent one takes the run: whoever has no newer ``fence`` than another
+    may not go on.
+    """
+    if is_over(run):
+        raise has_ended(run)
+    if run.state == State.QUEUED:
+        begun = run._replace(
+            state=State.WORKING, holder=holder, fence=run.fence + 1, started_at=transaction.now
+        )
+        return move(transaction, renewed(transaction, begun))
+    if run.holder != holder:
+        raise Conflict(f"Run '{run.id}' was taken by another process of the agent; leave it to that one")
+    return renew(transaction, run)
+
+
+def renew(transaction: Transaction, run: Run) -> Run:
+    """Note a sign of the run, which is no event, and return it."""
+    run = renewed(transaction, run)
+    store.runs.change(transaction.connection, run)
+    return run
+
+
+def renewed(transaction: Transaction, run: Run) -> Run:
+    """Return the run with a new lease, which ends with the time that a run may take."""
+    started_at = run.started_at or transaction.now
+    due_at = min(transaction.now + transaction.policy.lease_ms, started_at + transaction.policy.run_ms)
+    return run._replace(started_at=started_at, updated_at=transaction.now, due_at=due_at)
+
+
+def move(transaction: Transaction, run: Run) -> Run:
+    """Store and announce the state that the run has come to, and return it."""
+    store.runs.change(transaction.connection, run)
+    return _announce(transaction, run)
+
+
+def end(
+    transaction: Transaction,
+    run: Run,
+    state: State,
+    reason: Reason | None = None,
+    reply_id: str | None = None,
+) -> Run:
+    """End the run, with the reply if there is one, announce that, and return it.
+
+    An agent that does not use the reserved id answers under one of its own. What was streamed is kept no
+    longer.
+    """
+    ended = run._replace(
+        state=state,
+        reason=reason,
+        reply_id=reply_id or run.reply_id,
+        partial="",
+        updated_at=transaction.now,
+        due_at=None,
+    )
+    move(transaction, ended)
+    _announce_end(transaction, ended, reply_id)
+    return ended
+
+
+def end_all(transaction: Transaction, runs: Sequence[Run], state: State, reason: Reason) -> None:
+    """End those of the runs that are not over."""
+    for run in runs:
+        if not is_over(run):
+            end(transaction, run, state, reason)
+
+
+def has_ended(run: Run) -> Conflict:
+    """Return the error for what comes after the end."""
+    return Conflict(f"Run '{run.id}' has ended already; it is {run.state}")
+
+
+def _announce(transaction: Transaction, run: Run) -> Run:
+    payload = {"server_id": run.server_id, "channel_id": run.channel_id, "run": payloads.run(run)}
+    transaction.record(run.server_id, run.channel_id, "run", payload)
+    return run
+
+
+def _announce_end(transaction: Transaction, run: Run, reply_id: str | None) -> None:
+    payload = payloads.completion(run, reply_id)
+    transaction.record(run.server_id, run.channel_id, "complete", payload)

@@ -1,0 +1,40 @@
+"""What the registry knows of agents, and where they are muted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, and_, func, select, text
+
+from rooms.rows import Seat
+from rooms.store.statements import any_of, tables
+
+table = tables["agents"]
+mutes = tables["mutes"]
+_participants = tables["participants"]
+
+_SEATS = (
+    select(
+        _participants.c.channel_id,
+        _participants.c.entity_id,
+        func.coalesce(table.c.is_active, True),
+        mutes.c.agent_id.is_not(None),
+        mutes.c.until,
+    )
+    .outerjoin(table, table.c.entity_id == _participants.c.entity_id)
+    .outerjoin(
+        mutes,
+        and_(
+            mutes.c.channel_id == _participants.c.channel_id,
+            mutes.c.agent_id == _participants.c.entity_id,
+        ),
+    )
+    # Word for word the condition of the index.
+    .where(_participants.c.channel_id.in_(any_of("ids")), text("is_agent AND left_seq IS NULL"))
+    .order_by(_participants.c.joined_seq)
+)
+
+
+def list_seats(connection: Connection, channel_ids: Collection[str]) -> list[Seat]:
+    """Return the agents that take part in the channels, in the order in which they joined."""
+    return [Seat._make(row) for row in connection.execute(_SEATS, {"ids": list(channel_ids)})]

@@ -1,0 +1,140 @@
+"""Runs: agents' processing of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, select, text, update
+
+from rooms.rows import Run
+from rooms.store.statements import any_of, tables
+
+table = tables["runs"]
+_messages = tables["messages"]
+
+_RUN = select(*(table.c[name] for name in Run._fields))
+_BY_IDS = _RUN.where(table.c.id.in_(any_of("ids")))
+_BY_REPLIES = _RUN.where(table.c.reply_id.in_(any_of("ids")))
+_OF_MESSAGE = _RUN.where(table.c.message_id == bindparam("message_id")).order_by(table.c.id)
+# Word for word the condition of the indexes.
+_OPEN = _RUN.where(text("runs.due_at IS NOT NULL")).order_by(table.c.id)
+_OPEN_OF_MESSAGES = _OPEN.where(table.c.message_id.in_(any_of("ids")))
+_OPEN_OF_AGENT = _OPEN.where(
+    table.c.agent_id == bindparam("agent_id"), table.c.channel_id == bindparam("channel_id")
+)
+_UNTAKEN = _OPEN_OF_AGENT.where(table.c.fence == 0).limit(bindparam("limit"))
+_DUE = (
+    select(table.c.id, table.c.server_id, table.c.agent_id)
+    .where(table.c.due_at <= bindparam("now"))
+    .order_by(table.c.due_at)
+    .limit(bindparam("limit"))
+)
+_FOR = (
+    _RUN.add_columns(_messages.c.content)
+    .join(_messages, _messages.c.id == table.c.message_id)
+    .where(
+        table.c.agent_id == bindparam("agent_id"),
+        table.c.channel_id == bindparam("channel_id"),
+        table.c.user_id == bindparam("user_id"),
+    )
+    .order_by(table.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_CHANGEABLE = (
+    "reply_id",
+    "state",
+    "reason",
+    "holder",
+    "fence",
+    "partial",
+    "chunks",
+    "started_at",
+    "updated_at",
+    "due_at",
+)
+_CHANGE = (
+    update(table)
+    .where(table.c.id == bindparam("the_id"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+)
+
+
+def find(connection: Connection, run_ids: Collection[str]) -> dict[str, Run]:
+    """Return the runs that exist, by id."""
+    return {run.id: run for run in _fetch(connection, _BY_IDS, ids=list(run_ids))}
+
+
+def find_by_replies(connection: Connection, reply_ids: Collection[str]) -> dict[str, Run]:
+    """Return the runs whose replies will have, or have, these ids, by them."""
+    return {run.reply_id: run for run in _fetch(connection, _BY_REPLIES, ids=list(reply_ids))}
+
+
+def list_of_message(connection: Connection, message_id: str) -> list[Run]:
+    """Return the runs that a message opened, in order of their opening."""
+    return _fetch(connection, _OF_MESSAGE, message_id=message_id)
+
+
+def list_open_of_messages(connection: Connection, message_ids: Collection[str]) -> list[Run]:
+    """Return the open runs that the messages have opened, the oldest first."""
+    return _fetch(connection, _OPEN_OF_MESSAGES, ids=list(message_ids))
+
+
+def list_open(connection: Connection, agent_id: str, channel_id: str) -> list[Run]:
+    """Return the open runs of an agent in a channel, the oldest first."""
+    return _fetch(connection, _OPEN_OF_AGENT, agent_id=agent_id, channel_id=channel_id)
+
+
+def list_untaken(connection: Connection, agent_id: str, channel_id: str, limit: int) -> list[Run]:
+    """Return the oldest open runs of an agent in a channel that none of its processes has taken."""
+    return _fetch(connection, _UNTAKEN, agent_id=agent_id, channel_id=channel_id, limit=limit)
+
+
+def list_for(
+    connection: Connection, agent_id: str, channel_id: str, user_id: str, limit: int
+) -> list[tuple[Run, str]]:
+    """Return the newest runs of an agent in a channel for one author, each with what the author said."""
+    values = {"agent_id": agent_id, "channel_id": channel_id, "user_id": user_id, "limit": limit}
+    return [(Run._make(row[:-1]), row.content) for row in connection.execute(_FOR, values)]
+
+
+def list_due(connection: Connection, now: int, limit: int) -> list[tuple[str, str, str]]:
+    """Return ids, servers and agents of the runs that have to be looked at, the most urgent first."""
+    return [tuple(row) for row in connection.execute(_DUE, {"now": now, "limit": limit})]
+
+
+def list_page(
+    connection: Connection,
+    *,
+    channel_ids: Collection[str] | None,
+    agent_id: str | None,
+    states: Collection[str],
+    before: str | None,
+    limit: int,
+) -> list[Run]:
+    """Return the newest runs, or the newest before one, of the channels and the agent that are named."""
+    where: list[ColumnElement[bool]] = []
+    if channel_ids is not None:
+        where.append(table.c.channel_id.in_(channel_ids))
+    if agent_id is not None:
+        where.append(table.c.agent_id == agent_id)
+    if states:
+        where.append(table.c.state.in_(states))
+    if before is not None:
+        where.append(table.c.id < before)
+    return _fetch(connection, _RUN.where(*where).order_by(table.c.id.desc()).limit(limit))
+
+
+def add(connection: Connection, runs: Sequence[Run]) -> None:
+    """Store new runs."""
+    if runs:
+        connection.execute(insert(table), [run._asdict() for run in runs])
+
+
+def change(connection: Connection, run: Run) -> None:
+    """Store how the run stands now."""
+    now = {f"new_{name}": getattr(run, name) for name in _CHANGEABLE}
+    connection.execute(_CHANGE, {"the_id": run.id, **now})
+
+
+def _fetch(connection: Connection, statement: Select[tuple[object, ...]], **values: object) -> list[Run]:
+    return [Run._make(row) for row in connection.execute(statement, values)]

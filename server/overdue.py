@@ -1,0 +1,52 @@
+"""Ends runs whose time has passed: so that none stays open because its agent has died, or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from rooms import completion
+from rooms.completion import Overdue
+from rooms.context import Context
+from rooms.errors import ParleyError
+from server.fanout import Fanout
+
+LOOK_SECONDS = 1.0
+
+_log = logging.getLogger("parley.runs")
+
+
+@contextlib.asynccontextmanager
+async def ending_overdue(ctx: Context, fanout: Fanout) -> AsyncIterator[None]:
+    """Look after the open runs, again and again, until the block ends."""
+    task = asyncio.create_task(_look_for_ever(ctx, fanout), name="runs")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _look_for_ever(ctx: Context, fanout: Fanout) -> None:
+    while True:
+        try:
+            await end_overdue(ctx, fanout)
+        except ParleyError as error:
+            _log.warning("runs cannot be looked after at the moment: %s", error.details)
+        except Exception:  # noqa: BLE001 - other runs must end all the same
+            _log.exception("runs could not be looked after")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def end_overdue(ctx: Context, fanout: Fanout) -> None:
+    """End every run whose time has passed."""
+    while due := await completion.list_overdue(ctx):
+        overdue = [
+            Overdue(run_id, server_id, fanout.is_present(server_id, agent_id))
+            for run_id, server_id, agent_id in due
+        ]
+        if not await completion.end_overdue(ctx, overdue):
+            return  # what cannot be ended now is tried again with the next look
