@@ -28,11 +28,6 @@ async def add(call: Call[wire.AddParticipant]) -> dict[str, Any]:
 
 async def remove(call: Call[None]) -> dict[str, Any]:
     """End somebody's participation."""
-    channel_id, entity_id = call.path["channel_id"].lower(), _entity_id(call.path["entity_id"])
+    channel_id, entity_id = call.path["channel_id"].lower(), rules.entity_id(call.path["entity_id"])
     await participants.remove(call.ctx, call.principal, channel_id, entity_id)
     return {"channelId": channel_id, "userId": entity_id}
-
-
-def _entity_id(text: str) -> str:
-    """Return the id in its stored spelling; one that cannot exist is found nowhere."""
-    return text.lower() if rules.is_uuid(text) else text

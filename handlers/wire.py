@@ -52,7 +52,7 @@ class Dialect(enum.Enum):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """A JSON object; fields that nobody documented are ignored."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -63,7 +63,7 @@ def _spelled(*names: str) -> Any:
     return Field(default=None, validation_alias=AliasChoices(*names), serialization_alias=names[0])
 
 
-class SubmitMessage(_Body):
+class SubmitMessage(Body):
     """A message; without ``author_id`` the principal itself is the author."""
 
     channel_id: Uuid
@@ -78,19 +78,19 @@ class SubmitMessage(_Body):
     messageId: IdempotencyKey | None = None  # noqa: N815 - the wire's spelling
 
 
-class SubmitBatch(_Body):
+class SubmitBatch(Body):
     """Up to 100 messages; each is validated, stored and answered by itself."""
 
     messages: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-class EditMessage(_Body):
+class EditMessage(Body):
     """What a message is to say instead."""
 
     content: Content
 
 
-class CreateServer(_Body):
+class CreateServer(Body):
     """A message server."""
 
     name: Label
@@ -100,7 +100,7 @@ class CreateServer(_Body):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class CreateChannel(_Body):
+class CreateChannel(Body):
     """A channel.
 
     Without ``participantCentralUserIds`` it is the documented form: the name follows the channel
@@ -142,14 +142,14 @@ def _name(text: str) -> str:
         raise ValueError(f"Field 'name' {error}") from error
 
 
-class AddParticipant(_Body):
+class AddParticipant(Body):
     """Somebody who is to take part in a channel."""
 
     userId: PrincipalId  # noqa: N815
     role: Role = Role.MEMBER
 
 
-class SignIn(_Body):
+class SignIn(Body):
     """The code out of a sign-in link."""
 
     code: Annotated[str, Field(min_length=1, max_length=200)]
@@ -244,7 +244,7 @@ def server_ids(server_id: str) -> dict[str, str]:
     return dict.fromkeys(("serverId", "server_id", "messageServerId", "message_server_id"), server_id)
 
 
-class ChannelEvent(_Body):
+class ChannelEvent(Body):
     """An event about one channel."""
 
     channel_id: Uuid
@@ -256,7 +256,7 @@ class Join(ChannelEvent):
     after: CursorText | None = None
 
 
-class Heartbeat(_Body):
+class Heartbeat(Body):
     """A sign of life."""
 
 
@@ -266,7 +266,7 @@ class TypingEvent(ChannelEvent):
     is_typing: StrictBool = True
 
 
-class MessageEvent(_Body):
+class MessageEvent(Body):
     """An event about one message: ``delete``."""
 
     message_id: Uuid
@@ -278,13 +278,13 @@ class EditEvent(MessageEvent):
     content: Content
 
 
-class ElizaJoin(_Body):
+class ElizaJoin(Body):
     """The payload of elizaOS's message of type 1."""
 
     channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
 
 
-class ElizaSend(_Body):
+class ElizaSend(Body):
     """The payload of elizaOS's message of type 2."""
 
     channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815

@@ -112,6 +112,11 @@ def run_not_found(run_id: str) -> NotFound:
     return NotFound(f"Run with ID '{run_id}' does not exist", message="Run not found")
 
 
+def entity_not_found(entity_id: str) -> NotFound:
+    """Return the error for a user, an agent or a service that nobody has heard of."""
+    return NotFound(f"Entity with ID '{entity_id}' does not exist", message="Entity not found")
+
+
 def server_not_found(server_id: str) -> NotFound:
     """Return the error for a message server that is absent."""
     return NotFound(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from rooms import access, store
 from rooms.rows import Mentionable, Message
-from rooms.rules import is_uuid, name_key
+from rooms.rules import entity_id, name_key
 from rooms.tables import Channel
 
 MAX_MENTIONS = 50  # of one message; further ones are plain text
@@ -103,8 +103,8 @@ class _Scanner:
         opening = at + 3 + len(name)
         if self._text[opening : opening + 1] != "(":
             return None
-        entity_id = self._up_to(")", opening + 1, MAX_ID)
-        return Token(f"@[{name}]({entity_id})", entity_id, Form.ID) if entity_id else None
+        who = self._up_to(")", opening + 1, MAX_ID)
+        return Token(f"@[{name}]({who})", who, Form.ID) if who else None
 
     def _up_to(self, sign: str, begin: int, most: int) -> str | None:
         """Return what stands before the next such sign, if that is in the same line and not too far."""
@@ -169,7 +169,7 @@ class Directory:
 
     def _find(self, channel: Channel, token: Token) -> Mentionable | None:
         """Return who has the handle, or else the id."""
-        by_id = self._by_id.get(_id(token)) if token.form is not Form.NAME else None
+        by_id = self._by_id.get(entity_id(token.name)) if token.form is not Form.NAME else None
         by_handle = self._by_handle.get(name_key(token.name)) if token.form is Form.WORD else None
         return next((known for known in (by_handle, by_id) if known and self._may_read(channel, known)), None)
 
@@ -197,12 +197,8 @@ def look_up(connection: Connection, texts: Iterable[tuple[str, str]]) -> Directo
     every = {token for found in tokens.values() for token in found}
     handles = {name_key(token.name) for token in every if token.form is Form.WORD}
     names = {name_key(token.name) for token in every if token.form is not Form.ID}
-    ids = {_id(token) for token in every if token.form is not Form.NAME}
+    ids = {entity_id(token.name) for token in every if token.form is not Form.NAME}
     return Directory(tokens, store.mentions.find_mentionable(connection, handles, ids, names, channel_ids))
-
-
-def _id(token: Token) -> str:
-    return token.name.lower() if is_uuid(token.name) else token.name
 
 
 def entity_ids(message: Message) -> list[str]:
@@ -212,7 +208,7 @@ def entity_ids(message: Message) -> list[str]:
 
 def told(message: Message) -> list[str]:
     """Return the ids of those who are to be told that the message mentions them."""
-    return [entity_id for entity_id in entity_ids(message) if entity_id != message.author_id]
+    return [who for who in entity_ids(message) if who != message.author_id]
 
 
 def keep(connection: Connection, messages: Iterable[Message]) -> None:
@@ -220,12 +216,12 @@ def keep(connection: Connection, messages: Iterable[Message]) -> None:
     rows = [
         {
             "message_id": message.id,
-            "entity_id": entity_id,
+            "entity_id": who,
             "channel_id": message.channel_id,
             "seq": message.seq,
         }
         for message in messages
-        for entity_id in told(message)
+        for who in told(message)
     ]
     if rows:
         store.mentions.add(connection, rows)
@@ -237,4 +233,4 @@ def renew(connection: Connection, before: Message, now: Message) -> list[str]:
     if earlier:
         store.mentions.forget(connection, before.id)
     keep(connection, [now])
-    return [entity_id for entity_id in told(now) if entity_id not in earlier]
+    return [who for who in told(now) if who not in earlier]

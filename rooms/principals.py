@@ -21,6 +21,7 @@ class Scope(enum.StrEnum):
     MESSAGES_WRITE = "messages:write"  # name any author
     CHANNELS_WRITE = "channels:write"  # create channels, change participants
     SERVERS_WRITE = "servers:write"  # create message servers
+    ENTITIES_WRITE = "entities:write"  # give others names and handles
 
 
 ALL_SCOPES = frozenset(Scope)

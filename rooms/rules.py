@@ -75,6 +75,11 @@ def principal_id(text: str) -> str:
     return text.lower() if is_uuid(text) else text
 
 
+def entity_id(text: str) -> str:
+    """Return an id out of a path in its stored spelling; one that cannot exist is found nowhere."""
+    return text.lower() if is_uuid(text) else text
+
+
 def _text(text: str) -> str:
     if found := _FORBIDDEN.search(text):
         raise ValueError(f"must not contain the control character U+{ord(found.group()):04X}")
@@ -97,6 +102,18 @@ def channel_name(text: str) -> str:
     if not all(c.isalnum() or c in "-_." for c in name):
         raise ValueError("may hold letters, digits, hyphens, underscores and periods only")
     return name
+
+
+def _handle(text: str) -> str:
+    handle = unicodedata.normalize("NFC", text)
+    if not 2 <= len(handle) <= 32:
+        raise ValueError("must have 2 to 32 characters")
+    if not all(sign.isalnum() or sign in "_-." for sign in handle):
+        raise ValueError("may hold letters, digits, underscores, hyphens and periods only")
+    # What ends a sentence would not be taken for a part of it.
+    if handle[0] in "-." or handle[-1] in "-.":
+        raise ValueError("must begin and end with a letter, a digit or an underscore")
+    return handle
 
 
 def name_key(name: str) -> str:
@@ -183,6 +200,7 @@ Uuid = Annotated[StrictStr, AfterValidator(_uuid)]
 PrincipalId = Annotated[StrictStr, AfterValidator(principal_id)]
 IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_text)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Handle = Annotated[StrictStr, AfterValidator(_handle)]
 Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
 Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]

@@ -75,6 +75,7 @@ class Entity(SQLModel, table=True):
     __table_args__ = (
         Index("entities_by_handle", "handle_key", unique=True),
         Index("entities_by_name", "name_key"),
+        Index("entities_by_lower_id", text("lower(id)")),
     )
 
     id: str = Field(primary_key=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, func, or_, select, text, update
 
 from rooms.rules import name_key
 from rooms.store.statements import Row, any_of, fetch_all, tables
@@ -23,6 +23,10 @@ _PUT = text(
     " SET kind = excluded.kind, name = excluded.name, name_key = excluded.name_key"
 )
 
+_TAKEN = select(table.c.id).where(
+    or_(table.c.handle_key == bindparam("key"), func.lower(table.c.id) == bindparam("lower")),
+    table.c.id != bindparam("entity_id"),
+)
 _CHANGE = update(table).where(table.c.id == bindparam("the_id"))
 
 
@@ -41,6 +45,13 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
 def put(connection: Connection, row: Row) -> None:
     """Register an entity, or correct what is registered."""
     connection.execute(_PUT, _with_key(row))
+
+
+def is_taken(connection: Connection, handle: str, entity_id: str) -> bool:
+    """Tell whether the handle is, without regard to case, the handle or the id of another than the entity."""
+    # Ids are ASCII.
+    values = {"key": name_key(handle), "lower": handle.lower(), "entity_id": entity_id}
+    return connection.execute(_TAKEN, values).first() is not None
 
 
 def change(connection: Connection, entity_id: str, *, name: str, handle: str | None) -> None:

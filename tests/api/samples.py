@@ -105,6 +105,10 @@ async def _participant(_world: World) -> dict[str, Any]:
     return {"userId": f"guest-{next(_numbers)}"}
 
 
+async def _rename(_world: World) -> dict[str, Any]:
+    return {"name": "Somebody", "handle": f"somebody.{next(_numbers)}"}
+
+
 async def _code(world: World) -> dict[str, Any]:
     return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
 
@@ -120,5 +124,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,
     ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,
+    ("PATCH", "/api/messaging/entities/me"): _rename,
+    ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
     ("POST", "/api/auth/sign-in"): _code,
 }

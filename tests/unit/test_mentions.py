@@ -148,6 +148,17 @@ async def test_each_text_means_whom_it_should(world: World) -> None:
     assert len(statements) == 1
 
 
+@pytest.mark.parametrize(
+    ("handle", "is_taken"),
+    [("Benny", True), ("ČENĚK", False), ("Discord:3", True), ("SAM-1", True), ("ann", False), ("new", False)],
+)
+async def test_a_handle_is_free_if_nobody_else_is_called_so(
+    world: World, handle: str, is_taken: bool
+) -> None:
+    """Handles and ids count, without regard to case; names do not, nor what is one's own."""
+    assert await world.database.inner.read(lambda c: store.entities.is_taken(c, handle, ANN.id)) is is_taken
+
+
 async def test_what_mentions_nobody_asks_nobody(world: World) -> None:
     """Neither a text without the sign nor an address costs a statement."""
 
@@ -168,7 +179,8 @@ async def test_a_message_says_whom_it_mentions(world: World) -> None:
     ]
     assert message.mentions == entries
     assert (await edits.require(world.ctx, Target(ANN, message.id))).mentions == entries
-    assert world.heard.events[-1].payload["mentions"] == entries
+    (told,) = (event.payload for event in world.heard.events if event.kind == "message")
+    assert told["mentions"] == entries
     assert mentions.entity_ids(message) == ["user-2", "ann"]
     # Nobody is told of what they said themselves.
     assert mentioned(world) == [["user-2"]]

@@ -56,6 +56,7 @@ def _extend_entities() -> None:
     op.add_column("entities", _text("handle_key", nullable=True))
     op.create_index("entities_by_handle", "entities", ["handle_key"], unique=True)
     op.create_index("entities_by_name", "entities", ["name_key"], unique=False)
+    op.create_index("entities_by_lower_id", "entities", [sa.text("lower(id)")], unique=False)
     bind = op.get_bind()
     for entity_id, name in bind.execute(sa.text("SELECT id, name FROM entities")).all():
         key = unicodedata.normalize("NFKC", name).casefold()
