@@ -15,10 +15,11 @@ from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
 from rooms import messages, rules
+from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed
-from rooms.messages import Draft, Submitted
 from rooms.principals import Kind
 from rooms.publishing import Origin
+from rooms.storing import DISPLAY_NAME
 
 JOIN, SEND = 1, 2
 RECEIVED = "received_by_server_and_processing"
@@ -116,7 +117,7 @@ def _display_name(message: Mapping[str, Any]) -> str:
     if message["author_name"] != message["author_id"]:
         return str(message["author_name"])
     by_agent = message["agentId"] is not None
-    stated = message["metadata"].get("agent_name" if by_agent else messages.DISPLAY_NAME)
+    stated = message["metadata"].get("agent_name" if by_agent else DISPLAY_NAME)
     return str(stated or message["author_name"])
 
 
@@ -174,7 +175,7 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
     principal = connection.principal
     if body.senderId is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'senderId' is missing")
-    named = {messages.DISPLAY_NAME: body.senderName} if body.senderName else {}
+    named = {DISPLAY_NAME: body.senderName} if body.senderName else {}
     return Draft(
         principal=principal,
         channel_id=body.channelId,

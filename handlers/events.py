@@ -18,8 +18,8 @@ from rooms import messages as domain
 from rooms.arrivals import Arrival
 from rooms.context import Context
 from rooms.cursors import Cursor, Lag
+from rooms.drafts import Submitted
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
-from rooms.messages import Submitted
 from rooms.recovery import Move, Recovery
 from rooms.replay import Resync
 from rooms.rows import Interval

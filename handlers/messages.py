@@ -14,9 +14,9 @@ from handlers.wire import Dialect
 from rooms import messages, rules
 from rooms.context import Context
 from rooms.cursors import Cursor
+from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
-from rooms.messages import AGENT_RESPONSE, Draft, Submitted
 from rooms.principals import Kind, Principal
 from rooms.rows import Window
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from rooms import access, messages, runs, store
 from rooms.context import Context
-from rooms.dispatch import Answering
+from rooms.drafts import AGENT_RESPONSE, Answering, Draft
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
-from rooms.messages import AGENT_RESPONSE, Draft
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Message, Run
 from rooms.runs import Reason, State
+from rooms.storing import store_one
 from rooms.transaction import Transaction, one_by_one
 
 DUE_AT_ONCE = 200
@@ -248,7 +248,7 @@ def _reply(
         answering=answering,
         id=run.reply_id,
     )
-    messages.store_one(transaction, draft)
+    store_one(transaction, draft)
 
 
 def _now(transaction: Transaction, run: Run) -> Run:

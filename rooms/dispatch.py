@@ -8,26 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rooms import mentions, runs, store
+from rooms.drafts import Answering, Draft
 from rooms.errors import Conflict
 from rooms.rows import Message, Run, Seat
-from rooms.runs import Reason, State
+from rooms.runs import Reason
 from rooms.transaction import Transaction
-
-if TYPE_CHECKING:
-    from rooms.messages import Draft
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """The run that a message is the reply of, and how the run ends with it."""
-
-    run: Run
-    state: State = State.COMPLETED
-    reason: Reason | None = None
 
 
 class Dispatch:

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Connection
 
 from rooms import messages, store
+from rooms.drafts import Draft
 from rooms.principals import Kind
 from rooms.rows import Message
 from server import logs
@@ -109,7 +110,7 @@ async def test_a_failure_is_logged_with_its_frames_and_without_its_message(
 ) -> None:
     """The id, the kind and the place of a failure are there; what its message quotes is not."""
 
-    async def break_down(_ctx: object, draft: messages.Draft) -> None:
+    async def break_down(_ctx: object, draft: Draft) -> None:
         raise RuntimeError(f"cannot store {draft.content}")
 
     monkeypatch.setattr(messages, "submit", break_down)

@@ -17,8 +17,8 @@ from rooms.channels import ChannelDraft
 from rooms.context import Context
 from rooms.cursors import CursorSigner
 from rooms.database import Database
+from rooms.drafts import Draft, Submitted
 from rooms.journal import Journal
-from rooms.messages import Draft, Submitted
 from rooms.principals import ALL_SCOPES, Kind, Principal
 from rooms.publishing import Event
 from rooms.rules import DEFAULT_SERVER_ID

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, update
 from rooms import completion, edits, keys, messages, participants, runs, store
 from rooms.completion import Completed, Completion, Envelope, Overdue, Prompt, Sign
 from rooms.database import Database
+from rooms.drafts import Submitted
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
 from rooms.ids import new_id
@@ -431,7 +432,7 @@ async def test_runs_of_one_commit_keep_apart(stage: Stage) -> None:
     answers = [
         stage.world.draft(f"answer {n}", principal=BOT, author_id=BOT.id, parent_id=outcome.message.id)
         for n, outcome in enumerate(asked)
-        if isinstance(outcome, messages.Submitted)
+        if isinstance(outcome, Submitted)
     ]
     await messages.submit_many(stage.world.ctx, answers)
 

@@ -1,0 +1,72 @@
+"""What somebody wants to say, validated and not stored yet; and what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from rooms.ids import new_id
+from rooms.principals import Principal, Scope
+from rooms.publishing import Origin
+from rooms.rows import Message, Run
+from rooms.runs import Reason, State
+
+AGENT_RESPONSE = "agent_response"
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The run that a message is the reply of, and how the run ends with it."""
+
+    run: Run
+    state: State = State.COMPLETED
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that was validated and is not stored yet.
+
+    ``key`` is its author's idempotency key. ``server_id`` is the server that the channel must belong
+    to; None leaves that to the channel. ``answering`` is the run that it ends, if that is known already.
+    """
+
+    principal: Principal
+    channel_id: str
+    author_id: str
+    content: str
+    source_type: str = "user_message"
+    server_id: str | None = None
+    parent_id: str | None = None
+    raw_message: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    key: str | None = None
+    origin: Origin | None = None
+    answering: Answering | None = None
+    id: str = field(default_factory=new_id)
+
+    @property
+    def is_from_agent(self) -> bool:
+        """Tell whether a service relays it as an agent's reply."""
+        return self.source_type == AGENT_RESPONSE and self.principal.may(Scope.MESSAGES_WRITE)
+
+    def fingerprint(self) -> bytes:
+        """Return what must be the same for two drafts of one key to be one message."""
+        parts = [self.channel_id, self.content, self.parent_id, self.attachments]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored message, and the idempotency key that it was submitted under.
+
+    ``encoded`` is its event's payload as JSON, unless the message was stored by an earlier call.
+    """
+
+    message: Message
+    key: str | None
+    encoded: bytes | None = None
