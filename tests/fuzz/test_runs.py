@@ -1,0 +1,235 @@
+"""Whatever agents do, and leave undone: every run has one end, and everybody is told the same of it."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import Connection
+
+from rooms.principals import Kind
+from rooms.runs import OVER
+from server import overdue
+from server.fanout import Fanout
+from tests.fuzz.inputs import examples
+from tests.rest import API, Reply, Rest
+from tests.running import Parley, running_parley
+from tests.talking import ELIZA, NATIVE, Talker, talking
+
+T = TypeVar("T")
+
+AGENTS = ("alpha", "beta")
+NOBODY_FAILS = frozenset({200, 201, 409})  # what comes too late is refused, and nothing else happens
+
+agents, which = st.sampled_from(AGENTS), st.integers(0)
+
+_RUNS = "SELECT id, agent_id, state, reason, reply_id, message_id FROM runs ORDER BY seq"
+_MESSAGES = "SELECT id FROM messages WHERE deleted_at IS NULL"
+
+
+class Runs(RuleBasedStateMachine):
+    """One node, one channel, a person who asks, and two agents that do as they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._texts = (f"text {n}." for n in itertools.count())
+        self._asked: list[str] = []
+
+    @initialize()
+    def begin(self) -> None:
+        """Start the node, and let a person and two kinds of client listen."""
+        self._run(self._begin())
+
+    @rule()
+    def ask(self) -> None:
+        """The person says something, which opens a run for each agent."""
+        self._run(self._ask())
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which, holder=st.sampled_from(["one", "two"]))
+    def claim(self, agent: str, which: int, holder: str) -> None:
+        """A process of an agent takes a run, perhaps one that has been taken, or is over."""
+        self._run(self._act(agent, which, "claim", {"holder": holder}))
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which)
+    def give_a_sign(self, agent: str, which: int) -> None:
+        """An agent is still there."""
+        self._run(self._act(agent, which, "progress", {}))
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which, end=st.sampled_from([{}, {"response": "yes."}, {"failed": True}]))
+    def complete(self, agent: str, which: int, end: dict[str, Any]) -> None:
+        """An agent ends a run: with a reply, without, or because it failed; perhaps for the second time."""
+        self._run(self._complete(agent, which, end))
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which, says_to_what=st.booleans())
+    def answer(self, agent: str, which: int, says_to_what: bool) -> None:
+        """An agent answers as one that knows nothing of runs."""
+        self._run(self._answer(agent, which, says_to_what=says_to_what))
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which)
+    def cancel(self, agent: str, which: int) -> None:
+        """The person does not want the answer any more."""
+        self._run(self._cancel(agent, which))
+
+    @precondition(lambda self: self._asked)
+    @rule(which=which)
+    def take_back(self, which: int) -> None:
+        """The person deletes what was asked."""
+        self._run(self._take_back(which))
+
+    @rule(agent=agents)
+    def come_or_go(self, agent: str) -> None:
+        """An agent connects, and does nothing but answer heartbeats; or its process dies."""
+        self._run(self._come_or_go(agent))
+
+    @rule(seconds=st.sampled_from([10, 29, 31, 61, 300]))
+    def let_time_pass(self, seconds: int) -> None:
+        """Time passes, and the server looks after the runs."""
+        self._run(self._let_time_pass(seconds))
+
+    @invariant()
+    def nothing_is_told_of_what_is_over(self) -> None:
+        """Behind an end there is nothing more of a run."""
+        if hasattr(self, "_native"):
+            over: set[str] = set()
+            for name, payload in self._native.heard:
+                if name == "run":
+                    assert payload["run"]["id"] not in over
+                elif name == "complete":
+                    assert payload["run_id"] not in over
+                    over.add(payload["run_id"])
+
+    def teardown(self) -> None:
+        """After a long time every run is over, as everybody was told, once."""
+        try:
+            if hasattr(self, "_native"):
+                self._run(self._verify())
+        finally:
+            self._run(self._stack.aclose())
+            self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    async def _begin(self) -> None:
+        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._parley: Parley = await self._stack.enter_async_context(
+            running_parley(directory / "data", drain_seconds=0)
+        )
+        self._now = self._parley.node.ctx.clock()
+        self._parley.node.ctx.journal.clock = lambda: self._now
+        object.__setattr__(self._parley.node.ctx, "clock", lambda: self._now)
+        self._keys = {agent: await self._parley.key(Kind.AGENT, agent) for agent in AGENTS}
+        self._person = await self._parley.user("ann")
+        self._channel_id = await self._parley.service.new_channel("talk", "ann", *AGENTS)
+        self._here: dict[str, AsyncExitStack] = {}
+        self._native, self._elizas = [await self._listener(namespace) for namespace in (NATIVE, ELIZA)]
+
+    async def _listener(self, namespace: str) -> Talker:
+        auth = {"token": self._person.secret}
+        return await self._stack.enter_async_context(talking(self._parley.url, auth, namespace))
+
+    def _agent(self, agent: str) -> Rest:
+        return self._parley.bearer(self._keys[agent])
+
+    async def _ask(self) -> None:
+        stored = (await self._person.submit(self._channel_id, next(self._texts))).data
+        self._asked.append(stored["id"])
+
+    async def _run_of(self, agent: str, which: int) -> str:
+        rows = await self._rows(_RUNS)
+        message_id = self._asked[which % len(self._asked)]
+        return next(row.id for row in rows if (row.agent_id, row.message_id) == (agent, message_id))
+
+    async def _act(self, agent: str, which: int, deed: str, body: dict[str, Any]) -> None:
+        run_id = await self._run_of(agent, which)
+        self._check(await self._agent(agent).post(f"{API}/runs/{run_id}/{deed}", body))
+
+    async def _complete(self, agent: str, which: int, end: dict[str, Any]) -> None:
+        body = {"run_id": await self._run_of(agent, which), **end}
+        self._check(await self._agent(agent).post(f"{API}/complete", body))
+
+    async def _answer(self, agent: str, which: int, *, says_to_what: bool) -> None:
+        message_id = self._asked[which % len(self._asked)]
+        parent = {"in_reply_to_message_id": message_id} if says_to_what else {}
+        reply = await self._agent(agent).submit(self._channel_id, next(self._texts), **parent)
+        assert reply.status in (201, 400)  # what was deleted cannot be answered
+
+    async def _cancel(self, agent: str, which: int) -> None:
+        run_id = await self._run_of(agent, which)
+        self._check(await self._person.post(f"{API}/runs/{run_id}/cancel", {}))
+
+    async def _take_back(self, which: int) -> None:
+        self._check(await self._person.delete_message(self._asked[which % len(self._asked)]))
+
+    def _check(self, reply: Reply) -> None:
+        assert reply.status in NOBODY_FAILS, (reply.status, reply.raw)
+
+    async def _come_or_go(self, agent: str) -> None:
+        if agent in self._here:
+            await self._here.pop(agent).aclose()
+            return
+        self._here[agent] = AsyncExitStack()
+        auth = {"token": self._keys[agent]}
+        await self._here[agent].enter_async_context(talking(self._parley.url, auth))
+        self._stack.push_async_callback(self._here[agent].aclose)
+
+    async def _let_time_pass(self, seconds: int) -> None:
+        self._now += seconds
+        fanout = self._parley.node.ctx.journal._publisher
+        assert isinstance(fanout, Fanout)
+        await overdue.end_overdue(self._parley.node.ctx, fanout)
+
+    async def _rows(self, statement: str) -> list[Any]:
+        def read(connection: Connection) -> list[Any]:
+            return list(connection.exec_driver_sql(statement))
+
+        return await self._parley.node.ctx.database.read(read)
+
+    async def _verify(self) -> None:
+        await self._let_time_pass(10_000)
+        await self._let_time_pass(10_000)
+        await self._native.settle()
+        await self._elizas.settle()
+        stored = {message.id for message in await self._rows(_MESSAGES)}
+        ends = self._native.all("complete")
+        told = {end["run_id"]: end for end in ends}
+        for run in await self._rows(_RUNS):
+            end = told[run.id]
+            assert run.state in OVER
+            assert (end["state"], end["reason"], end["agent_id"]) == (run.state, run.reason, run.agent_id)
+            assert (end["reply_id"] is not None) == (run.reply_id in stored) == (run.state == "completed")
+        assert len(ends) == len(told) == len(await self._rows(_RUNS))
+        self._verify_order(stored)
+        told_to_elizas = [(end["agentId"], end["seq"]) for end in self._elizas.all("messageComplete")]
+        assert told_to_elizas == [(end["agent_id"], end["seq"]) for end in ends]
+
+    def _verify_order(self, stored: set[str]) -> None:
+        """A reply comes before the end of its run, and ``run`` tells each end that ``complete`` tells."""
+        said: set[str] = set()
+        last: dict[str, dict[str, Any]] = {}
+        for name, payload in self._native.heard:
+            if name == "message":
+                said.add(payload["id"])
+            elif name == "run":
+                last[payload["run"]["id"]] = payload["run"]
+            elif name == "complete":
+                assert payload["reply_id"] is None or payload["reply_id"] in said & stored
+                run = last[payload["run_id"]]
+                assert (run["state"], run["reason"]) == (payload["state"], payload["reason"])
+
+
+Runs.TestCase.settings = settings(examples(15), stateful_step_count=30)
+TestRuns = Runs.TestCase
