@@ -97,6 +97,14 @@ class History(BaseModel):
     cursors: Cursors
 
 
+class Thread(History):
+    """A page of the answers in a thread, and the message that it begins with, or what is left of it."""
+
+    root: Message | DeletedMessage | None = Field(
+        description="null for whoever may read only what was said later"
+    )
+
+
 class Server(BaseModel):
     """A message server."""
 

@@ -1,24 +1,19 @@
-"""REST: sending messages and reading them back."""
+"""REST: sending messages."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from typing import Any
 
 from handlers import envelope, parsing, wire
 from handlers.http import Call
 from handlers.limits import Limits
-from handlers.parsing import BAD_PARAMETERS, page_size, whole_number
-from handlers.wire import Dialect
 from rooms import messages, rules
 from rooms.context import Context
-from rooms.cursors import Cursor
 from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.principals import Kind, Principal
-from rooms.rows import Window
 
 
 async def submit(call: Call[wire.SubmitMessage]) -> dict[str, Any]:
@@ -53,24 +48,6 @@ async def submit_each(
         envelope.failure(outcome) if isinstance(outcome, ParleyError) else envelope.success(view(outcome))
         for outcome in outcomes
     ]
-
-
-async def history(call: Call[None]) -> dict[str, Any]:
-    """Answer a page of a channel's history."""
-    newest_first = _is_newest_first(call)
-    bounds = _Bounds(call)
-    page_window = bounds.window(newest_first=newest_first)
-    page = await messages.history(
-        call.ctx, call.principal, call.path["channel_id"].lower(), page_window, bounds.positions
-    )
-    found = [wire.message(message, call.dialect) for message in page.messages]
-    if newest_first:
-        found.reverse()
-    return {
-        "messages": found,
-        "pagination": {"limit": page_window.limit, "offset": page_window.offset or 0, "total": page.total},
-        "cursors": {"before": _write(call, page.older), "after": _write(call, page.newer)},
-    }
 
 
 def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None = None) -> Draft:
@@ -119,66 +96,3 @@ async def _check_item(
         return draft(principal, parsing.parse(wire.SubmitMessage, item), server_id)
     except ParleyError as error:
         return error
-
-
-def _is_newest_first(call: Call[None]) -> bool:
-    order = call.query.get("order", "asc" if call.dialect is Dialect.SEED else "desc")
-    if order not in ("asc", "desc"):
-        raise ValidationFailed("Parameter 'order' must be asc or desc", message=BAD_PARAMETERS)
-    return order == "desc"
-
-
-class _Bounds:
-    """What ``before`` and ``after`` say: a time each, or a cursor."""
-
-    def __init__(self, call: Call[None]) -> None:
-        self._query = call.query
-        self._signer = call.ctx.cursors
-        self.positions: list[Cursor] = []
-        self._before = self._read("before")
-        self._after = self._read("after")
-
-    def window(self, *, newest_first: bool) -> Window:
-        """Return the window, with ``limit`` and ``offset``."""
-        return Window(
-            limit=page_size(self._query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
-            offset=whole_number(self._query, "offset", 0) if "offset" in self._query else None,
-            newest_first=newest_first,
-            before=self._before[0],
-            after=self._after[0],
-            before_seq=self._before[1],
-            after_seq=self._after[1],
-        )
-
-    def _read(self, name: str) -> tuple[int | None, int | None]:
-        """Return a time in epoch milliseconds, or a seq."""
-        text = self._query.get(name)
-        if text is None:
-            return None, None
-        if text.isascii() and text.isdigit():
-            return whole_number(self._query, name, 0), None
-        if (moment := _moment(text)) is not None:
-            return moment, None
-        try:
-            position = self._signer.read(text)
-        except ValidationFailed:
-            raise ValidationFailed(
-                f"Parameter '{name}' must be epoch milliseconds, an ISO 8601 time or a cursor of this server",
-                message=BAD_PARAMETERS,
-            ) from None
-        self.positions.append(position)
-        return None, position.seq
-
-
-def _moment(text: str) -> int | None:
-    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-        # A time without an offset is UTC, as in every answer of this API.
-        return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _write(call: Call[None], cursor: Cursor | None) -> str | None:
-    return call.ctx.cursors.write(cursor) if cursor else None

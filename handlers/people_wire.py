@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Self
+
+from pydantic import BaseModel, model_validator
 
 from handlers.wire import Body
 from rooms.rules import Handle, Label
@@ -13,6 +15,12 @@ class Rename(Body):
 
     name: Label | None = None
     handle: Handle | None = None
+
+    @model_validator(mode="after")
+    def _check_that_something_is_named(self) -> Self:
+        if self.name is None and "handle" not in self.model_fields_set:
+            raise ValueError("The body must have a 'name' or a 'handle'")
+        return self
 
 
 class Person(BaseModel):

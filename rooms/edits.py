@@ -49,7 +49,7 @@ async def require(ctx: Context, target: Target) -> Message:
     """Return the message; raise NotFound if it is absent, deleted, or not for the principal to see."""
 
     def read(connection: Connection) -> Message:
-        message, _ = _require_undeleted(connection, target)
+        message, _ = require_undeleted(connection, target)
         return message
 
     return await ctx.database.read(read)
@@ -73,12 +73,15 @@ async def delete(ctx: Context, target: Target) -> Message:
     Raises NotFound if there was no such message for the principal to see, PermissionDenied unless the
     principal is the author, may speak for it, or manages the channel.
     """
-    message, _ = await ctx.database.read(lambda connection: _look_up(connection, target))
+    message, _ = await ctx.database.read(lambda connection: locate(connection, target))
     return await ctx.journal.append_one(_delete_all, target, message.server_id)
 
 
-def _look_up(connection: Connection, target: Target) -> tuple[Message, Standing]:
-    """Return a message that may have been deleted, and what the principal is in its channel."""
+def locate(connection: Connection, target: Target) -> tuple[Message, Standing]:
+    """Return a message that may have been deleted, and what the principal is in its channel.
+
+    Raises NotFound if there was no such message for the principal to see.
+    """
     missing = message_not_found(target.message_id)
     if not is_uuid(target.message_id):
         raise missing
@@ -94,15 +97,16 @@ def _look_up(connection: Connection, target: Target) -> tuple[Message, Standing]
     return message, standing
 
 
-def _require_undeleted(connection: Connection, target: Target) -> tuple[Message, Standing]:
-    message, standing = _look_up(connection, target)
+def require_undeleted(connection: Connection, target: Target) -> tuple[Message, Standing]:
+    """Return a message, and what the principal is in its channel; raise NotFound as :func:`require` does."""
+    message, standing = locate(connection, target)
     if message.deleted_at is not None:
         raise message_not_found(target.message_id)
     return message, standing
 
 
 def _edit(transaction: Transaction, wish: Edit) -> Message:
-    message, standing = _require_undeleted(transaction.connection, wish.target)
+    message, standing = require_undeleted(transaction.connection, wish.target)
     access.require_edit(standing, message.author_id)
     if wish.content == message.content:
         return message
@@ -139,7 +143,7 @@ def _say(edited: Message, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _delete(transaction: Transaction, target: Target) -> Message:
-    message, standing = _look_up(transaction.connection, target)
+    message, standing = locate(transaction.connection, target)
     access.require_delete(standing, message.author_id)
     if message.deleted_at is not None:
         return message

@@ -1,39 +1,16 @@
-"""Messages: from a draft to a stored, ordered, announced fact; and the way back as history."""
+"""Messages: from a draft to a stored, ordered, announced fact."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import orjson
-from sqlalchemy import Connection
-
-from rooms import access, rules, servers, store
-from rooms.access import Standing
+from rooms import rules, servers
 from rooms.context import Context
-from rooms.cursors import Cursor
 from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, channel_not_found
-from rooms.principals import Kind, Principal
-from rooms.rows import Interval, Message, Window
+from rooms.principals import Kind
 from rooms.storing import store_all
-
-# REST answers carry the text twice, so that a page stays under 512 KiB on the wire.
-MAX_PAGE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a channel's history in order of seq, and how many messages there are in all.
-
-    ``older`` and ``newer`` are where the page begins and ends, or None if it is empty.
-    """
-
-    messages: list[Message]
-    total: int
-    older: Cursor | None
-    newer: Cursor | None
 
 
 async def submit(ctx: Context, draft: Draft) -> Submitted:
@@ -69,54 +46,6 @@ async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted |
     )
     outcomes |= dict(zip(homes, stored, strict=True))
     return [outcomes[index] for index in range(len(drafts))]
-
-
-async def history(
-    ctx: Context, principal: Principal, channel_id: str, window: Window, positions: Sequence[Cursor] = ()
-) -> Page:
-    """Return a page of the channel's history.
-
-    Raises NotFound if the principal may not see the channel, ValidationFailed if one of the cursors
-    that bound the window is of another log.
-    """
-
-    def read(connection: Connection) -> Page:
-        standing = access.require_standing(connection, principal, channel_id)
-        home = standing.channel.server_id
-        log = store.servers.find(connection, [home]).get(home)
-        if log is None:
-            raise channel_not_found(channel_id)
-        for position in positions:
-            position.require_log(log.id, log.epoch)
-        visible = access.visible(standing)
-        found = _fit(store.messages.list_page(connection, channel_id, visible, window), window)
-        return Page(
-            found,
-            _total(connection, standing, visible),
-            Cursor(log.id, log.epoch, found[0].seq) if found else None,
-            Cursor(log.id, log.epoch, found[-1].seq) if found else None,
-        )
-
-    return await ctx.database.read(read)
-
-
-def _fit(found: list[Message], window: Window) -> list[Message]:
-    """Keep as much of the page as has room, counted from where the page begins."""
-    room = MAX_PAGE_BYTES
-    kept: list[Message] = []
-    for message in found if window.from_the_beginning else reversed(found):
-        room -= len(orjson.dumps(message._asdict()))
-        if kept and room < 0:
-            break
-        kept.append(message)
-    return kept if window.from_the_beginning else kept[::-1]
-
-
-def _total(connection: Connection, standing: Standing, visible: list[Interval]) -> int:
-    """Count what is visible; the channel's counter knows, if that is everything."""
-    if visible == access.EVERYTHING:
-        return standing.channel.message_count
-    return store.messages.count(connection, standing.channel.id, visible)
 
 
 def check_content(ctx: Context, content: str, author: Kind) -> None:

@@ -69,8 +69,19 @@ def list_page(
     connection: Connection, channel_id: str, visible: Sequence[Interval], window: Window
 ) -> list[Message]:
     """Return a page of what is visible of the channel, in order of seq."""
+    return _list(connection, table.c.channel_id == channel_id, visible, window)
+
+
+def list_thread(
+    connection: Connection, root_id: str, visible: Sequence[Interval], window: Window
+) -> list[Message]:
+    """Return a page of what is visible of the answers in a thread, in order of seq."""
+    return _list(connection, table.c.root_id == root_id, visible, window)
+
+
+def _list(connection: Connection, place: Any, visible: Sequence[Interval], window: Window) -> list[Message]:
     created, seq = table.c.created_at, table.c.seq
-    where = [_of_channel(channel_id), _within(visible)]
+    where = [place, table.c.deleted_at.is_(None), _within(visible)]
     where += [
         column > least
         for column, least in ((created, window.after), (seq, window.after_seq))
@@ -89,12 +100,17 @@ def list_page(
 
 def count(connection: Connection, channel_id: str, visible: Sequence[Interval]) -> int:
     """Count what is visible of the channel."""
-    where = and_(_of_channel(channel_id), _within(visible))
+    return _count(connection, table.c.channel_id == channel_id, visible)
+
+
+def count_thread(connection: Connection, root_id: str, visible: Sequence[Interval]) -> int:
+    """Count what is visible of the answers in a thread."""
+    return _count(connection, table.c.root_id == root_id, visible)
+
+
+def _count(connection: Connection, place: Any, visible: Sequence[Interval]) -> int:
+    where = and_(place, table.c.deleted_at.is_(None), _within(visible))
     return connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
-
-
-def _of_channel(channel_id: str) -> Any:
-    return and_(table.c.channel_id == channel_id, table.c.deleted_at.is_(None))
 
 
 def count_unlogged(connection: Connection) -> dict[str, int]:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
-from rooms import edits, messages, participants, store
+from rooms import edits, history, messages, participants, store
 from rooms.database import Database
 from rooms.edits import Edit, Target
 from rooms.errors import NotFound, ParleyError, ValidationFailed
@@ -238,7 +238,7 @@ async def test_a_deleted_message_is_in_no_page(world: World) -> None:
     kept, message, later = await say(world, "kept"), await say(world), await say(world, "later")
     await delete(world, message)
     for window in (Window(50), Window(2, offset=1)):
-        page = await messages.history(world.ctx, SERVICE, world.channel_id, window)
+        page = await history.of_channel(world.ctx, SERVICE, world.channel_id, window)
         assert [found.id for found in page.messages][-2:] == [kept.id, later.id]
         assert page.total == 3
 

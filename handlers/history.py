@@ -1,0 +1,117 @@
+"""REST: reading what was said, page by page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from handlers import wire
+from handlers.http import Call
+from handlers.parsing import BAD_PARAMETERS, page_size, whole_number
+from handlers.wire import Dialect
+from rooms import history, payloads, rules
+from rooms.cursors import Cursor
+from rooms.edits import Target
+from rooms.errors import ValidationFailed
+from rooms.history import Page
+from rooms.rows import Message, Window
+
+
+async def of_channel(call: Call[None]) -> dict[str, Any]:
+    """Answer a page of a channel's history."""
+    newest_first = _is_newest_first(call)
+    bounds = _Bounds(call)
+    window = bounds.window(newest_first=newest_first)
+    channel_id = call.path["channel_id"].lower()
+    page = await history.of_channel(call.ctx, call.principal, channel_id, window, bounds.positions)
+    return _view(call, page, window, reversed(page.messages) if newest_first else page.messages)
+
+
+async def of_thread(call: Call[None]) -> dict[str, Any]:
+    """Answer the message that a thread begins with, and a page of the answers, the oldest first."""
+    bounds = _Bounds(call)
+    window = bounds.window(newest_first=False)
+    target = Target(call.principal, call.path["message_id"].lower())
+    thread = await history.of_thread(call.ctx, target, window, bounds.positions)
+    return {
+        "root": _view_root(call, thread.root),
+        **_view(call, thread.page, window, thread.page.messages),
+    }
+
+
+def _view(call: Call[None], page: Page, window: Window, messages: Iterable[Message]) -> dict[str, Any]:
+    return {
+        "messages": [wire.message(message, call.dialect) for message in messages],
+        "pagination": {"limit": window.limit, "offset": window.offset or 0, "total": page.total},
+        "cursors": {"before": _write(call, page.older), "after": _write(call, page.newer)},
+    }
+
+
+def _view_root(call: Call[None], root: Message | None) -> dict[str, Any] | None:
+    if root is None:
+        return None
+    return wire.message(root, call.dialect) if root.deleted_at is None else payloads.tombstone(root)
+
+
+def _is_newest_first(call: Call[None]) -> bool:
+    order = call.query.get("order", "asc" if call.dialect is Dialect.SEED else "desc")
+    if order not in ("asc", "desc"):
+        raise ValidationFailed("Parameter 'order' must be asc or desc", message=BAD_PARAMETERS)
+    return order == "desc"
+
+
+class _Bounds:
+    """What ``before`` and ``after`` say: a time each, or a cursor."""
+
+    def __init__(self, call: Call[None]) -> None:
+        self._query = call.query
+        self._signer = call.ctx.cursors
+        self.positions: list[Cursor] = []
+        self._before = self._read("before")
+        self._after = self._read("after")
+
+    def window(self, *, newest_first: bool) -> Window:
+        """Return the window, with ``limit`` and ``offset``."""
+        return Window(
+            limit=page_size(self._query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+            offset=whole_number(self._query, "offset", 0) if "offset" in self._query else None,
+            newest_first=newest_first,
+            before=self._before[0],
+            after=self._after[0],
+            before_seq=self._before[1],
+            after_seq=self._after[1],
+        )
+
+    def _read(self, name: str) -> tuple[int | None, int | None]:
+        """Return a time in epoch milliseconds, or a seq."""
+        text = self._query.get(name)
+        if text is None:
+            return None, None
+        if text.isascii() and text.isdigit():
+            return whole_number(self._query, name, 0), None
+        if (moment := _moment(text)) is not None:
+            return moment, None
+        try:
+            position = self._signer.read(text)
+        except ValidationFailed:
+            raise ValidationFailed(
+                f"Parameter '{name}' must be epoch milliseconds, an ISO 8601 time or a cursor of this server",
+                message=BAD_PARAMETERS,
+            ) from None
+        self.positions.append(position)
+        return None, position.seq
+
+
+def _moment(text: str) -> int | None:
+    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        # A time without an offset is UTC, as in every answer of this API.
+        return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _write(call: Call[None], cursor: Cursor | None) -> str | None:
+    return call.ctx.cursors.write(cursor) if cursor else None
