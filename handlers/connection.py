@@ -57,6 +57,10 @@ class Connection(Protocol):
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone, after everything that was sent before."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether everything that was begun for this client has been acknowledged."""
+
     async def settled(self) -> None:
         """Wait until everything that was begun for this client has its outcome."""
 

@@ -129,10 +129,11 @@ async def dispatch(
             raise ValidationFailed(
                 f"There is no event of this name; there are {known}", message="Unknown event"
             )
-        if not route.overlaps:
+        if not (route.overlaps or connection.is_settled):
             await connection.settled()
-        charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
-        await charge(connection.principal)
+        if gate.limits.are_on:
+            charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
+            await charge(connection.principal)
         body = parsing.parse(route.body, arguments[0] if arguments else {})
         answer = await route.handler(gate, connection, body)
         return answer if isinstance(answer, Begun) else envelope.success(answer)

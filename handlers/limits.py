@@ -55,6 +55,11 @@ class Limits:
 
     limiter: Limiter | None
 
+    @property
+    def are_on(self) -> bool:
+        """Tell whether anything costs anything."""
+        return self.limiter is not None
+
     async def charge_address(self, address: str) -> Allowance | None:
         """Charge an address for a REST request."""
         return await self._take(Bucket.ADDRESS, address)

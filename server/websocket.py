@@ -34,7 +34,7 @@ LINGER_SECONDS = 2.0
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHORTEST_HEADER, _MASK = 2, 4
 _EXTRA_LENGTH = {126: 2, 127: 8}
-_FINAL, _OPCODE, _WHOLE_TEXT = 0x80, 0x0F, 0x81
+_FINAL, _OPCODE, _WHOLE_TEXT, _MASKED = 0x80, 0x0F, 0x81, 0x80
 _CONTINUATION, _FIRST_CONTROL = 0x0, 0x8
 
 
@@ -177,6 +177,8 @@ class WebSocket(asyncio.Protocol):
 
         The parser lets frames without a mask pass, and messages that begin amid the fragments of another.
         """
+        if self._is_one_text(data):
+            return True
         if self._skip >= len(data):
             self._skip -= len(data)
             return True
@@ -197,6 +199,15 @@ class WebSocket(asyncio.Protocol):
         self._head = view[at:]
         self._skip = max(0, at - size)
         return True
+
+    def _is_one_text(self, data: bytes) -> bool:
+        """Tell whether this is what clients send most of the time: one whole text of up to 64 KiB, alone."""
+        rest = len(data) - _SHORTEST_HEADER - _MASK
+        if rest < 0 or data[0] != _WHOLE_TEXT or self._skip or self._head or self._is_amid_fragments:
+            return False
+        if rest < 126:
+            return data[1] == _MASKED | rest
+        return data[1] == _MASKED | 126 and data[2] << 8 | data[3] == rest - _EXTRA_LENGTH[126]
 
     def _is_due(self, first: int) -> bool:
         """Tell whether a frame with this first byte may follow the one before (RFC 6455, 5.4)."""
