@@ -113,16 +113,21 @@ class Admissions:
         return connection, Admission(arrival, view, found)
 
     def _take_over(self, connection: SocketConnection, found: Recovery | None) -> None:
-        """End whatever connection the client had before; raise Conflict if it has come back once more."""
+        """End whatever connection the client had before.
+
+        Raises Conflict if the client has come back once more since then: what it said on a session that
+        it has given up may arrive after what it says on its newest.
+        """
         if found is None or found.pid is None:
             return
         connection.generation = found.generation
         holder = self.holders.get(found.pid.id)
-        if holder is not None and holder.generation > found.generation:
+        if holder is None:
+            return
+        if holder.session.number > connection.session.number or holder.generation > found.generation:
             raise Conflict("The client has come back on another connection meanwhile")
-        if holder is not None:
-            # For good, so that two holders of one pid do not evict each other for ever.
-            self.dismiss(holder)
+        # For good, so that two holders of one pid do not evict each other for ever.
+        self.dismiss(holder)
 
     def _let_in(self, session: Session, connection: SocketConnection, admission: Admission) -> None:
         """Answer the CONNECT, greet, and begin to send what was missed."""

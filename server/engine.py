@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from typing import Any, Protocol
 
@@ -72,6 +73,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
         self.probing: set[WebSocket] = set()
+        self._numbers = itertools.count(1)
         self._flushing: list[Session] = []
         self._joined: tuple[list[Outgoing], bytes] = ([], b"")
 
@@ -165,7 +167,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return _refuse(BAD_METHOD)
         if self.draining.closing.is_set():
             raise Unavailable("The server is about to end; connect again")
-        session = Session(self, self.generate_id())
+        session = Session(self, self.generate_id(), next(self._numbers))
         session.headers = {name: request.headers[name] for name in _CREDENTIALS if name in request.headers}
         if _wants_websocket(request):
             websocket.accept(request, lambda opened: self._carry(session, opened))

@@ -61,13 +61,15 @@ class Session:
         "closed",
         "headers",
         "is_posting",
+        "number",
         "pings",
         "pongs",
         "sid",
     )
 
-    def __init__(self, engine: Engine, sid: str) -> None:
+    def __init__(self, engine: Engine, sid: str, number: int) -> None:
         self.sid = sid
+        self.number = number  # in the order in which the engine opened its sessions
         self.closed = False
         self.client: object = None  # whatever the engine's owner keeps for it
         self.headers: dict[str, str] = {}

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from rooms import participants, recovery, replay, retention
@@ -156,6 +157,23 @@ async def test_who_comes_back_supersedes_what_lingers(parley: Parley, enter: Ent
     await say(parley, channel_id, "one")
     await twin.hears("message")
     assert ben.texts() == []
+
+
+async def test_what_a_client_said_on_a_session_that_it_gave_up_ends_nothing(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """A CONNECT that arrives after the one of a newer session closes its own transport, and no other."""
+    ben = await enter()
+    await ben.drop()
+    async with raw_websocket(parley) as given_up:
+        await ben.connect()
+        auth = orjson.dumps({**ben.auth, "pid": ben.pid}).decode()
+        given_up.say(f"40{NATIVE},{auth}")
+        assert await given_up.closed() == 1013
+        assert given_up.packets[1:] == []
+    await say(parley, channel_id, "one")
+    await ben.hears("message")
+    assert (ben.recovered, ben.was_dismissed) == (True, False)
 
 
 async def test_superseding_one_namespace_leaves_the_others(
