@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from server import packets
 from server.packets import BadPacket, Packet
 from server.session import Session
@@ -9,6 +11,8 @@ from server.socket_connection import SocketConnection
 from server.websocket import MAX_MESSAGE
 
 MAX_NAMESPACES = 20
+# More CONNECTs than these are refused to nobody within so long: it is closed instead.
+MAX_REFUSALS, REFUSAL_SECONDS = 200, 10.0
 
 
 class Client:
@@ -16,19 +20,21 @@ class Client:
 
     __slots__ = (
         "_attachments",
+        "_forgiven_at",
+        "_refusals",
         "_room",
         "connections",
         "incomplete",
         "is_awaited",
         "is_spared",
         "left",
-        "refused",
     )
 
     def __init__(self) -> None:
         self.connections: dict[str, SocketConnection] = {}
         self.left: tuple[str, ...] = ()  # the namespaces that were left last: events may be under way there
-        self.refused = 0
+        self._refusals = 0
+        self._forgiven_at = 0.0  # when the refusals are forgotten, by the loop's clock
         self.incomplete: Packet | None = None
         self._attachments: list[bytes] = []
         self._room = 0  # bytes that the incomplete packet may still get
@@ -44,6 +50,15 @@ class Client:
         """Forget the connection to a namespace."""
         if self.connections.pop(namespace, None) is not None and namespace not in self.left:
             self.left = (namespace, *self.left)[:MAX_NAMESPACES]
+
+    def count_refusal(self) -> None:
+        """Count a CONNECT that is refused; raise BadPacket if they come too fast."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._forgiven_at:
+            self._refusals, self._forgiven_at = 0, now + REFUSAL_SECONDS
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            raise BadPacket("too many CONNECTs that are refused")
 
     def assemble(self, message: str | bytes) -> Packet | None:
         """Return the packet that the message completes, or None while attachments are due.

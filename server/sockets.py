@@ -136,16 +136,19 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         client = client_of(session)
         if packet.namespace in client.connections:
             raise BadPacket("connected to the namespace already")
-        if len(client.connections) + client.refused >= MAX_NAMESPACES:
-            raise BadPacket("too many namespaces")
         try:
+            if len(client.connections) >= MAX_NAMESPACES:
+                raise ValidationFailed(
+                    f"A connection is in {MAX_NAMESPACES} namespaces at most; open another one for more",
+                    message="Too many namespaces",
+                )
             await self.admissions.admit(session, packet, self.eio.generate_id())
         except ParleyError as error:
             if is_passing(error):
                 # After a CONNECT_ERROR a stock client would never come back by itself.
                 session.close(TRY_LATER)
                 return
-            client.refused += 1
+            client.count_refusal()
             reason = {"message": error.message, "data": {"code": error.code, "details": error.details}}
             session.send(packets.connect_error(packet.namespace, reason))
 

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.limits import Bucket
 from rooms.principals import Kind
-from server import sockets
+from server import client, sockets
 from server.engine import Engine
 from tests.realtime.raw import (
     BINARY,
@@ -23,6 +23,7 @@ from tests.realtime.raw import (
     text,
     until,
 )
+from tests.rest import API
 from tests.running import Parley, Start
 from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
 
@@ -117,16 +118,49 @@ async def test_no_event_has_a_reserved_meaning(
         await socket.settle()
 
 
-async def test_namespaces_of_one_client_are_few(parley: Parley, engine: Engine, secret: str) -> None:
-    """Ten thousand CONNECTs end after a handful of refusals."""
+async def test_ten_thousand_namespaces_close_the_connection(parley: Parley, engine: Engine) -> None:
+    """So many CONNECTs in a row end after some hundred refusals."""
     async with raw_websocket(parley) as socket:
-        for number in range(sockets.MAX_NAMESPACES):
-            socket.say(f"40/n{number},")
-            await socket.packet(f"44/n{number},")
         for number in range(10_000):
             socket.say(f"40/n{number},")
         assert await socket.closed() == 1002
+        assert 0 < len(socket.packets[1:]) <= client.MAX_REFUSALS
         await until(lambda: not engine.sockets)
+
+
+async def test_refusals_of_a_long_life_do_not_add_up(
+    parley: Parley, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries a namespace again and again, but not too fast, keeps the others."""
+    monkeypatch.setattr(client, "REFUSAL_SECONDS", 0.0)
+    async with raw_websocket(parley) as socket:
+        await socket.join(secret)
+        for number in range(2 * client.MAX_REFUSALS):
+            socket.say(f"40/n{number},")
+        await socket.packet(f"44/n{2 * client.MAX_REFUSALS - 1},")
+        await socket.settle()
+
+
+async def test_one_namespace_too_many_is_refused_and_the_others_live(parley: Parley, secret: str) -> None:
+    """The refusal says what to do; who leaves a namespace has room for another."""
+    names = ["/", NATIVE]
+    while len(names) <= client.MAX_NAMESPACES:
+        name = f"server {len(names)}"
+        made = await parley.service.post(f"{API}/message-servers", {"name": name})
+        names.append(f"/servers/{made.data['server']['id']}")
+    *fitting, last = names
+    auth = orjson.dumps({"token": secret}).decode()
+    async with raw_websocket(parley) as socket:
+        for name in fitting:
+            socket.say(f"40{name},{auth}")
+            await socket.packet("40{" if name == "/" else f"40{name},")
+        socket.say(f"40{last},{auth}")
+        refusal = orjson.loads((await socket.packet(f"44{last},")).removeprefix(f"44{last},"))
+        assert (refusal["message"], refusal["data"]["code"]) == ("Too many namespaces", "VALIDATION_ERROR")
+        await socket.settle()
+        socket.say("41")
+        socket.say(f"40{last},{auth}")
+        await socket.packet(f"40{last},")
 
 
 async def test_a_storm_of_connects_and_disconnects_is_served_in_order(
