@@ -2,6 +2,7 @@
 
 export const SERVER_ID = '00000000-0000-0000-0000-000000000000';
 const PAGE = 50;
+const MOST = 200;
 
 /** The server said no; the message is the sentence in which it said why. */
 export class Refusal extends Error {
@@ -41,6 +42,12 @@ export async function fetchHistory(session, channelId, offset) {
   const path = `/api/messaging/channels/${channelId}/messages?${query}`;
   const { messages, pagination } = await call(path, { session });
   return { messages, total: pagination.total };
+}
+
+/** The runs of a channel that are under way. */
+export function fetchOpenRuns(session, channelId) {
+  const query = new URLSearchParams({ channel_id: channelId, state: 'queued,working,streaming', limit: MOST });
+  return call(`/api/messaging/runs?${query}`, { session });
 }
 
 async function call(path, { session, body } = {}) {

@@ -54,6 +54,8 @@ export class Chat {
       participant_joined: (event) => this.#onJoined(event),
       participant_left: (event) => this.#onLeft(event),
       typing: (event) => this.#onTyping(event),
+      run: ({ channel_id, run }) => this.#onRun(channel_id, (runs) => runs.change(run)),
+      complete: (event) => this.#onRun(event.channel_id, (runs) => runs.end(event)),
     });
   }
 
@@ -119,6 +121,22 @@ export class Chat {
     this.#connection.ask('typing', { channel_id: this.open, is_typing: isTyping }).catch(() => {});
   }
 
+  mayCancel(room, run) {
+    return run.user_id === this.me.id || room.isManagedBy(this.me.id);
+  }
+
+  /** Cancels runs; their ends are told to everybody. */
+  async cancel(room, runs) {
+    const wishes = runs.map(({ id }) => this.#connection.ask('cancel_run', { run_id: id }));
+    try {
+      await Promise.all(wishes);
+    } catch {
+      // Whoever is refused may not know how things stand.
+      await room.runs.load().catch(() => {});
+      this.#changed();
+    }
+  }
+
   #onReady({ principal, server, channels, joinable, limits, recovered }) {
     if (principal.kind === 'service') {
       this.#refused(new Error('This key is for programs; a person needs a key of their own.'));
@@ -172,6 +190,11 @@ export class Chat {
   #onTyping({ channel_id, userId, is_typing }) {
     // One may also be signed in elsewhere.
     if (userId !== this.me?.id) this.room(channel_id).setTyping(userId, is_typing);
+  }
+
+  #onRun(channelId, note) {
+    note(this.room(channelId).runs);
+    this.#changed();
   }
 
   async #deliver({ id, channelId, text }) {

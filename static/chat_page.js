@@ -1,5 +1,6 @@
 // The page of somebody who is signed in: the channels at one side, a conversation at the other.
 
+import { Activity } from './activity.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { Hash, Menu } from './icons.js';
@@ -69,7 +70,7 @@ function Conversation({ chat, channel, toggle }) {
       <${Present} participants=${room.participants} />
     </header>
     <${MessageList} chat=${chat} room=${room} pending=${pending} />
-    <p class="typing quiet">${describeTyping(room.typing)}</p>
+    <${Activity} chat=${chat} room=${room} />
     <${Composer} chat=${chat} channel=${channel} />
   `;
 }
@@ -78,12 +79,6 @@ function Present({ participants }) {
   const names = participants.map(({ name, kind }) => (kind === 'agent' ? `${name} (agent)` : name));
   const count = names.length === 1 ? '1 participant' : `${names.length} participants`;
   return names.length > 0 && html`<p class="present quiet" title=${names.join('\n')}>${count}</p>`;
-}
-
-function describeTyping(names) {
-  if (names.length === 0) return '';
-  if (names.length > 2) return 'Several people are typing…';
-  return `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…`;
 }
 
 function NoChannel({ chat, toggle }) {

@@ -1,22 +1,19 @@
 // The messages of a channel, the newest at the bottom.
 
 import { Down } from './icons.js';
-import { link, withLinks } from './text.js';
-import { describeDay, describeTime, layOut } from './timeline.js';
+import { Message } from './message.js';
+import { describeDay, layOut } from './timeline.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './vendor/htm-preact-3.1.1.js';
 
 const NEAR_PX = 80;
-const TONES = 6;
 
 export function MessageList({ chat, room, pending }) {
   const messages = useMemo(() => withPending(room.messages, pending, chat.me), [room.messages, pending]);
   const scroll = useScroll(messages, pending);
   const older = useWhenSeen(() => chat.loadOlder(room), [room.messages.length, room.hasOlder, room.problem]);
   // Redrawing a long list at each sign of typing would be felt.
-  const entries = useMemo(
-    () => layOut(messages).map((entry) => (entry.day ? Day(entry) : Message({ ...entry, outbox: chat.outbox }))),
-    [messages],
-  );
+  const { endings } = room.runs;
+  const entries = useMemo(() => draw(layOut(messages), chat, room), [messages, endings]);
   const isEmpty = room.isCurrent && messages.length === 0;
   const isUnknown = !room.isCurrent && !room.problem && messages.length === 0;
   return html`
@@ -37,6 +34,14 @@ export function MessageList({ chat, room, pending }) {
       `}
     </div>
   `;
+}
+
+function draw(entries, chat, room) {
+  return entries.map(({ day, message, isFirst }) => {
+    if (day) return html`<${Day} key=${day} day=${day} />`;
+    return html`<${Message} key=${message.id} message=${message} isFirst=${isFirst}
+                            chat=${chat} room=${room} />`;
+  });
 }
 
 /** Own messages that are not stored yet stand at the end; a stored one has the same id. */
@@ -102,50 +107,7 @@ function useWhenSeen(work, inputs) {
 }
 
 function Day({ day }) {
-  return html`<li class="day" key=${day}><span>${describeDay(day)}</span></li>`;
-}
-
-function Message({ message, isFirst, outbox }) {
-  const state = message.isPending ? (message.problem ? ' failed' : ' pending') : '';
-  return html`
-    <li class=${`message${isFirst ? ' first' : ''}${state}`} key=${message.id}>
-      ${isFirst && html`<${Byline} message=${message} />`}
-      <time class="at" datetime=${new Date(message.createdAt).toISOString()}>${describeTime(message.createdAt)}</time>
-      <p class="text" dir="auto">${withLinks(message.text)}</p>
-      ${message.attachments.length > 0 && html`<${Attachments} attachments=${message.attachments} />`}
-      ${message.problem && html`
-        <p class="problem" role="alert">
-          Not sent. ${message.problem}
-          <button onClick=${() => outbox.retry(message.id)}>Try again</button>
-          <button onClick=${() => outbox.discard(message.id)}>Discard</button>
-        </p>
-      `}
-    </li>
-  `;
-}
-
-function Byline({ message: { authorId, authorName, isByAgent } }) {
-  const shape = isByAgent ? 'avatar agent' : 'avatar';
-  return html`
-    <span class=${`${shape} tone-${toneOf(authorId)}`} aria-hidden="true">${Array.from(authorName)[0].toUpperCase()}</span>
-    <p class="byline">
-      <bdi class="author">${authorName}</bdi>${isByAgent && html` <span class="tag">agent</span>`}
-    </p>
-  `;
-}
-
-/** The same author has the same colour everywhere. */
-function toneOf(authorId) {
-  return Array.from(authorId).reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7) % TONES;
-}
-
-function Attachments({ attachments }) {
-  const isElsewhere = ({ url }) => /^https?:\/\//.test(url);
-  return html`
-    <ul class="attachments" role="list">
-      ${attachments.filter(isElsewhere).map(({ url, name }) => html`<li>${link(url, name ?? url)}</li>`)}
-    </ul>
-  `;
+  return html`<li class="day"><span>${describeDay(day)}</span></li>`;
 }
 
 function Problem({ chat, room }) {

@@ -1,8 +1,10 @@
 // What this page knows of one channel.
 
 import { fetchHistory } from './api.js';
+import { Runs } from './runs.js';
 
 const TYPING_MS = 3_000;
+const MANAGING = ['owner', 'moderator'];
 
 export class Room {
   messages = [];
@@ -11,6 +13,7 @@ export class Room {
   isLoading = false;
   hasOlder = false;
   problem = null;
+  runs;
   #session;
   #changed;
   #heldUpTo = 0;
@@ -21,17 +24,26 @@ export class Room {
 
   constructor(channelId, session, changed) {
     this.channelId = channelId;
+    this.runs = new Runs(channelId, session);
     this.#session = session;
     this.#changed = changed;
   }
 
   /** Names of those who type now. */
   get typing() {
-    return [...this.#typing.keys()].map((id) => this.#nameOf(id));
+    return [...this.#typing.keys()].map((id) => this.nameOf(id));
   }
 
   get agents() {
     return this.participants.filter(({ kind }) => kind === 'agent');
+  }
+
+  nameOf(id) {
+    return this.participants.find(({ userId }) => userId === id)?.name ?? id;
+  }
+
+  isManagedBy(id) {
+    return this.participants.some(({ userId, role }) => userId === id && MANAGING.includes(role));
   }
 
   /** The connection was lost, and what was missed does not come by itself. */
@@ -39,12 +51,13 @@ export class Room {
     this.isCurrent = false;
     this.#interruptions += 1;
     this.#changes.clear();
+    this.runs.interrupt();
     this.#heldUpTo = this.messages.at(-1)?.seq ?? 0;
   }
 
   async loadNewest() {
     const interruptions = this.#interruptions;
-    const page = await this.#fetch(0);
+    const [page] = await Promise.all([this.#fetch(0), this.runs.load()]);
     const seqs = page.messages.map(({ seq }) => seq);
     const oldest = Math.min(...seqs);
     const newest = Math.max(this.#heldUpTo, ...seqs);
@@ -118,17 +131,14 @@ export class Room {
     this.messages = merge(this.messages, more).flatMap((message) => {
       const change = this.#changes.get(message.id);
       if (!change) return [message];
-      return change.deleted ? [] : [{ ...message, text: change.text }];
+      // The seq of a change is not the message's.
+      return change.deleted ? [] : [{ ...fromWire(change), seq: message.seq }];
     });
   }
 
   #stopTyping(userId) {
     clearTimeout(this.#typing.get(userId));
     this.#typing.delete(userId);
-  }
-
-  #nameOf(id) {
-    return this.participants.find(({ userId }) => userId === id)?.name ?? id;
   }
 }
 
@@ -142,6 +152,8 @@ function merge(known, more) {
 
 function fromWire(raw) {
   const isByAgent = raw.agentId !== null;
+  // Over REST createdAt is in seconds or a text, and created_at in milliseconds.
+  const createdAt = raw.created_at ?? raw.createdAt;
   const registered = raw.author_name ?? raw.authorName;
   const stated = isByAgent && raw.metadata.agent_name;
   return {
@@ -152,8 +164,9 @@ function fromWire(raw) {
     // A service that relays agents may name them otherwise, or put anything else in there.
     authorName: stated && typeof stated === 'string' ? stated : registered,
     isByAgent,
-    // Over REST createdAt is in seconds or a text, and created_at in milliseconds.
-    createdAt: raw.created_at ?? raw.createdAt,
+    isPartial: raw.metadata.partial === true,
+    isEdited: (raw.updated_at ?? createdAt) > createdAt,
+    createdAt,
     attachments: raw.attachments ?? [],
   };
 }

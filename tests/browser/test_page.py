@@ -1,74 +1,23 @@
 """The web page in a real browser, against a real server."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import (
-    Browser,
-    ConsoleMessage,
-    Locator,
-    Page,
-    WebSocketRoute,
-    async_playwright,
-    expect,
-)
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from rooms.principals import Kind
 from rooms.rules import MAX_BATCH
 from server.first_start import GENERAL_ID, OWNER_ID
+from tests.browser.surfing import PHONE, Open, channel, enter_key, said, say, sign_in
 from tests.compat.test_documented_streams import example
 from tests.following import poll
 from tests.rest import API, Rest
 from tests.running import Parley, Served, Start, serving
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 360, "height": 740}
 PAGE = 50
-
-Open = Callable[..., Awaitable[Page]]
-
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture
-async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    """Run Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def open_page(browser: Browser) -> AsyncIterator[Open]:
-    """Give a function that opens an address in a browser that knows nothing; the page must not fail."""
-    faults: list[str] = []
-
-    def note_violation(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            faults.append(message.text)
-
-    async def open_with(address: str, **options: object) -> Page:
-        context = await browser.new_context(**options)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", note_violation)
-        await page.goto(address)
-        return page
-
-    yield open_with
-    assert faults == []
 
 
 @pytest.fixture
@@ -76,37 +25,6 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """Run ``parley serve`` as its documentation says, with Eliza."""
     async with serving(tmp_path / "data", "--demo") as process:
         yield process
-
-
-async def sign_in(open_page: Open, parley: Parley, who: str = OWNER_ID, **options: object) -> Page:
-    """Open the page and sign in with a key."""
-    page = await open_page(parley.url, **options)
-    await enter_key(page, await parley.key(Kind.USER, who))
-    await expect(page.get_by_label("Message", exact=True)).to_be_visible()
-    return page
-
-
-async def enter_key(page: Page, key: str) -> None:
-    """Paste a key."""
-    await page.get_by_label("Or paste a key").fill(key)
-    await page.get_by_role("button", name="Sign in").click()
-
-
-async def say(page: Page, text: str) -> None:
-    """Write a message and send it."""
-    field = page.get_by_label("Message", exact=True)
-    await field.fill(text)
-    await field.press("Enter")
-
-
-def said(page: Page, text: str) -> Locator:
-    """Find the messages that say just this and have been stored."""
-    return page.locator(".message:not(.pending, .failed) .text").get_by_text(text, exact=True)
-
-
-def channel(page: Page, name: str) -> Locator:
-    """Find a channel in the list."""
-    return page.get_by_role("navigation").get_by_role("button", name=re.compile(f"^{name}"))
 
 
 async def crash(served: Served) -> None:

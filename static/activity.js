@@ -1,0 +1,48 @@
+// Who is busy in a channel: agents that think, and people who type.
+
+import { html, useState } from './vendor/htm-preact-3.1.1.js';
+
+export function Activity({ chat, room }) {
+  // Without a connection nobody knows what has ended.
+  const runs = chat.link === 'online' ? room.runs.underWay : [];
+  const mine = runs.filter((run) => chat.mayCancel(room, run));
+  return html`
+    <div class="activity quiet">
+      <p class="thinking" role="status">${runs.length > 0 && html`<${Thinking} room=${room} runs=${runs} />`}</p>
+      ${mine.length > 0 && html`<${Stop} chat=${chat} room=${room} runs=${mine} />`}
+      <p class="typing">${describeTyping(room.typing)}</p>
+    </div>
+  `;
+}
+
+function Thinking({ room, runs }) {
+  const agents = namesOf(room, runs);
+  const doing = runs.every(({ state }) => state === 'streaming') ? 'answering' : 'thinking';
+  return agents.length === 1
+    ? html`<span><bdi>${agents[0]}</bdi> is ${doing}…</span>`
+    : html`<span>${agents.length} agents are ${doing}…</span>`;
+}
+
+function Stop({ chat, room, runs }) {
+  const [isBusy, setBusy] = useState(false);
+  const stop = async () => {
+    setBusy(true);
+    await chat.cancel(room, runs);
+    setBusy(false);
+  };
+  return html`
+    <button class="small" aria-label=${`Stop ${namesOf(room, runs).join(', ')}`} disabled=${isBusy} onClick=${stop}>
+      Stop
+    </button>
+  `;
+}
+
+function namesOf(room, runs) {
+  return [...new Set(runs.map((run) => run.agent_id))].map((id) => room.nameOf(id));
+}
+
+function describeTyping(names) {
+  if (names.length === 0) return '';
+  if (names.length > 2) return 'Several people are typing…';
+  return `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…`;
+}
