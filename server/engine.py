@@ -5,28 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import engineio
 import orjson
 from aiohttp import hdrs, web
 
-from handlers import bodies
 from handlers.cors import Origins
 from handlers.draining import Draining
-from rooms.errors import ParleyError, Unavailable
-from server import websocket
+from rooms.errors import Unavailable
+from server import polling, websocket
 from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
-from server.session import NOOP, SEPARATOR, Session
+from server.session import Session
 from server.websocket import MAX_MESSAGE, NORMAL, WebSocket
-
-# What a stock client's burst may be is bounded by the bytes alone that it is told in the handshake. It
-# counts too few of what becomes Base64, of a single byte four instead of six; and nothing that it sends in
-# bursts takes less than an event named by one digit, with its separator.
-MAX_PAYLOAD = MAX_MESSAGE * 3 // 2
-MAX_PACKETS = MAX_MESSAGE // len("42[1]" + SEPARATOR)
-BODY_SECONDS = 10.0
 
 # The protocol's own error numbers, as clients of the reference implementation know them.
 UNKNOWN_TRANSPORT, UNKNOWN_SESSION, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
@@ -202,57 +195,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if not session.is_polling:
             return _refuse(BAD_REQUEST)
         if request.method == hdrs.METH_GET:
-            return await _answer_poll(request, session)
+            body = await polling.poll(request, session)
+            return _refuse(BAD_REQUEST) if body is None else _text(body)
         if request.method == hdrs.METH_POST:
-            return await self._take_post(request, session)
+            status = await polling.take_post(request, session)
+            return _text(b"ok") if status == HTTPStatus.OK else _refuse(BAD_REQUEST, status)
         return _refuse(BAD_REQUEST)
-
-    async def _take_post(self, request: web.Request, session: Session) -> web.StreamResponse:
-        """Take one payload at a time, whole; what cannot be taken ends the session."""
-        is_too_long = (request.content_length or 0) > MAX_PAYLOAD
-        if is_too_long or session.is_posting:
-            session.violate()
-            return _refuse(BAD_REQUEST, 413 if is_too_long else 400)
-        session.is_posting = True
-        try:
-            payload = await _read(request)
-            if payload is None:
-                session.violate()
-                return _refuse(BAD_REQUEST)
-            return _text(b"ok") if await session.receive_payload(payload) else _refuse(BAD_REQUEST)
-        finally:
-            session.is_posting = False
-
-
-async def _read(request: web.Request) -> str | None:
-    """Return a POST's payload, or None if it breaks the bounds of size and time, or is no text."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await bodies.read(request)
-        return body.decode() if _is_sound(body) else None
-    except (TimeoutError, UnicodeDecodeError, ParleyError, web.HTTPException, web.RequestPayloadError):
-        return None
-
-
-def _is_sound(body: bytes) -> bool:
-    separator = SEPARATOR.encode()
-    if not 0 < len(body) <= MAX_PAYLOAD or body.count(separator) >= MAX_PACKETS:
-        return False
-    # The bytes of attachments are counted where a packet gets them.
-    return len(body) <= MAX_MESSAGE or all(
-        len(packet) <= MAX_MESSAGE for packet in body.split(separator) if not packet.startswith(b"b")
-    )
-
-
-async def _answer_poll(request: web.Request, session: Session) -> web.StreamResponse:
-    try:
-        body = await session.poll()
-    except ConnectionError:
-        return _refuse(BAD_REQUEST)
-    # The packets of a poll that was given up are lost: the session does not go on without them.
-    if request.transport is None and body != NOOP.encode():
-        session.close(NORMAL)
-    return _text(body)
 
 
 def _wants_websocket(request: web.Request) -> bool:

@@ -7,7 +7,6 @@ leaves in one write. Messages are handed on in the order in which they came, one
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ MAX_UNSENT = 1024 * 1024
 # Reading stops while this much waits to be handled; each message counts as more than its bytes.
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
-BREATH = 2_000  # packets of one payload that are taken before others are served
 # A client that takes nothing for so long while more waits for it is closed, and comes back.
 PROGRESS_SECONDS = 30.0
 SEPARATOR = "\x1e"
@@ -205,29 +203,13 @@ class Session:
 
     # Receiving
 
-    async def receive_payload(self, payload: str) -> bool:
-        """Take the packets of one polling POST and tell whether the client kept to the protocol.
-
-        While too much waits to be handled the client waits for its answer, and so with its next POST.
-        """
-        for number, packet in enumerate(payload.split(SEPARATOR), 1):
-            if number % BREATH == 0:
-                await asyncio.sleep(0)
-            if packet.startswith("b"):
-                self._receive_base64(packet[1:])
-            else:
-                self.receive(packet)
+    async def caught_up(self) -> bool:
+        """Wait while too much waits to be handled; tell whether the client has kept to the protocol."""
         if self._inbox_bytes > MAX_INBOX and self._worker is not None:
             self._post_waits = True
             await asyncio.wait([self._worker])
             self._post_waits, self._was_held_up = False, True
         return not self.closed or self._farewell == NOOP
-
-    def _receive_base64(self, text: str) -> None:
-        try:
-            self.receive(b64decode(text, validate=True))
-        except ValueError:
-            self.violate()
 
     def receive(self, packet: str | bytes) -> None:
         """Take one packet."""

@@ -12,7 +12,7 @@ import pytest
 
 from rooms.principals import Kind
 from server import connections
-from server import engine as requests
+from server import polling as requests
 from server import probe as upgrades
 from server.engine import Engine
 from server.sockets import SocketServer

@@ -13,7 +13,7 @@ import pytest
 from rooms.cursors import Cursor
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
-from server import engine as limits
+from server import polling as limits
 from server.engine import Engine
 from server.session import Session
 from server.websocket import MAX_MESSAGE
