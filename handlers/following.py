@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +12,7 @@ from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import channel_not_found
 from rooms.principals import Principal
-from rooms.replay import Reader, Start
+from rooms.replay import Placed, Reader, Start
 from rooms.rules import is_uuid
 
 
@@ -44,7 +44,25 @@ class Wish:
 
     server_id: str
     after: str | None
-    only: frozenset[str] | None
+    only: frozenset[str] | None = None
+
+    def read_cursor(self, ctx: Context) -> Cursor | None:
+        """Return where the client was; raise ValidationFailed if that is nowhere in this log."""
+        return ctx.cursors.read(self.after).require_server(self.server_id) if self.after else None
+
+
+# Returns what the reader is to be sent next, and moves its cursor behind that; None in the present.
+NextPage = Callable[[Context, Reader], Awaitable[list[Placed] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who reads which part of a log, from where on, and how it is told."""
+
+    principal: Principal
+    wish: Wish
+    start: Start
+    next_page: NextPage = replay.next_page
 
 
 async def find_start(ctx: Context, principal: Principal, wish: Wish) -> Start:
@@ -53,8 +71,7 @@ async def find_start(ctx: Context, principal: Principal, wish: Wish) -> Start:
     Raises ValidationFailed for a cursor that was not written for this log, NotFound without the server
     or for a channel that the principal may not see.
     """
-    stated = ctx.cursors.read(wish.after).require_server(wish.server_id) if wish.after else None
-    start = await replay.find_start(ctx, wish.server_id, stated)
+    start = await replay.find_start(ctx, wish.server_id, wish.read_cursor(ctx))
     await _require_all(ctx, principal, wish.server_id, wish.only or ())
     return start
 

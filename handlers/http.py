@@ -80,8 +80,8 @@ class Call(Generic[B]):
 class Route:
     """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
 
-    One that ``follows`` a log takes tickets, and a client that asks it again and again is charged by
-    the minute.
+    One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
+    again and again by the minute.
     """
 
     method: str
@@ -93,6 +93,7 @@ class Route:
     status: int = 200
     public: bool = False
     follows: bool = False
+    waits: bool = False
 
 
 def endpoint(gate: Gate, route: Route) -> Handler:
@@ -151,7 +152,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
 
 async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Return who asks; charge the address before, the principal after."""
-    if route.follows and "wait" in request.query:
+    if route.waits and "wait" in request.query:
         return await _admit_waiting(gate, request, route)
     limited = request.path.startswith(LIMITED_PREFIX)
     if limited:
@@ -163,7 +164,7 @@ async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
 
 
 async def _admit_waiting(gate: Gate, request: web.Request, route: Route) -> Principal:
-    """Return who waits for events; only the first time in a minute counts as a request.
+    """Return who waits for something; only the first time in a minute counts as a request.
 
     So does each time without a good credential.
     """

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import answers
+from handlers import answers, run_wire
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -24,6 +24,7 @@ _EVENTS_QUERY = {
     "limit": "with wait: how many events at most, 100 unless told, at most 500",
     "ticket": "in place of a credential",
 }
+_INBOX_QUERY = {name: meaning for name, meaning in _EVENTS_QUERY.items() if name != "channel_id"}
 _HISTORY_QUERY = {
     "limit": "page size, 50 unless told, at most 200",
     "offset": "how many messages to pass over",
@@ -35,6 +36,7 @@ _HISTORY_QUERY = {
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
+    run_wire.Inbox: _INBOX_QUERY,
 }
 
 

@@ -11,6 +11,7 @@ from handlers import (
     entities,
     health,
     history,
+    inbox,
     keys,
     messages,
     openapi,
@@ -28,6 +29,7 @@ from handlers.http import Gate, Route, endpoint
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
+_AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 _RUN = f"{_MESSAGING}/runs/{{run_id}}"
 
 ROUTES = (
@@ -82,7 +84,9 @@ ROUTES = (
     Route("PATCH", f"{_MESSAGING}/entities/{{entity_id}}", entities.rename, "Give somebody a name or handle",
           people_wire.Person, people_wire.Rename),
     Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
-          answers.Events, follows=True),
+          answers.Events, follows=True, waits=True),
+    Route("GET", f"{_AGENT}/inbox", inbox.read, "Follow the runs of an agent, as a stream or by waiting",
+          run_wire.Inbox, follows=True, waits=True),
     Route("POST", f"{_MESSAGING}/events/ticket", stream.ticket, "Get a ticket for EventSource",
           answers.Ticket, status=201),
     Route("POST", "/api/auth/sign-in", keys.sign_in, "Exchange a sign-in code for a user key",

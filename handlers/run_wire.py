@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from handlers import answers
 from rooms.rules import Content, Label, PrincipalId, Uuid
 
 Fence = Annotated[StrictInt, Field(ge=1)]
@@ -129,6 +130,10 @@ class Envelope(BaseModel):
     run: Run
     fence: int
     message: dict[str, Any]
+
+
+class Inbox(answers.Events):
+    """What an agent has to do (``run``, with the run and its message) or to leave alone (``run_ended``)."""
 
 
 class Completed(BaseModel):

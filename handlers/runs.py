@@ -79,12 +79,8 @@ async def complete_event(gate: Gate, connection: Connection, body: run_wire.Comp
 
 
 def envelope(taken: Envelope) -> dict[str, Any]:
-    """Return a run with its message, as everybody gets it who works on runs."""
-    return {
-        "run": payloads.run(taken.run),
-        "fence": taken.run.fence,
-        "message": payloads.message(taken.message),
-    }
+    """Return a run with its message, and what proves who has taken it."""
+    return payloads.envelope(taken.run, taken.message) | {"fence": taken.run.fence}
 
 
 async def _complete(ctx: Context, principal: Principal, body: run_wire.Complete) -> dict[str, Any]:

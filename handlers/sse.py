@@ -14,13 +14,12 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from handlers.events import resync_notice
-from handlers.following import Follower, Followers, Wish, look_up_view
-from rooms import keys, replay
+from handlers.following import Follower, Followers, Reading, look_up_view
+from rooms import keys
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import AuthenticationFailed, Unavailable
-from rooms.principals import Principal
-from rooms.replay import Placed, Start
+from rooms.replay import Placed
 
 RETRY_MS = 2_000
 # How often a comment is sent, and the credential looked at again.
@@ -37,9 +36,7 @@ class EventStream(web.StreamResponse):
     It is written where aiohttp prepares it: by then everybody who marks answers has marked it.
     """
 
-    def __init__(
-        self, ctx: Context, followers: Followers, principal: Principal, wish: Wish, start: Start
-    ) -> None:
+    def __init__(self, ctx: Context, followers: Followers, reading: Reading) -> None:
         super().__init__(
             headers={
                 hdrs.CONTENT_TYPE: "text/event-stream",
@@ -49,16 +46,15 @@ class EventStream(web.StreamResponse):
         )
         self._ctx = ctx
         self._followers = followers
-        self._principal = principal
-        self._wish = wish
-        self._start_at = start
+        self._reading = reading
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the headers, and then everything, until the client or the process is gone."""
         writer = await super().prepare(request)
         try:
-            with self._followers.follow(self._principal, self._start_at.cursor) as follower:
-                await look_up_view(self._ctx, follower, self._wish)
+            reading = self._reading
+            with self._followers.follow(reading.principal, reading.start.cursor) as follower:
+                await look_up_view(self._ctx, follower, reading.wish)
                 await self._write(self._opening())
                 await self._run(follower)
         except AuthenticationFailed:
@@ -75,14 +71,14 @@ class EventStream(web.StreamResponse):
         clock = asyncio.get_running_loop().time
         beat_at = clock() + BEAT_SECONDS
         while not follower.is_over:
-            page = await replay.next_page(self._ctx, follower)
+            page = await self._reading.next_page(self._ctx, follower)
             if page is None:
                 await follower.wait(beat_at - clock())
             elif page:
                 await self._write(self._events(page))
             if clock() >= beat_at:
                 beat_at = clock() + BEAT_SECONDS
-                await keys.require_current(self._ctx, self._principal)
+                await keys.require_current(self._ctx, follower.principal)
                 await self._write(self._beat(follower.cursor))
 
     async def _write(self, text: bytes) -> None:
@@ -91,13 +87,13 @@ class EventStream(web.StreamResponse):
 
     def _opening(self) -> bytes:
         """Return the first words: where the client stands, and why, if that is not where it was."""
-        start, principal = self._start_at, self._principal
+        start, principal = self._reading.start, self._reading.principal
         cursor = self._ctx.cursors.write(start.cursor)
         ready = {
             "principal": {"id": principal.id, "kind": principal.kind},
             "server": {"id": start.server.id, "name": start.server.name, "seq": start.server.seq},
             "cursor": cursor,
-            "recovered": start.resync is None and self._wish.after is not None,
+            "recovered": start.resync is None and self._reading.wish.after is not None,
         }
         opening = b"retry: %d\n\n" % RETRY_MS + _block(cursor, "ready", orjson.dumps(ready))
         if start.resync is not None:

@@ -117,6 +117,11 @@ def entity_not_found(entity_id: str) -> NotFound:
     return NotFound(f"Entity with ID '{entity_id}' does not exist", message="Entity not found")
 
 
+def agent_not_found(agent_id: str) -> NotFound:
+    """Return the error for an agent that is absent, or that the principal may not act for."""
+    return NotFound(f"Agent with ID '{agent_id}' does not exist", message="Agent not found")
+
+
 def server_not_found(server_id: str) -> NotFound:
     """Return the error for a message server that is absent."""
     return NotFound(

@@ -165,12 +165,13 @@ def _remove(transaction: Transaction, leaving: Joining) -> None:
         )
     if channel.type.lower() == DM:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; nobody can leave it")
+    if attendance.kind == Kind.AGENT:
+        # Before it leaves: it is told nothing after that.
+        left = store.runs.list_open(transaction.connection, leaving.entity_id, channel.id)
+        runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
     seq = transaction.next_seq(channel.server_id)
     store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)
-    if attendance.kind == Kind.AGENT:
-        left = store.runs.list_open(transaction.connection, leaving.entity_id, channel.id)
-        runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
 
 
 _add_all = one_by_one(_add)

@@ -106,6 +106,11 @@ def run(stored: Run) -> dict[str, Any]:
     }
 
 
+def envelope(stored: Run, about: Message) -> dict[str, Any]:
+    """Return a run with its message, as an agent gets it by whatever way."""
+    return {"run": run(stored), "message": message(about)}
+
+
 def completion(stored: Run, reply_id: str | None) -> dict[str, Any]:
     """Return how the run has ended, and with which reply."""
     return {

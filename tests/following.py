@@ -84,12 +84,14 @@ class Stream:
 
 
 @asynccontextmanager
-async def following(client: Rest, last_event_id: str | None = None, **query: Any) -> AsyncIterator[Stream]:
+async def following(
+    client: Rest, last_event_id: str | None = None, *, path: str = EVENTS, **query: Any
+) -> AsyncIterator[Stream]:
     """Open a stream until the block ends; it has been greeted already."""
     headers = {**client.headers} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     timeout = aiohttp.ClientTimeout(total=None)
     async with client.session.get(
-        client.url + EVENTS, headers=headers, params=query, timeout=timeout
+        client.url + path, headers=headers, params=query, timeout=timeout
     ) as response:
         assert response.status == 200, await response.text()
         stream = Stream(response)
@@ -97,10 +99,12 @@ async def following(client: Rest, last_event_id: str | None = None, **query: Any
         yield stream
 
 
-async def poll(client: Rest, after: str | None = None, wait: int = 0, **query: Any) -> Any:
+async def poll(
+    client: Rest, after: str | None = None, wait: int = 0, *, path: str = EVENTS, **query: Any
+) -> Any:
     """Ask once for what comes next, and return what is answered."""
     asked = {"wait": wait, **query} | ({"after": after} if after else {})
-    return (await client.get(EVENTS, **asked)).data
+    return (await client.get(path, **asked)).data
 
 
 def texts(answer: Any) -> list[str]:

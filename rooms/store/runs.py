@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, text, update
 
 from rooms.rows import Run
 from rooms.store.statements import any_of, tables
@@ -23,6 +23,12 @@ _OPEN_OF_AGENT = _OPEN.where(
     table.c.agent_id == bindparam("agent_id"), table.c.channel_id == bindparam("channel_id")
 )
 _UNTAKEN = _OPEN_OF_AGENT.where(table.c.fence == 0).limit(bindparam("limit"))
+_OLDEST_QUEUED = select(func.min(table.c.seq)).where(
+    text("runs.due_at IS NOT NULL"),
+    table.c.server_id == bindparam("server_id"),
+    table.c.agent_id == bindparam("agent_id"),
+    table.c.state == "queued",
+)
 _DUE = (
     select(table.c.id, table.c.server_id, table.c.agent_id)
     .where(table.c.due_at <= bindparam("now"))
@@ -87,6 +93,12 @@ def list_open(connection: Connection, agent_id: str, channel_id: str) -> list[Ru
 def list_untaken(connection: Connection, agent_id: str, channel_id: str, limit: int) -> list[Run]:
     """Return the oldest open runs of an agent in a channel that none of its processes has taken."""
     return _fetch(connection, _UNTAKEN, agent_id=agent_id, channel_id=channel_id, limit=limit)
+
+
+def find_oldest_queued(connection: Connection, server_id: str, agent_id: str) -> int | None:
+    """Return the seq of the event that opened the oldest run which waits for the agent, if one does."""
+    values = {"server_id": server_id, "agent_id": agent_id}
+    return connection.execute(_OLDEST_QUEUED, values).scalar()
 
 
 def list_for(

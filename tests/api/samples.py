@@ -39,15 +39,16 @@ class World:
     agent: str = "bot"
 
     def path(self, route: Route) -> str:
-        """Return the route's path about the things of this world; one that follows a log does not wait."""
+        """Return the route's path about the things of this world; one that can wait does not."""
         path = route.path.format(
             channel_id=self.channel_id,
             message_id=self.message_id,
             run_id=self.run_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
+            agent_id=self.agent,
         )
-        return f"{path}?wait=0" if route.follows else path
+        return f"{path}?wait=0" if route.waits else path
 
     async def request(self, client: Rest, route: Route) -> Reply:
         """Send the route's sample."""

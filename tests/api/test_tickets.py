@@ -106,7 +106,7 @@ async def test_a_ticket_is_good_for_nothing_else(parley: Parley, ann: Rest) -> N
     ticket = await ticket_of(ann)
     world = await new_world(parley)
     others = [route for route in PRIVATE if not route.follows]
-    assert len(others) == len(PRIVATE) - 1 < len(ROUTES)
+    assert len(others) == len(PRIVATE) - 2 < len(ROUTES)
     for route in others:
         path = world.path(route)
         for client in (parley.anonymous, parley.bearer(ticket), parley.api_key(ticket)):

@@ -1,9 +1,12 @@
 """The fixtures of clients that make their bytes by hand."""
 
+from typing import Any
+
 import pytest
 
 from rooms.principals import Kind
 from server.engine import Engine
+from server.followers import Followers
 from tests.realtime.raw import Poller, open_poller
 from tests.rest import Rest
 from tests.running import Parley, Start
@@ -51,3 +54,17 @@ async def channel_id(parley: Parley) -> str:
 async def ann(parley: Parley, channel_id: str) -> Rest:
     """Give a client of the channel's first user."""
     return await parley.user("ann")
+
+
+@pytest.fixture
+def present(monkeypatch: pytest.MonkeyPatch) -> list[Followers]:
+    """Give whom the nodes that the test starts know, as they come."""
+    started: list[Followers] = []
+    begin = Followers.__init__
+
+    def note(known: Followers, *arguments: Any) -> None:
+        begin(known, *arguments)
+        started.append(known)
+
+    monkeypatch.setattr(Followers, "__init__", note)
+    return started

@@ -35,20 +35,6 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
     return noted
 
 
-@pytest.fixture
-def present(monkeypatch: pytest.MonkeyPatch) -> list[Followers]:
-    """Give whom the nodes that the test starts know, as they come."""
-    started: list[Followers] = []
-    begin = Followers.__init__
-
-    def note(known: Followers, *arguments: Any) -> None:
-        begin(known, *arguments)
-        started.append(known)
-
-    monkeypatch.setattr(Followers, "__init__", note)
-    return started
-
-
 async def test_a_stream_ends_with_its_key(parley: Parley, ann: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A revoked key ends the stream at its next beat; others go on."""
     monkeypatch.setattr("handlers.sse.BEAT_SECONDS", 0.05)
@@ -74,7 +60,7 @@ async def test_a_client_that_goes_is_forgotten(
 ) -> None:
     """Streams and polls whose client has gone end by themselves, leave nothing, and are no failure."""
     monkeypatch.setattr("handlers.sse.BEAT_SECONDS", 0.05)
-    monkeypatch.setattr("handlers.stream.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     parley = await start()
     ann = await parley.user("ann")
     channel_id = await parley.service.new_channel("talk", "ann", "ben")
@@ -101,7 +87,7 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
     tmp_path: Path, waiting: list[Follower], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nothing is said to them the database is not asked; a stop answers all of them."""
-    monkeypatch.setattr("handlers.stream.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.2)
     connector = aiohttp.TCPConnector(limit=0)
     reads = 0
     async with aiohttp.ClientSession(connector=connector) as session:

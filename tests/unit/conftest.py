@@ -9,6 +9,7 @@ import pytest
 
 from rooms.database import Database
 from tests.unit.journaling import opened
+from tests.unit.staging import Stage, staged
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,3 +26,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """Give a database with today's schema and nothing in it."""
     async with opened(database_url) as database:
         yield database
+
+
+@pytest.fixture
+async def stage(database: Database) -> AsyncIterator[Stage]:
+    """Give a channel with two users and an agent, on each kind of database."""
+    async with staged(database) as stage:
+        yield stage
