@@ -27,6 +27,8 @@ MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
 # A client that takes nothing for so long while more waits for it is closed, and comes back.
 PROGRESS_SECONDS = 30.0
+# How long a poll waits for something to send while a WebSocket proves itself.
+PROBED_SECONDS = 0.1
 SEPARATOR = "\x1e"
 
 _PING = Outgoing(b"2")
@@ -120,8 +122,8 @@ class Session:
             return
         if self._websocket is not None:
             self._write(self._websocket)
-        elif self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+        elif self._poll is not None:
+            self._wake_poll()
         elif self._left_bytes > MAX_UNSENT:
             self.close(TRY_LATER)
         else:
@@ -172,27 +174,41 @@ class Session:
         self._engine.owner.session_pinged(self)
 
     async def poll(self) -> bytes:
-        """Wait until there is something to send and return it as the body of a poll's answer."""
+        """Wait until there is something to send and return it as the body of a poll's answer.
+
+        While a WebSocket proves itself nobody waits for long: the client cannot change over amid a poll.
+        """
         if self._poll is not None:
             self.close(PROTOCOL_ERROR, farewell=CLOSE)
             raise ConnectionError("a second poll at the same time")
-        if not self._unsent and self._probe is None:
-            self._poll = asyncio.get_running_loop().create_future()
-            try:
-                await self._poll
-            finally:
-                self._poll = None
+        if not self._unsent:
+            await self._wait_in_poll()
         if self._farewell is not None:
             return self._farewell.encode()
         if self.closed:
             # As any request of an unknown session: a packet that says "close" keeps some clients away.
             raise ConnectionError("closed while the poll waited")
-        if self._probe is not None or not self.is_polling:
+        if not self._unsent or not self.is_polling:
             return _NOOP
         packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
         self._unsent, self._unsent_bytes, self._left_bytes = [], 0, 0
         self._tell_of_room()
         return SEPARATOR.encode().join(packets)
+
+    async def _wait_in_poll(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._poll = loop.create_future()
+        idle = loop.call_later(PROBED_SECONDS, self._wake_poll) if self._probe is not None else None
+        try:
+            await self._poll
+        finally:
+            self._poll = None
+            if idle is not None:
+                idle.cancel()
+
+    def _wake_poll(self) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
 
     def dismiss(self, farewell: Outgoing) -> None:
         """Drop what is queued, send this instead, and close; a poll that waits is answered with it."""
@@ -312,6 +328,7 @@ class Session:
         """Let the WebSocket carry the session from now on."""
         self._websocket, self._probe = websocket, None
         websocket.user = self
+        self._wake_poll()
         self._flush_soon()
 
     def probe(self, websocket: WebSocket) -> None:
@@ -322,12 +339,11 @@ class Session:
             websocket.close(POLICY)
 
     def wait_for(self, websocket: WebSocket) -> bool:
-        """Hold polls up for a WebSocket that has begun to prove itself; only one at a time may do that."""
+        """End the poll for a WebSocket that has begun to prove itself; only one at a time may do that."""
         if self.closed or self._websocket is not None or self._probe is not None:
             return False
         self._probe = websocket
-        if self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+        self._wake_poll()
         return True
 
     def waits_for(self, websocket: WebSocket) -> bool:
@@ -363,7 +379,7 @@ class Session:
         for websocket in (self._websocket, self._probe):
             if websocket is not None:
                 websocket.close(code)
-        for waiter in (self._poll, self._room):
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+        self._wake_poll()
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         self._engine.forget(self)
