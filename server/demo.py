@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import socketio
 from cachetools import LRUCache
 
@@ -28,6 +29,7 @@ AGENT_ID = "eliza"
 AGENT_NAME = "Eliza"
 NAMESPACE = f"/servers/{DEFAULT_SERVER_ID}"
 CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 CONVERSATIONS = 1_000  # how many are remembered; whoever was silent the longest begins anew
 
 _log = logging.getLogger("parley.demo")
@@ -36,11 +38,13 @@ _log = logging.getLogger("parley.demo")
 @asynccontextmanager
 async def eliza(ctx: Context, url: str) -> AsyncIterator[None]:
     """Keep Eliza in ``general`` until the block ends."""
+    key = await _enrol(ctx)
     client = _client(url)
+    client.register_namespace(Eliza(url, key))
     try:
         await client.connect(
             url,
-            auth={"token": await _enrol(ctx)},
+            auth={"token": key},
             namespaces=[NAMESPACE],
             transports=["websocket"],
             wait_timeout=CONNECT_SECONDS,
@@ -71,34 +75,84 @@ async def _revoke_old_key(ctx: Context) -> None:
 
 
 def _client(url: str) -> socketio.AsyncClient:
-    client = socketio.AsyncClient(
+    return socketio.AsyncClient(
         # Ctrl-C is the server's; the client would stop the loop under it.
         handle_sigint=False,
-        # The demo talks to its own process: a self-signed certificate is no danger there.
-        ssl_verify=not url.startswith("https"),
+        ssl_verify=_is_verified(url),
     )
-    # By channel too: what was said in one must not come back in another.
-    listeners: LRUCache[tuple[str, str], Psychotherapist] = LRUCache(CONVERSATIONS)
 
-    async def answer(message: dict[str, Any], *_cursor: str) -> None:
-        if message["userId"] is None:
+
+def _is_verified(url: str) -> bool:
+    """The demo talks to its own process: a self-signed certificate is no danger there."""
+    return not url.startswith("https")
+
+
+class Eliza(socketio.AsyncClientNamespace):  # type: ignore[misc]  # has no types
+    """What she does about the runs that are opened for her."""
+
+    def __init__(self, url: str, key: str) -> None:
+        super().__init__(NAMESPACE)
+        self._url = url
+        self._key = key
+        self._at_work: set[str] = set()
+        # By channel too: what was said in one must not come back in another.
+        self._listeners: LRUCache[tuple[str, str], Psychotherapist] = LRUCache(CONVERSATIONS)
+
+    async def on_ready(self, *_: object) -> None:
+        """Take the runs that have waited for her, the oldest first."""
+        try:
+            waiting = await self._list_waiting()
+        except aiohttp.ClientError as error:
+            _log.warning("Eliza could not ask what waits for her: %s", error)
             return
-        conversation = (message["channel_id"], message["userId"])
-        therapist = listeners.setdefault(conversation, Psychotherapist())
-        reply = {
-            "channel_id": message["channel_id"],
-            "content": therapist.respond(message["text"]),
-            "in_reply_to_message_id": message["id"],
-            "messageId": f"reply-to-{message['id']}",
-        }
+        for run in reversed(waiting):
+            await self._take(run["id"])
+
+    async def on_run(self, event: dict[str, Any], *_cursor: str) -> None:
+        """Take a run that is opened for her."""
+        run = event["run"]
+        if run["agent_id"] == AGENT_ID and run["state"] == "queued":
+            await self._take(run["id"])
+
+    async def _list_waiting(self) -> list[dict[str, Any]]:
+        address = f"{self._url}/api/messaging/runs?agent_id={AGENT_ID}&state=queued&limit=200"
+        headers = {"Authorization": f"Bearer {self._key}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(address, ssl=_is_verified(self._url)) as answer,
+        ):
+            answer.raise_for_status()
+            waiting: list[dict[str, Any]] = (await answer.json())["data"]["runs"]
+            return waiting
+
+    async def _take(self, run_id: str) -> None:
+        """Answer the message of a run; what waited may have been told of, too."""
+        if run_id in self._at_work:
+            return
+        self._at_work.add(run_id)
         # At the end she may be gone before she has answered.
-        with contextlib.suppress(socketio.exceptions.BadNamespaceError):
-            await client.emit("submit", reply, namespace=NAMESPACE, callback=_log_refusal)
+        with contextlib.suppress(socketio.exceptions.SocketIOError):
+            await self._answer(run_id)
+        self._at_work.discard(run_id)
 
-    client.on("message", answer, namespace=NAMESPACE)
-    return client
+    async def _answer(self, run_id: str) -> None:
+        taken = await self._ask("claim_run", {"run_id": run_id})
+        if taken is None:
+            return
+        message = taken["message"]
+        # To agents she has nothing to say: two that answer each other never stop.
+        said = {} if message["userId"] is None else {"response": self._respond(message)}
+        await self._ask("complete", {"run_id": run_id, **said})
 
+    def _respond(self, message: dict[str, Any]) -> str:
+        conversation = (message["channel_id"], message["userId"])
+        return self._listeners.setdefault(conversation, Psychotherapist()).respond(message["text"])
 
-def _log_refusal(ack: dict[str, Any]) -> None:
-    if not ack["success"]:
-        _log.warning("an answer of Eliza's was refused: %s", ack["error"]["details"])
+    async def _ask(self, event: str, payload: dict[str, Any]) -> Any:
+        """Send an event and return what its ack carries, or None if she is refused."""
+        ack = await self.call(event, payload, timeout=ANSWER_SECONDS)
+        if ack["success"]:
+            return ack["data"]
+        # Whoever has asked may have stopped her.
+        _log.info("%s of Eliza's was refused: %s", event, ack["error"]["details"])
+        return None

@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 
 from server import demo
+from tests.rest import API, Rest
 from tests.running import DEADLINE, Served, run_parley, serving, stop
-from tests.talking import NATIVE, PATIENCE, Talker, talking
+from tests.talking import PATIENCE, Talker, talking
 
 BOT = Path(__file__).parents[2] / "scripts" / "bot.py"
 
@@ -105,9 +106,22 @@ async def test_the_bot_answers_a_person(served: Served, data_dir: Path) -> None:
         assert await bot.says("Listening") == "Listening in: general"
         channel_id = await enter_general(alice)
         answer = await hear_answer(alice, channel_id, "hello")
-    assert answer["agentId"] == "my-bot"
-    assert answer["userId"] is None
-    assert "hello" in str(answer["text"])
+        assert answer["agentId"] == "my-bot"
+        assert answer["userId"] is None
+        assert "hello" in str(answer["text"])
+
+
+async def test_the_runs_of_a_bot_that_knows_of_none_are_completed(served: Served, data_dir: Path) -> None:
+    """Whoever waits for the end of a run is told of it, with the bot's answer."""
+    bot_key, alice_key = (
+        await make_key(data_dir, "agent", "my-bot"),
+        await make_key(data_dir, "user", "alice"),
+    )
+    async with running_bot(bot_key, served.url) as bot, talking(served.url, {"token": alice_key}) as alice:
+        await bot.says("Listening")
+        answer = await hear_answer(alice, await enter_general(alice), "hello")
+        (end,) = await alice.wait_for("complete")
+    assert (end["agent_id"], end["state"], end["reply_id"]) == ("my-bot", "completed", answer["id"])
 
 
 async def test_bots_do_not_answer_each_other(served: Served, data_dir: Path) -> None:
@@ -203,12 +217,40 @@ async def test_eliza_keeps_conversations_apart(data_dir: Path) -> None:
         assert "your cat is ill" in str(answer["text"])
 
 
+async def test_eliza_answers_what_was_said_while_she_was_away(data_dir: Path) -> None:
+    """A run that waits for her is taken as soon as she is there."""
+    async with serving(data_dir, "--demo"):
+        alice_key = await make_key(data_dir, "user", "alice")
+    async with serving(data_dir) as server, talking(server.url, {"token": alice_key}) as alice:
+        sent = await alice.data("submit", {"channel_id": await enter_general(alice), "content": "hello"})
+        assert (await alice.wait_for("run"))[0]["run"]["state"] == "queued"
+    async with serving(data_dir, "--demo") as server, aiohttp.ClientSession() as session:
+        rest = Rest(session, server.url, {"Authorization": f"Bearer {alice_key}"})
+        state = "queued"
+        async with asyncio.timeout(PATIENCE):
+            while state in ("queued", "working", "streaming"):
+                (run,) = (await rest.get(f"{API}/messages/{sent['id']}/runs")).data["runs"]
+                state = run["state"]
+    assert state == "completed"
+
+
+async def test_eliza_says_nothing_to_agents(data_dir: Path) -> None:
+    """Her run of what an agent has said is over at once, without an answer."""
+    async with serving(data_dir, "--demo") as server:
+        key = await make_key(data_dir, "agent", "other")
+        async with talking(server.url, {"token": key}) as other:
+            channel_id = await enter_general(other)
+            await other.data("submit", {"channel_id": channel_id, "content": "hello"})
+            (end,) = await other.wait_for("complete")
+    assert (end["agent_id"], end["state"], end["reason"]) == ("eliza", "ignored", "silent")
+
+
 async def test_eliza_may_be_gone_before_she_has_answered() -> None:
-    """A message that meets her when she is not connected any more is passed over, and fails nothing."""
-    client = demo._client("http://127.0.0.1:9")
-    answer = client.handlers[NATIVE]["message"]
-    await answer({"id": "m", "channel_id": "c", "userId": "alice", "text": "hello"})
-    assert not client.connected
+    """A run that meets her when she is not connected any more is passed over, and fails nothing."""
+    eliza = demo.Eliza("http://127.0.0.1:9", "parley_key")
+    demo._client("http://127.0.0.1:9").register_namespace(eliza)
+    await eliza.on_run({"run": {"id": "r", "agent_id": demo.AGENT_ID, "state": "queued"}})
+    assert eliza._at_work == set()
 
 
 async def test_a_restart_leaves_the_keys_of_others_alone(data_dir: Path) -> None:
