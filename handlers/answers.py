@@ -20,6 +20,14 @@ class Mention(BaseModel):
     reason: str | None = Field(None, description="ambiguous: several participants have this name")
 
 
+class Sign(BaseModel):
+    """A sign that people gave to a message."""
+
+    emoji: str
+    count: int
+    mine: bool = Field(description="you are among them")
+
+
 class Message(BaseModel):
     """A stored message."""
 
@@ -43,6 +51,7 @@ class Message(BaseModel):
     reply_count: int = Field(description="answers in the thread that it begins")
     attachments: list[dict[str, Any]]
     mentions: list[Mention]
+    reactions: list[Sign]
     deleted: bool = Field(False, description="it was, and what it said is gone; missing otherwise")
 
 

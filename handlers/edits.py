@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import wire
+from handlers import reactions, wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
 from rooms import edits, payloads
@@ -13,13 +13,15 @@ from rooms.edits import Edit, Target
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one message."""
-    return wire.message(await edits.require(call.ctx, _over_rest(call)), call.dialect)
+    (found,) = await reactions.view(call, [await edits.require(call.ctx, _over_rest(call))])
+    return found
 
 
 async def edit(call: Call[wire.EditMessage]) -> dict[str, Any]:
     """Change what a message says and answer it as it is now."""
     edited = await edits.edit(call.ctx, Edit(_over_rest(call), call.body.content))
-    return wire.message(edited, call.dialect)
+    (found,) = await reactions.view(call, [edited])
+    return found
 
 
 async def delete(call: Call[None]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from handlers import edits, envelope, messages, parsing, run_wire, runs, wire
+from handlers import edits, envelope, messages, parsing, people_wire, reactions, run_wire, runs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from rooms import arrivals, channels, participants, payloads, recovery, replay, rules, servers
@@ -225,8 +225,12 @@ def _acknowledge(outcome: Submitted | ParleyError) -> dict[str, Any]:
 
 async def submit_many(gate: Gate, connection: Connection, body: wire.SubmitBatch) -> list[Any]:
     """Store up to 100 messages; each item is answered by an envelope of its own."""
+
+    async def view(stored: Sequence[Submitted]) -> list[Any]:
+        return [_view(submitted) for submitted in stored]
+
     return await messages.submit_each(
-        gate.ctx, gate.limits, connection.principal, body, _view, connection.server_id
+        gate.ctx, gate.limits, connection.principal, body, view, connection.server_id
     )
 
 
@@ -258,6 +262,7 @@ EVENTS = {
     "submit_many": EventRoute(submit_many, wire.SubmitBatch),
     "edit": EventRoute(edits.edit_event, wire.EditEvent, writes=True),
     "delete": EventRoute(edits.delete_event, wire.MessageEvent, writes=True),
+    "react": EventRoute(reactions.react_event, people_wire.ReactEvent, writes=True),
     "typing": EventRoute(typing, wire.TypingEvent),
     "claim_run": EventRoute(runs.claim_event, run_wire.ClaimEvent, writes=True),
     "run_progress": EventRoute(runs.progress_event, run_wire.ProgressEvent),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
 from typing import Any
 
-from handlers import wire
+from handlers import reactions
 from handlers.http import Call
 from handlers.parsing import BAD_PARAMETERS, page_size, whole_number
 from handlers.wire import Dialect
@@ -25,7 +24,10 @@ async def of_channel(call: Call[None]) -> dict[str, Any]:
     window = bounds.window(newest_first=newest_first)
     channel_id = call.path["channel_id"].lower()
     page = await history.of_channel(call.ctx, call.principal, channel_id, window, bounds.positions)
-    return _view(call, page, window, reversed(page.messages) if newest_first else page.messages)
+    view = await _view(call, page, window)
+    if newest_first:
+        view["messages"].reverse()
+    return view
 
 
 async def of_thread(call: Call[None]) -> dict[str, Any]:
@@ -34,24 +36,22 @@ async def of_thread(call: Call[None]) -> dict[str, Any]:
     window = bounds.window(newest_first=False)
     target = Target(call.principal, call.path["message_id"].lower())
     thread = await history.of_thread(call.ctx, target, window, bounds.positions)
-    return {
-        "root": _view_root(call, thread.root),
-        **_view(call, thread.page, window, thread.page.messages),
-    }
+    return {"root": await _view_root(call, thread.root), **await _view(call, thread.page, window)}
 
 
-def _view(call: Call[None], page: Page, window: Window, messages: Iterable[Message]) -> dict[str, Any]:
+async def _view(call: Call[None], page: Page, window: Window) -> dict[str, Any]:
     return {
-        "messages": [wire.message(message, call.dialect) for message in messages],
+        "messages": await reactions.view(call, page.messages),
         "pagination": {"limit": window.limit, "offset": window.offset or 0, "total": page.total},
         "cursors": {"before": _write(call, page.older), "after": _write(call, page.newer)},
     }
 
 
-def _view_root(call: Call[None], root: Message | None) -> dict[str, Any] | None:
-    if root is None:
-        return None
-    return wire.message(root, call.dialect) if root.deleted_at is None else payloads.tombstone(root)
+async def _view_root(call: Call[None], root: Message | None) -> dict[str, Any] | None:
+    if root is None or root.deleted_at is not None:
+        return payloads.tombstone(root) if root else None
+    (found,) = await reactions.view(call, [root])
+    return found
 
 
 def _is_newest_first(call: Call[None]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from handlers import envelope, parsing, wire
+from handlers import envelope, parsing, reactions, wire
 from handlers.http import Call
 from handlers.limits import Limits
 from rooms import messages, rules
@@ -19,14 +19,15 @@ from rooms.principals import Kind, Principal
 async def submit(call: Call[wire.SubmitMessage]) -> dict[str, Any]:
     """Store one message and answer it as stored."""
     submitted = await messages.submit(call.ctx, draft(call.principal, call.body))
-    return wire.message(submitted.message, call.dialect)
+    (stored,) = await _view(call, [submitted])
+    return stored
 
 
 async def submit_batch(call: Call[wire.SubmitBatch]) -> list[dict[str, Any]]:
     """Store up to 100 messages; each item is answered by an envelope of its own."""
 
-    def view(submitted: Submitted) -> dict[str, Any]:
-        return wire.message(submitted.message, call.dialect)
+    async def view(stored: Sequence[Submitted]) -> list[dict[str, Any]]:
+        return await _view(call, stored)
 
     return await submit_each(call.ctx, call.gate.limits, call.principal, call.body, view)
 
@@ -36,7 +37,7 @@ async def submit_each(
     limits: Limits,
     principal: Principal,
     batch: wire.SubmitBatch,
-    view: Callable[[Submitted], Any],
+    view: Callable[[Sequence[Submitted]], Awaitable[list[Any]]],
     server_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Check each item by itself, store the good ones together, and answer all in their places."""
@@ -44,10 +45,18 @@ async def submit_each(
     good = [outcome for outcome in checked if isinstance(outcome, Draft)]
     stored = iter(await messages.submit_many(ctx, good))
     outcomes = [next(stored) if isinstance(outcome, Draft) else outcome for outcome in checked]
+    views = iter(await view([outcome for outcome in outcomes if isinstance(outcome, Submitted)]))
     return [
-        envelope.failure(outcome) if isinstance(outcome, ParleyError) else envelope.success(view(outcome))
+        envelope.failure(outcome) if isinstance(outcome, ParleyError) else envelope.success(next(views))
         for outcome in outcomes
     ]
+
+
+async def _view(call: Call[Any], stored: Sequence[Submitted]) -> list[dict[str, Any]]:
+    """Return stored messages for REST; only those that were stored before may have reactions."""
+    if all(submitted.encoded is not None for submitted in stored):
+        return [wire.message(submitted.message, call.dialect) for submitted in stored]
+    return await reactions.view(call, [submitted.message for submitted in stored])
 
 
 def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None = None) -> Draft:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, StrictBool, model_validator
 
-from handlers.wire import Body
-from rooms.rules import Handle, Label
+from handlers import answers
+from handlers.wire import Body, MessageEvent
+from rooms.rules import Emoji, Handle, Label
 
 
 class Rename(Body):
@@ -21,6 +22,32 @@ class Rename(Body):
         if self.name is None and "handle" not in self.model_fields_set:
             raise ValueError("The body must have a 'name' or a 'handle'")
         return self
+
+
+class ReactEvent(MessageEvent):
+    """A sign that is to stand at a message, or no longer."""
+
+    emoji: Emoji
+    remove: StrictBool = False
+
+
+class Signs(BaseModel):
+    """The signs that stand at a message."""
+
+    message_id: str
+    reactions: list[answers.Sign]
+
+
+class Given(answers.Sign):
+    """A sign, and who was first to give it."""
+
+    userIds: list[str]  # noqa: N815 - the wire's spelling
+
+
+class Givens(BaseModel):
+    """The signs that stand at a message, the first one first."""
+
+    reactions: list[Given]
 
 
 class Person(BaseModel):

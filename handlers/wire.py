@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import datetime
 import enum
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 
 from rooms.access import Role
 from rooms.participants import DM
-from rooms.rows import Attendance, Message
+from rooms.rows import Attendance, Message, Sign
 from rooms.rules import (
     MAX_BATCH,
     Attachments,
@@ -155,7 +156,12 @@ class SignIn(Body):
     code: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-def message(stored: Message, dialect: Dialect) -> dict[str, Any]:
+def sign(given: Sign) -> dict[str, Any]:
+    """Return a sign at a message for whoever asks."""
+    return {"emoji": given.emoji, "count": given.times, "mine": given.is_mine}
+
+
+def message(stored: Message, dialect: Dialect, signs: Sequence[Sign] = ()) -> dict[str, Any]:
     """Return a message for REST: the documented fields and elizaOS's row in one object."""
     return {
         "id": stored.id,
@@ -186,6 +192,7 @@ def message(stored: Message, dialect: Dialect) -> dict[str, Any]:
         "reply_count": stored.reply_count,
         "attachments": stored.attachments,
         "mentions": stored.mentions,
+        "reactions": [sign(given) for given in signs],
         # A repeated submit answers what is left of its message.
         **({"deleted": True} if stored.deleted_at is not None else {}),
     }

@@ -160,6 +160,7 @@ def _delete(transaction: Transaction, target: Target) -> Message:
     store.messages.change(transaction.connection, left)
     mentions.renew(transaction.connection, message, left)
     store.messages.count_replies(transaction.connection, [left], -1)
+    store.reactions.remove_all(transaction.connection, left.id)
     tombstone = payloads.tombstone(left)
     transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
     payload = {**tombstone, "server_id": left.server_id}

@@ -50,6 +50,19 @@ def tombstone(stored: Message) -> dict[str, Any]:
     return {"id": stored.id, "channel_id": stored.channel_id, "deleted": True}
 
 
+def reaction(stored: Message, entity_id: str, emoji: str, times: int, *, added: bool) -> dict[str, Any]:
+    """Return that somebody has reacted to the message, or no longer; nothing of what it says."""
+    return {
+        "channel_id": stored.channel_id,
+        "server_id": stored.server_id,
+        "message_id": stored.id,
+        "emoji": emoji,
+        "userId": entity_id,
+        "added": added,
+        "count": times,
+    }
+
+
 def participant(attendance: Attendance) -> dict[str, Any]:
     """Return the participant."""
     return {

@@ -77,6 +77,14 @@ class Attendance(NamedTuple):
     handle: str | None = None
 
 
+class Sign(NamedTuple):
+    """A sign that stands at a message, how often, and whether whoever asks is among those who gave it."""
+
+    emoji: str
+    times: int
+    is_mine: bool
+
+
 class Mentionable(NamedTuple):
     """An entity as it may be mentioned, and one of the channels that it takes part in, if it is in any."""
 

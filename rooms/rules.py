@@ -49,6 +49,7 @@ _PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+")
 # C0 without TAB, LF and CR; DEL; C1; surrogates, which no encoding can carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NO_SIGNS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _EXECUTABLE = re.compile(r"<\s*script\b|<[^>]{1,2000}\bon[a-z]{3,30}\s*=|javascript\s*:", re.IGNORECASE)
 
 
@@ -102,6 +103,16 @@ def channel_name(text: str) -> str:
     if not all(c.isalnum() or c in "-_." for c in name):
         raise ValueError("may hold letters, digits, hyphens, underscores and periods only")
     return name
+
+
+def emoji(text: str) -> str:
+    """Return a sign that may be given to a message, in NFC; raise ValueError if it is none."""
+    sign = unicodedata.normalize("NFC", text)
+    if not 1 <= len(sign) <= 32:
+        raise ValueError("must have 1 to 32 characters")
+    if any(unicodedata.category(c) in _NO_SIGNS or c.isspace() for c in sign):
+        raise ValueError("must not contain spaces or control characters")
+    return sign
 
 
 def _handle(text: str) -> str:
@@ -200,6 +211,7 @@ Uuid = Annotated[StrictStr, AfterValidator(_uuid)]
 PrincipalId = Annotated[StrictStr, AfterValidator(principal_id)]
 IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_text)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Emoji = Annotated[StrictStr, AfterValidator(emoji)]
 Handle = Annotated[StrictStr, AfterValidator(_handle)]
 Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
 Content = Annotated[StrictStr, AfterValidator(_content)]

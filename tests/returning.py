@@ -9,7 +9,14 @@ import orjson
 
 from tests.talking import NATIVE, PATIENCE
 
-DURABLE = ("message", "message_updated", "message_deleted", "participant_joined", "participant_left")
+DURABLE = (
+    "message",
+    "message_updated",
+    "message_deleted",
+    "reaction",
+    "participant_joined",
+    "participant_left",
+)
 
 
 class Heard(NamedTuple):

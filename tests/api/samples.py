@@ -47,6 +47,7 @@ class World:
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             agent_id=self.agent,
+            emoji="👍",
         )
         return f"{path}?wait=0" if route.waits else path
 

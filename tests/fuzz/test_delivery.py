@@ -63,6 +63,15 @@ class Delivery(RuleBasedStateMachine):
         message_id, text = self._said.pop(which % len(self._said))
         self._run(self._change(message_id, text, anew=anew))
 
+    @precondition(lambda self: self._said)
+    @rule(which=st.integers(0), method=st.sampled_from(["PUT", "DELETE"]))
+    def react(self, which: int, method: str) -> None:
+        """Somebody reacts to a message, or no longer, perhaps for the second time."""
+        message_id, _ = self._said[which % len(self._said)]
+        path = f"{API}/messages/{message_id}/reactions/+1"
+        reply = self._run(self._parley.service.request(method, path))
+        assert reply.status == 200
+
     @rule(channel=channels, user=users)
     def add(self, channel: str, user: str) -> None:
         """Somebody is added to a channel, perhaps for the second time."""
