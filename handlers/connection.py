@@ -81,3 +81,10 @@ class Connection(Protocol):
 
     def whisper(self, channel_id: str, event: str, payload: dict[str, Any]) -> None:
         """Send something ephemeral to the others in the channel."""
+
+
+class Whispers(Protocol):
+    """The native connections of this node."""
+
+    def whisper(self, channel_id: str, name: str, payload: dict[str, Any]) -> None:
+        """Send something ephemeral to those in the channel."""

@@ -10,7 +10,19 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from handlers import edits, envelope, messages, parsing, people_wire, reactions, run_wire, runs, wire
+from handlers import (
+    edits,
+    envelope,
+    messages,
+    parsing,
+    people_wire,
+    reactions,
+    reading,
+    reading_wire,
+    run_wire,
+    runs,
+    wire,
+)
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from rooms import arrivals, channels, participants, payloads, recovery, replay, rules, servers
@@ -262,6 +274,7 @@ EVENTS = {
     "submit_many": EventRoute(submit_many, wire.SubmitBatch),
     "edit": EventRoute(edits.edit_event, wire.EditEvent, writes=True),
     "delete": EventRoute(edits.delete_event, wire.MessageEvent, writes=True),
+    "read": EventRoute(reading.read_event, reading_wire.ReadEvent),
     "react": EventRoute(reactions.react_event, people_wire.ReactEvent, writes=True),
     "typing": EventRoute(typing, wire.TypingEvent),
     "claim_run": EventRoute(runs.claim_event, run_wire.ClaimEvent, writes=True),

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from uuid_utils import uuid4
 
 from handlers import bodies, envelope, refusals
+from handlers.connection import Whispers
 from handlers.credentials import ANYBODY, Credentials
 from handlers.draining import Draining
 from handlers.following import Followers
@@ -48,6 +49,7 @@ class Gate:
     limits: Limits
     draining: Draining
     followers: Followers
+    whispers: Whispers
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,15 @@ class Sign(NamedTuple):
     is_mine: bool
 
 
+class Unread(NamedTuple):
+    """Up to where somebody has read a channel, and how much has come since."""
+
+    channel_id: str
+    seq: int
+    unread: int
+    mentions: int
+
+
 class Mentionable(NamedTuple):
     """An entity as it may be mentioned, and one of the channels that it takes part in, if it is in any."""
 

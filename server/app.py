@@ -120,7 +120,7 @@ def create_app(
 ) -> tuple[web.Application, SocketServer]:
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
-    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers)
+    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers, fanout)
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     add_assets(app)

@@ -134,7 +134,9 @@ class Fanout:
                 if event.mentioned:
                     self._tell_mentioned(event)
 
-    def whisper(self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver) -> None:
+    def whisper(
+        self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver | None = None
+    ) -> None:
         """Send something ephemeral to the native connections in the channel, except the sender."""
         encoded: dict[str, Outgoing] = {}
         for receiver in self._rooms.get(channel_id, ()):
