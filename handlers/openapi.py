@@ -25,6 +25,7 @@ _EVENTS_QUERY = {
     "ticket": "in place of a credential",
 }
 _INBOX_QUERY = {name: meaning for name, meaning in _EVENTS_QUERY.items() if name != "channel_id"}
+_WAIT_QUERY = {"wait": "answer once it is over, or within so many seconds, at most 55"}
 _HISTORY_QUERY = {
     "limit": "page size, 50 unless told, at most 200",
     "offset": "how many messages to pass over",
@@ -121,9 +122,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     in_query = [
         {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in _QUERIES.get(route.answer or BaseModel, {}).items()
+        for name, meaning in _query(route).items()
     ]
     return in_path + in_query
+
+
+def _query(route: Route) -> dict[str, str]:
+    documented = _QUERIES.get(route.answer or BaseModel, {})
+    return _WAIT_QUERY | documented if route.waits else documented
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from handlers import run_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
 from handlers.parsing import BAD_PARAMETERS, page_size
+from handlers.waiting import until_over
 from rooms import completion, edits, payloads, rules, runs
 from rooms.completion import Completed, Completion, Envelope, Prompt, Sign
 from rooms.context import Context
 from rooms.edits import Target
 from rooms.errors import ValidationFailed
 from rooms.principals import Principal
+from rooms.rows import Run
 from rooms.runs import Filter, State
 
 
@@ -24,16 +27,24 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 
 async def get(call: Call[None]) -> dict[str, Any]:
-    """Answer one run."""
-    return payloads.run(await runs.require(call.ctx, call.principal, _run_id(call)))
+    """Answer one run, with ``wait`` as soon as it is over."""
+
+    async def look_up() -> Sequence[Run]:
+        return [await runs.require(call.ctx, call.principal, _run_id(call))]
+
+    (run,) = await until_over(call, look_up)
+    return payloads.run(run)
 
 
 async def list_of_message(call: Call[None]) -> dict[str, Any]:
-    """Answer the runs that a message has opened, the first first."""
+    """Answer the runs that a message has opened, the first first, with ``wait`` as soon as all are over."""
     target = Target(call.principal, call.path["message_id"].lower())
-    message = await edits.require(call.ctx, target)
-    found = await runs.list_of_message(call.ctx, call.principal, message)
-    return {"runs": [payloads.run(run) for run in found]}
+
+    async def look_up() -> Sequence[Run]:
+        message = await edits.require(call.ctx, target)
+        return await runs.list_of_message(call.ctx, call.principal, message)
+
+    return {"runs": [payloads.run(run) for run in await until_over(call, look_up)]}
 
 
 async def claim(call: Call[run_wire.Claim]) -> dict[str, Any]:

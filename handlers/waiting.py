@@ -1,15 +1,25 @@
-"""Requests that wait for what comes next in a log; each is woken by it, and asks nothing meanwhile."""
+"""Requests that wait: for what comes next in a log, or for runs to end, which the log tells as well.
+
+Whoever waits is woken by what happens, and asks the database nothing meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
+
+import orjson
 
 from handlers.following import Follower, NextPage
 from handlers.http import Call
 from handlers.parsing import whole_number
-from rooms import keys
-from rooms.replay import Placed
+from rooms import keys, replay, runs
+from rooms.context import Context
+from rooms.cursors import Cursor
+from rooms.replay import Placed, Reader
+from rooms.rows import Interval, Run
+from rooms.views import View
 
 MAX_WAIT = 55
 # How often somebody who waits looks whether there is still anybody to answer.
@@ -40,3 +50,49 @@ async def next_shown(
                 return []
             await follower.wait(min(left, LOOK_SECONDS))
             has_waited = True
+
+
+async def until_over(call: Call[Any], look_up: Callable[[], Awaitable[Sequence[Run]]]) -> Sequence[Run]:
+    """Return the runs of one channel, once they are all over, or as they are at the end of the wait."""
+    seconds = read_wait(call)
+    found = await look_up()
+    if not seconds or not _open_ids(found):
+        return found
+    server_id, channel_id = found[0].server_id, found[0].channel_id
+    await replay.settle(call.ctx, server_id)
+    present = Cursor(server_id, *call.ctx.tail.position(server_id))
+    with call.gate.followers.follow(call.principal, present) as follower:
+        follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
+        # What ended before the present may have done so since it was looked up.
+        await _wait_for_ends(call, follower, _open_ids(await look_up()), seconds)
+    await keys.require_current(call.ctx, call.principal)
+    return await look_up()
+
+
+async def _wait_for_ends(call: Call[Any], follower: Follower, open_ids: set[str], seconds: float) -> None:
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    next_ends = _ends_of(open_ids)
+    while open_ids and (ends := await next_shown(call, follower, next_ends, until - clock())):
+        open_ids.difference_update(_run_id(placed) for placed in ends)
+
+
+def _open_ids(found: Sequence[Run]) -> set[str]:
+    return {run.id for run in found if not runs.is_over(run)}
+
+
+def _ends_of(run_ids: Collection[str]) -> NextPage:
+    """Return what reads of a log nothing but the ends of these runs."""
+
+    async def next_page(ctx: Context, reader: Reader) -> list[Placed] | None:
+        page = await replay.next_page(ctx, reader)
+        return page and [
+            placed for placed in page if placed.entry.kind == "complete" and _run_id(placed) in run_ids
+        ]
+
+    return next_page
+
+
+def _run_id(end: Placed) -> str:
+    run_id: str = orjson.loads(end.entry.payload)["run_id"]
+    return run_id

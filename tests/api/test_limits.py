@@ -72,6 +72,18 @@ async def test_who_asks_again_and_again_is_charged_once_a_minute(start: Start) -
     assert int(last.headers["Retry-After"]) >= 1
 
 
+async def test_who_waits_for_runs_is_charged_as_who_waits_for_events(start: Start) -> None:
+    """A hundred waits take one token; as many look-ups without a wait would be refused."""
+    parley = await start(rate_limits="on")
+    ann, _ = await parley.user("ann"), await parley.agent("bot")
+    channel_id = await parley.service.new_channel("talk", "ann", "bot")
+    message_id = (await parley.service.submit(channel_id, "hello", author_id="ann")).data["id"]
+    for _ in range(100):
+        last = await ann.get(f"{API}/messages/{message_id}/runs", wait=0)
+    assert (last.status, last.headers["X-RateLimit-Limit"]) == (200, "600")
+    assert await left(ann) >= 58
+
+
 async def test_a_stream_costs_one_token(start: Start) -> None:
     """However much it tells."""
     parley = await start(rate_limits="on")
