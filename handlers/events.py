@@ -210,11 +210,15 @@ async def _reach_back(ctx: Context, connection: Connection, channel_id: str, aft
 
 
 async def leave(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:
-    """Deliver the channel's events to this connection no longer; the membership stays."""
+    """Deliver the channel's events to this connection no longer, nor what it missed; the membership stays."""
     if not connection.is_in(body.channel_id):
         raise channel_not_found(body.channel_id)
     await _keep(gate.ctx, connection, body.channel_id, connection.position.seq, is_joined=False)
+    position = connection.position
     connection.leave(body.channel_id)
+    if connection.position != position:
+        # What was still missing of the channel is no longer: what a stock client stores must not say so.
+        connection.emit("cursor", gate.ctx.cursors.write(connection.position))
     return {"channel_id": body.channel_id}
 
 

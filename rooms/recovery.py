@@ -36,8 +36,7 @@ class Recovery:
     """Where a client goes on.
 
     ``pid`` is None if it names no connection. ``joined`` are the channels that it had joined beyond its
-    memberships, each from its seq on; in ``parted`` stand those of its own that it left by itself, and
-    when.
+    memberships, each from its seq on; in ``parted`` stand those that it left by itself, and when.
     """
 
     cursor: Cursor
@@ -75,6 +74,8 @@ async def recover(ctx: Context, claim: Claim) -> Recovery | Resync | None:
     if start.resync is not None or pid is None:
         return start.resync or Recovery(cursor)
     row = await ctx.journal.append_one(_claim_all, (claim, pid))
+    if cursor.lag is not None and cursor.lag.channel_id in row.parted:
+        cursor = cursor._replace(lag=None)
     return Recovery(cursor, pid, row.generation, row.joined, row.parted)
 
 
@@ -147,7 +148,7 @@ def _keep(transaction: Transaction, move: Move) -> None:
         rooms.pop(move.channel_id, None)
     if move.is_joined:
         joined[move.channel_id] = move.seq
-    elif _is_member(transaction, move):
+    else:
         parted[move.channel_id] = move.seq
     row = ConnectionRow(
         id=move.connection_id,
@@ -158,11 +159,6 @@ def _keep(transaction: Transaction, move: Move) -> None:
         updated_at=transaction.now,
     )
     store.connections.put(transaction.connection, row.model_dump())
-
-
-def _is_member(transaction: Transaction, move: Move) -> bool:
-    pair = (move.channel_id, move.principal_id)
-    return pair in store.participants.find(transaction.connection, [pair])
 
 
 _claim_all = one_by_one(_claim)

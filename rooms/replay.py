@@ -174,6 +174,8 @@ async def _make_up(ctx: Context, reader: Reader, lag: Lag) -> list[Placed]:
     whole = await find_view(ctx, reader.principal, reader.server_id, after, reader.view.only)
     view = whole.within(channel_id, Interval(after + 1, until + 1))
     page = await read(ctx, reader.server_id, view, after, until)
+    if reader.cursor.lag is None:  # it has left the channel meanwhile
+        return []
     reader.view.add_earlier(channel_id, Interval(after + 1, page.end + 1))
     reader.cursor = position if page.end >= until else position._replace(lag=lag._replace(after=page.end))
     return [Placed(entry, position._replace(lag=lag._replace(after=entry.seq))) for entry in page.entries]

@@ -210,7 +210,7 @@ class ConnectionRow(SQLModel, table=True):
     """What a Socket.IO client did to its rooms by itself, so that it finds them again when it comes back.
 
     ``joined`` holds the channels that it joined beyond its memberships, each with the seq from which on
-    it gets their events; ``parted`` those of its own that it left by itself, each with the seq at which.
+    it gets their events; ``parted`` those that it left by itself, each with the seq at which.
     ``generation`` counts how often the client has come back: the highest one holds the connection.
     """
 

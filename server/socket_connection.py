@@ -170,8 +170,10 @@ class SocketConnection:
             self._fanout.enter(self, channel_id)
 
     def leave(self, channel_id: str) -> None:
-        """Deliver the channel's events no longer."""
+        """Deliver the channel's events no longer, nor what is missing of it."""
         self._fanout.leave(self, channel_id)
+        if self.cursor.lag is not None and self.cursor.lag.channel_id == channel_id:
+            self.cursor = self.cursor._replace(lag=None)
 
     def is_in(self, channel_id: str) -> bool:
         """Tell whether the channel's events are delivered to this client."""

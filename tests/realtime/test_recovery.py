@@ -457,6 +457,49 @@ async def test_a_client_that_is_cut_behind_the_ack_of_a_join_gets_what_was_to_fo
         assert (client.texts(), client.recovered) == (["one", "two"], True)
 
 
+@pytest.mark.parametrize("who", ["a member", "a service"])
+async def test_leaving_a_channel_ends_what_was_to_follow_a_join(
+    parley: Parley, enter: Enter, channel_id: str, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """Nothing of the channel comes behind the ack of the leave, not even when the client comes back."""
+    read, pages, released = replay.read, itertools.count(1), asyncio.Event()
+
+    async def read_one(*arguments: Any) -> replay.Page:
+        page = await read(*arguments)
+        if next(pages) > 1:
+            await released.wait()
+        return page
+
+    client = await (enter() if who == "a member" else enter("anybody", token=parley.service_key))
+    other = await parley.service.new_channel("other", "ben")
+    await client.data("join", {"channel_id": other})
+    cursor = (await client.data("heartbeat"))["cursor"]
+    texts = [f"message {n}" for n in range(40)]
+    await say(parley, channel_id, *texts)
+    later = await enter(token=client.auth["token"])
+    await later.data("join", {"channel_id": other})
+    monkeypatch.setattr(replay, "PAGE_ENTRIES", 5)
+    monkeypatch.setattr(replay, "read", read_one)
+    await later.data("join", {"channel_id": channel_id, "after": cursor})
+    await later.hears("message", 4)
+    stored = later.offset
+    await later.data("leave", {"channel_id": channel_id})
+    released.set()
+    await parley.service.submit(other, "elsewhere", author_id="ben")
+    await until(lambda: "elsewhere" in later.texts())
+    heard = later.texts()
+    assert heard == [*texts[: len(heard) - 1], "elsewhere"]
+    assert len(heard) <= 6
+    assert later.offset != stored
+    for offset in (later.offset, stored):
+        later.offset = offset
+        await later.come_back()
+        heard.append(f"back at {offset}")
+        await parley.service.submit(other, heard[-1], author_id="ben")
+        await until(lambda: heard[-1] in later.texts())
+        assert (set(later.texts()), later.recovered) == (set(heard), True)
+
+
 async def test_the_sender_finds_its_own_id_in_what_is_replayed_to_elizas_clients(
     parley: Parley, enter: Enter, channel_id: str
 ) -> None:
