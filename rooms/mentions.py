@@ -208,7 +208,7 @@ def entity_ids(message: Message) -> list[str]:
 
 def told(message: Message) -> list[str]:
     """Return the ids of those who are to be told that the message mentions them."""
-    return [who for who in entity_ids(message) if who != message.author_id]
+    return [who for who in entity_ids(message) if who != message.author_id] if message.mentions else []
 
 
 def keep(connection: Connection, messages: Iterable[Message]) -> None:

@@ -129,7 +129,7 @@ class _Batch:
         by_agent = self._is_agents(draft)
         answered = self._dispatch.find_answered(draft) if by_agent else None
         hops = dispatch.hops(answered, self._messages.get(draft.parent_id or "")) if by_agent else 0
-        message = self._message(draft, channel, author, hops)
+        message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
         event = self._transaction.record(
             channel.server_id,
             channel.id,
@@ -172,8 +172,9 @@ class _Batch:
             self._present[channel.id, draft.author_id] = author
         return author
 
-    def _message(self, draft: Draft, channel: Channel, author: Attendance, hops: int) -> Message:
-        by_agent = self._is_agents(draft)
+    def _message(
+        self, draft: Draft, channel: Channel, author: Attendance, *, by_agent: bool, hops: int
+    ) -> Message:
         return Message(
             id=draft.id,
             server_id=channel.server_id,

@@ -124,7 +124,13 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         Index("messages_by_channel", "channel_id", "seq"),
         Index("messages_by_time", "channel_id", "created_at"),
-        Index("messages_by_thread", "root_id", "seq"),
+        Index(
+            "messages_by_thread",
+            "root_id",
+            "seq",
+            sqlite_where=text("root_id IS NOT NULL"),
+            postgresql_where=text("root_id IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True)

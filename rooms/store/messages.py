@@ -46,10 +46,12 @@ def add(connection: Connection, messages: Sequence[Message]) -> None:
 
 def _row(message: Message) -> tuple[Any, ...]:
     *fields, raw_message, details, attachments, mentions, replies, created_at, updated_at, _, _ = message
-    documents = (
-        orjson.dumps(document).decode() for document in (raw_message, details, attachments, mentions)
-    )
+    documents = [_json(raw_message), _json(details), _json(attachments), _json(mentions)]
     return (*fields, *documents, replies, created_at, updated_at)
+
+
+def _json(document: object) -> str:
+    return orjson.dumps(document).decode()
 
 
 def change(connection: Connection, message: Message) -> None:

@@ -86,7 +86,7 @@ def _extend_messages() -> None:
     op.add_column("messages", sa.Column("mentions", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("messages", _big("reply_count", default="0"))
     op.execute(sa.text(_FIND_ROOTS))
-    op.create_index("messages_by_thread", "messages", ["root_id", "seq"])
+    op.create_index("messages_by_thread", "messages", ["root_id", "seq"], **_partial("root_id IS NOT NULL"))
     op.execute(sa.text(_COUNT_REPLIES))
 
 
