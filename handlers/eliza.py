@@ -19,6 +19,7 @@ from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.principals import Kind
 from rooms.publishing import Origin
+from rooms.rows import Run
 from rooms.storing import DISPLAY_NAME
 
 JOIN, SEND = 1, 2
@@ -73,6 +74,32 @@ def words(
         return None
     edited = {"updatedAt": payload["updated_at"]} if kind == "message_updated" else {}
     return "messageBroadcast", _broadcast(payload, client_message_id) | edited
+
+
+def chunk(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a piece of a reply in this dialect; elizaOS's clients show it until the message comes."""
+    merged = {"count": told["count"]} if "count" in told else {}
+    return {
+        "messageId": told["message_id"],
+        "chunk": told["chunk"],
+        "index": told["index"],
+        "agentId": told["agent_id"],
+        "channelId": told["channel_id"],
+        "roomId": told["channel_id"],
+        **merged,
+    }
+
+
+def broken_off(run: Run, text: str) -> dict[str, Any]:
+    """Return in this dialect that the message will not come, of which a part was shown."""
+    return {
+        "messageId": run.reply_id,
+        "channelId": run.channel_id,
+        "roomId": run.channel_id,
+        "agentId": run.agent_id,
+        "error": "The reply was broken off, and is not stored",
+        "partialText": text,
+    }
 
 
 def _completion(ended: Mapping[str, Any]) -> dict[str, Any]:

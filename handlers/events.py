@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from handlers import (
+    chunks,
     edits,
     envelope,
     messages,
@@ -46,13 +47,14 @@ class EventRoute:
     """One event that clients send; reading is charged apart from writing.
 
     One that ``overlaps`` may be handled before the events ahead of it have ended, as it cannot
-    overtake them: the journal keeps their order.
+    overtake them: the journal keeps their order. One that ``streams`` is charged by its handler.
     """
 
     handler: Callable[[Gate, Connection, Any], Awaitable[Any]]
     body: type[BaseModel]
     writes: bool = False
     overlaps: bool = False
+    streams: bool = False
 
 
 async def arrive(ctx: Context, connection: Connection, found: Recovery | None) -> tuple[Arrival, View]:
@@ -143,7 +145,7 @@ async def dispatch(
             )
         if not (route.overlaps or connection.is_settled):
             await connection.settled()
-        if gate.limits.are_on:
+        if gate.limits.are_on and not route.streams:
             charge = gate.limits.charge_write if route.writes else gate.limits.charge_read
             await charge(connection.principal)
         body = parsing.parse(route.body, arguments[0] if arguments else {})
@@ -283,6 +285,7 @@ EVENTS = {
     "typing": EventRoute(typing, wire.TypingEvent),
     "claim_run": EventRoute(runs.claim_event, run_wire.ClaimEvent, writes=True),
     "run_progress": EventRoute(runs.progress_event, run_wire.ProgressEvent),
+    "stream": EventRoute(chunks.say_event, run_wire.ChunkEvent, streams=True),
     "cancel_run": EventRoute(runs.cancel_event, run_wire.CancelEvent, writes=True),
     "complete": EventRoute(runs.complete_event, run_wire.Complete, writes=True),
 }

@@ -83,7 +83,7 @@ class Route:
     """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
 
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
-    again and again by the minute.
+    again and again by the minute. One that ``streams`` is free as long as it goes on with a reply.
     """
 
     method: str
@@ -96,6 +96,7 @@ class Route:
     public: bool = False
     follows: bool = False
     waits: bool = False
+    streams: bool = False
 
 
 def endpoint(gate: Gate, route: Route) -> Handler:
@@ -156,6 +157,8 @@ async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Return who asks; charge the address before, the principal after."""
     if route.waits and "wait" in request.query:
         return await _admit_waiting(gate, request, route)
+    if route.streams:
+        return await _admit_streaming(gate, request, route)
     limited = request.path.startswith(LIMITED_PREFIX)
     if limited:
         _note(request, await gate.limits.charge_address(request.remote or ""))
@@ -170,16 +173,33 @@ async def _admit_waiting(gate: Gate, request: web.Request, route: Route) -> Prin
 
     So does each time without a good credential.
     """
+    principal = await _identify_or_charge(gate, request, route)
+    if await gate.limits.is_first_wait(principal):
+        await _charge(gate, request, principal)
+    _note(request, await gate.limits.charge_wait(principal))
+    return principal
+
+
+async def _admit_streaming(gate: Gate, request: web.Request, route: Route) -> Principal:
+    """Return who goes on with a reply, which is free; whatever else is asked there is a request."""
+    principal = await _identify_or_charge(gate, request, route)
+    if not gate.ctx.streams.is_free(principal, request.match_info["run_id"].lower()):
+        await _charge(gate, request, principal)
+    return principal
+
+
+async def _identify_or_charge(gate: Gate, request: web.Request, route: Route) -> Principal:
     try:
-        principal = await _identify(gate, request, route)
+        return await _identify(gate, request, route)
     except AuthenticationFailed:
         _note(request, await gate.limits.charge_address(request.remote or ""))
         raise
-    if await gate.limits.is_first_wait(principal):
-        _note(request, await gate.limits.charge_address(request.remote or ""))
-        _note(request, await gate.limits.charge_principal(principal))
-    _note(request, await gate.limits.charge_wait(principal))
-    return principal
+
+
+async def _charge(gate: Gate, request: web.Request, principal: Principal) -> None:
+    """Charge the address and the principal for a request."""
+    _note(request, await gate.limits.charge_address(request.remote or ""))
+    _note(request, await gate.limits.charge_principal(principal))
 
 
 async def _identify(gate: Gate, request: web.Request, route: Route) -> Principal:

@@ -7,6 +7,7 @@ from aiohttp import web
 from handlers import (
     answers,
     channels,
+    chunks,
     edits,
     entities,
     health,
@@ -66,6 +67,8 @@ ROUTES = (
           run_wire.Envelope, run_wire.Claim),
     Route("POST", f"{_RUN}/progress", runs.progress, "Give a sign of a run",
           run_wire.Run, run_wire.Progress),
+    Route("POST", f"{_RUN}/chunks", chunks.say, "Add a chunk to the reply of a run",
+          run_wire.Said, run_wire.Chunk, streams=True),
     Route("POST", f"{_RUN}/cancel", runs.cancel, "Cancel a run",
           run_wire.Run, run_wire.Cancel),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from handlers import answers
-from rooms.rules import Content, Label, PrincipalId, Uuid
+from rooms.rules import MAX_AGENT_CONTENT, Content, Label, PrincipalId, Uuid
 
 Fence = Annotated[StrictInt, Field(ge=1)]
 Holder = Annotated[Label, Field(max_length=128)]
@@ -62,6 +62,21 @@ class CancelEvent(Cancel):
     """A run that is not to be done any more."""
 
     run_id: Uuid
+
+
+class Chunk(_Body):
+    """A piece of a reply, from whoever has taken the run; chunks are counted from 0."""
+
+    index: Annotated[StrictInt, Field(ge=0, le=MAX_AGENT_CONTENT)]
+    chunk: Content
+    fence: Fence | None = None
+
+
+class ChunkEvent(Chunk):
+    """A piece of the reply that will have the id."""
+
+    message_id: Uuid
+    channel_id: Uuid
 
 
 class Complete(_Body):
@@ -141,3 +156,12 @@ class Completed(BaseModel):
 
     response: str
     run: Run | None
+
+
+class Said(BaseModel):
+    """How far a reply has come: ``next`` is the index of the chunk that is to come."""
+
+    run_id: str
+    message_id: str = Field(description="the id that the reply will have")
+    next: int
+    fence: int = Field(description="proves who has taken the run")

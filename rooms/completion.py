@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, messages, runs, store
+from rooms import access, checkpoints, messages, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
@@ -107,7 +107,9 @@ async def complete(ctx: Context, completion: Completion) -> Completed:
     """
     if completion.response:
         messages.check_content(ctx, completion.response, Kind.AGENT)
-    return await ctx.journal.append_one(_complete_all, completion, await _home(ctx, completion.sign))
+    home = await _home(ctx, completion.sign)
+    async with checkpoints.holding(ctx, completion.sign.run_id):
+        return await ctx.journal.append_one(_complete_all, completion, home)
 
 
 async def cancel(ctx: Context, sign: Sign) -> Run:
@@ -115,7 +117,9 @@ async def cancel(ctx: Context, sign: Sign) -> Run:
 
     Cancelling a run that is over changes nothing.
     """
-    return await ctx.journal.append_one(_cancel_all, sign, await _home(ctx, sign))
+    home = await _home(ctx, sign)
+    async with checkpoints.holding(ctx, sign.run_id):
+        return await ctx.journal.append_one(_cancel_all, sign, home)
 
 
 async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
@@ -159,7 +163,8 @@ async def end_overdue(ctx: Context, overdue: Sequence[Overdue]) -> int:
     Returns how many of them need not be looked at again now.
     """
     server_ids = [(run.server_id,) for run in overdue]
-    outcomes = await ctx.journal.append(_end_overdue_all, overdue, server_ids)
+    async with checkpoints.holding(ctx, *(run.run_id for run in overdue)):
+        outcomes = await ctx.journal.append(_end_overdue_all, overdue, server_ids)
     return sum(not isinstance(outcome, ParleyError) for outcome in outcomes)
 
 

@@ -12,6 +12,7 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.policy import Policy
+from rooms.streams import Streams
 from rooms.tables import ApiKey, Entity, Server
 from rooms.tail import Tail
 
@@ -22,10 +23,10 @@ MAX_REPLAYS = 3  # fewer than the database has readers, so that others are serve
 class Context:
     """The domain's surroundings.
 
-    ``tail`` is what this node has delivered. ``homes`` remembers which server each channel that was
-    used belongs to, which never changes. ``replays`` bounds how many pages of logs are read at once.
-    ``keys`` (by digest), ``valid_keys``, ``entities``, ``servers`` (by id) and ``arrivals`` are look-ups
-    that requests share.
+    ``tail`` is what this node has delivered, ``streams`` are the replies that it is being told. ``homes``
+    remembers which server each channel that was used belongs to, which never changes. ``replays`` bounds
+    how many pages of logs are read at once. ``keys`` (by digest), ``valid_keys``, ``entities``,
+    ``servers`` (by id) and ``arrivals`` are look-ups that requests share.
     """
 
     database: Database
@@ -36,6 +37,7 @@ class Context:
     policy: Policy = field(default_factory=Policy)
     replays: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REPLAYS))
     homes: dict[str, str] = field(default_factory=dict)
+    streams: Streams = field(default_factory=Streams)
     keys: Gathering[bytes, ApiKey] = field(init=False)
     valid_keys: Gathering[str, bool] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)

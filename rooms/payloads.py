@@ -136,3 +136,17 @@ def completion(stored: Run, reply_id: str | None) -> dict[str, Any]:
         "state": stored.state,
         "reason": stored.reason,
     }
+
+
+def chunk(streamed: Run, index: int, text: str, count: int = 1) -> dict[str, Any]:
+    """Return a piece of the run's reply, which stands for so many chunks."""
+    merged = {"count": count} if count > 1 else {}
+    return {
+        "message_id": streamed.reply_id,
+        "channel_id": streamed.channel_id,
+        "run_id": streamed.id,
+        "agent_id": streamed.agent_id,
+        "index": index,
+        "chunk": text,
+        **merged,
+    }

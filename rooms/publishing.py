@@ -43,3 +43,15 @@ class Publisher(Protocol):
 
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver the events, in order; return at once and never raise for a bad receiver."""
+
+
+class InTurn:
+    """Several publishers, each of which gets the events after those before it."""
+
+    def __init__(self, *publishers: Publisher) -> None:
+        self._publishers = publishers
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Hand the events to one after the other."""
+        for publisher in self._publishers:
+            publisher.publish(events)

@@ -194,18 +194,29 @@ def take(transaction: Transaction, run: Run, holder: str) -> Run:
     return renew(transaction, run)
 
 
-def renew(transaction: Transaction, run: Run) -> Run:
-    """Note a sign of the run, which is no event, and return it."""
-    run = renewed(transaction, run)
+def stream(transaction: Transaction, run: Run, text: str) -> Run:
+    """Let the agent say its reply chunk by chunk, of which this is the first, and return the run.
+
+    Whoever keeps streams finds the run in the event, as it was before anything was said.
+    """
+    begun = renewed(transaction, run._replace(state=State.STREAMING))
+    store.runs.change(transaction.connection, begun._replace(partial=text, chunks=1))
+    return _announce(transaction, begun, subject=begun)
+
+
+def renew(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
+    """Note a sign of the run, which is no event, and return it; it was heard now, unless told."""
+    run = renewed(transaction, run, heard_at)
     store.runs.change(transaction.connection, run)
     return run
 
 
-def renewed(transaction: Transaction, run: Run) -> Run:
+def renewed(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
     """Return the run with a new lease, which ends with the time that a run may take."""
-    started_at = run.started_at or transaction.now
-    due_at = min(transaction.now + transaction.policy.lease_ms, started_at + transaction.policy.run_ms)
-    return run._replace(started_at=started_at, updated_at=transaction.now, due_at=due_at)
+    now = transaction.now if heard_at is None else max(heard_at, run.updated_at)
+    started_at = run.started_at or now
+    due_at = min(now + transaction.policy.lease_ms, started_at + transaction.policy.run_ms)
+    return run._replace(started_at=started_at, updated_at=now, due_at=due_at)
 
 
 def move(transaction: Transaction, run: Run) -> Run:
@@ -251,9 +262,9 @@ def has_ended(run: Run) -> Conflict:
     return Conflict(f"Run '{run.id}' has ended already; it is {run.state}")
 
 
-def _announce(transaction: Transaction, run: Run) -> Run:
+def _announce(transaction: Transaction, run: Run, subject: Run | None = None) -> Run:
     payload = {"server_id": run.server_id, "channel_id": run.channel_id, "run": payloads.run(run)}
-    transaction.record(run.server_id, run.channel_id, "run", payload)
+    transaction.record(run.server_id, run.channel_id, "run", payload, subject=subject)
     return run
 
 

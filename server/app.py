@@ -29,6 +29,8 @@ from rooms.cursors import open_signer
 from rooms.database import Database, SqliteDatabase
 from rooms.errors import Unavailable
 from rooms.journal import Journal
+from rooms.publishing import InTurn
+from rooms.streams import Streams
 from rooms.tail import Tail
 from server.admission import Admissions
 from server.assets import add_assets
@@ -43,6 +45,7 @@ from server.followers import Followers
 from server.limits import TokenBuckets
 from server.overdue import ending_overdue
 from server.retention import forgetting
+from server.saving import saving
 from server.sockets import SocketServer
 
 # The drain has waited for whoever it could wait for. aiohttp waits twice: for handlers that are left, and
@@ -74,6 +77,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 await _prepare_schema(store)
             async with (
                 writing(settings, store) as (ctx, fanout),
+                saving(ctx),
                 _listening(settings, ctx, fanout, hurry or asyncio.Event()) as port,
             ):
                 # Only now: what is shown once must not be lost to a port that is taken.
@@ -103,13 +107,14 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     """Give the domain's surroundings, with a journal that writes to the open store until the block ends."""
     secret = settings.secret.get_secret_value() if settings.secret else None
     cursors, tail = await open_signer(store, secret), Tail()
-    fanout = Fanout(cursors, tail)
+    streams = Streams()
+    fanout = Fanout(cursors, tail, streams)
     policy = settings.policy()
-    journal = Journal(store, fanout, policy=policy)
+    journal = Journal(store, InTurn(streams, fanout), policy=policy)
     journal.start()
     try:
         replays = asyncio.Semaphore(settings.max_replays)
-        ctx = Context(store, journal, journal.clock, cursors, tail, policy, replays=replays)
+        ctx = Context(store, journal, journal.clock, cursors, tail, policy, replays=replays, streams=streams)
         yield ctx, fanout
     finally:
         await journal.close()

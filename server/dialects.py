@@ -12,7 +12,10 @@ from typing import Any
 import orjson
 
 from handlers import eliza
+from rooms import payloads
+from rooms.streams import Stream
 from server import packets
+from server.frames import Outgoing
 
 
 def native(namespace: str, kind: str, payload: bytes, cursor: bytes) -> bytes:
@@ -29,3 +32,17 @@ def in_elizas_words(
         return None
     name, told = said
     return packets.raw_event_packet("/", b'["%b",%b,"%b"]' % (name.encode(), orjson.dumps(told), cursor))
+
+
+def chunk(namespace: str, stream: Stream, index: int, text: str, count: int = 1) -> Outgoing:
+    """Return a piece of a reply, which stands for so many chunks."""
+    told = payloads.chunk(stream.run, index, text, count)
+    if namespace == "/":
+        return packets.event(namespace, "messageStreamChunk", eliza.chunk(told))
+    return packets.event(namespace, "stream", told)
+
+
+def broken_off(stream: Stream) -> Outgoing:
+    """Return for clients on ``/`` that the rest of a reply will not come."""
+    _, text = stream.since(0)
+    return packets.event("/", "messageStreamError", eliza.broken_off(stream.run, text))

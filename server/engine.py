@@ -45,6 +45,9 @@ class Owner(Protocol):
     def session_pinged(self, session: Session) -> None:
         """Know that a heartbeat was sent."""
 
+    def session_has_room(self, session: Session) -> None:
+        """Send more to a session that wanted to be asked."""
+
     def session_filled(self, session: Session) -> None:
         """Know that the client takes less than it is sent, or takes it again; see ``Session.is_full``."""
 

@@ -15,13 +15,15 @@ from typing import Any, Protocol
 from rooms.cursors import Cursor, CursorSigner
 from rooms.publishing import Event
 from rooms.rows import Attendance
+from rooms.streams import Streams
 from rooms.tail import Tail
 from rooms.views import View
 from server import dialects, packets
 from server.frames import Outgoing
+from server.relay import Reader, Relay
 
 
-class Receiver(Protocol):
+class Receiver(Reader, Protocol):
     """A connection as the fan-out sees it, or somebody who reads the log by itself.
 
     One that ``is_live`` is in rooms; one that catches up has a view that is kept up to date. In the
@@ -30,9 +32,7 @@ class Receiver(Protocol):
     """
 
     id: str
-    namespace: str
     server_id: str
-    speaks_eliza: bool
     hears_whispers: bool
     view: View
     moves: int
@@ -41,9 +41,6 @@ class Receiver(Protocol):
     @property
     def principal_id(self) -> str:
         """Whose connection it is."""
-
-    def send(self, outgoing: Outgoing) -> None:
-        """Queue packets; return at once."""
 
 
 Room = dict[Receiver, None]
@@ -55,12 +52,13 @@ MENTION_LENGTH = 200  # of its message's text
 class Fanout:
     """Who is in which channel on this node, and how committed events reach them."""
 
-    def __init__(self, cursors: CursorSigner, tail: Tail) -> None:
+    def __init__(self, cursors: CursorSigner, tail: Tail, streams: Streams) -> None:
         self._cursors = cursors
         self._tail = tail
         self._rooms: dict[str, Room] = {}
         self._shown_all: dict[str, Room] = {}  # by server
         self._connections: dict[tuple[str, str], Room] = defaultdict(dict)  # by server and principal
+        self.relay = Relay(streams, self._room_of)
 
     def position(self, server_id: str) -> Cursor:
         """Return up to where the server's log has been delivered on this node."""
@@ -78,6 +76,7 @@ class Fanout:
     def remove(self, receiver: Receiver) -> None:
         """Forget the connection; costs what its own rooms cost."""
         self.pause(receiver)
+        self.relay.forget(receiver)
         key = (receiver.server_id, receiver.principal_id)
         self._connections[key].pop(receiver, None)
         if not self._connections[key]:
@@ -95,12 +94,14 @@ class Fanout:
         if receiver.view.shows_all:
             self._shown_all.setdefault(receiver.server_id, {})[receiver] = None
         for channel_id in receiver.view.shown_at(next_seq):
-            self._rooms.setdefault(channel_id, {})[receiver] = None
+            self._occupy(receiver, channel_id)
 
     def pause(self, receiver: Receiver) -> None:
         """Deliver nothing to the connection until it goes live again."""
         receiver.is_live = False
         for channel_id in receiver.view.known_channels:
+            if receiver in self._room_of(channel_id):
+                self.relay.pause(receiver, channel_id)
             _vacate(self._rooms, receiver, channel_id)
         _vacate(self._shown_all, receiver, receiver.server_id)
 
@@ -111,12 +112,25 @@ class Fanout:
     def leave(self, receiver: Receiver, channel_id: str) -> None:
         """Show the channel's events to the connection no longer."""
         receiver.view.drop(channel_id)
-        _vacate(self._rooms, receiver, channel_id)
+        self._vacate_for_good(receiver, channel_id)
 
     def _open(self, receiver: Receiver, channel_id: str, first: int) -> None:
         receiver.view.open(channel_id, first)
         if receiver.is_live and receiver.view.is_open(channel_id):
-            self._rooms.setdefault(channel_id, {})[receiver] = None
+            self._occupy(receiver, channel_id)
+
+    def _room_of(self, channel_id: str) -> Room:
+        return self._rooms.get(channel_id, {})
+
+    def _occupy(self, receiver: Receiver, channel_id: str) -> None:
+        room = self._rooms.setdefault(channel_id, {})
+        if receiver not in room:
+            room[receiver] = None
+            self.relay.enter(receiver, channel_id)
+
+    def _vacate_for_good(self, receiver: Receiver, channel_id: str) -> None:
+        _vacate(self._rooms, receiver, channel_id)
+        self.relay.leave(receiver, channel_id)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver committed events, in order; neighbours of one channel leave as one."""
@@ -166,7 +180,7 @@ class Fanout:
         for receiver in self._affected(event):
             receiver.moves += 1
             receiver.view.close(event.channel_id, event.seq + 1)
-            _vacate(self._rooms, receiver, event.channel_id)
+            self._vacate_for_good(receiver, event.channel_id)
             if receiver.is_live:
                 receiver.view.drop(event.channel_id)
 

@@ -37,7 +37,8 @@ class Follower:
 
     id = ""
     namespace = FOLLOWERS
-    speaks_eliza = hears_whispers = False
+    speaks_eliza = hears_whispers = hears_chunks = False
+    is_full = False
 
     def __init__(self, fanout: Fanout, draining: Draining, principal: Principal, cursor: Cursor) -> None:
         self.principal = principal
@@ -84,6 +85,9 @@ class Follower:
             self.is_live = False
             self.cursor = self.cursor._replace(seq=int(outgoing.packets[0]) - 1)
             self.ring()
+
+    def ask_for_more(self) -> None:
+        """Nothing is kept for it."""
 
     def ring(self) -> None:
         """Let the client wait no longer."""

@@ -54,6 +54,7 @@ class Session:
         "_room",
         "_unsent",
         "_unsent_bytes",
+        "_wants_more",
         "_was_held_up",
         "_websocket",
         "_worker",
@@ -92,6 +93,7 @@ class Session:
         self._post_waits = False  # for its packets to be handled
         self._was_held_up = False  # since the last heartbeat, or since somebody asked
         self._room: asyncio.Future[None] | None = None  # awaited by whoever has more to send
+        self._wants_more = False  # once there is room: the engine's owner has more to send
 
     # Sending
 
@@ -118,9 +120,11 @@ class Session:
         """
         self._flush_due = False
         self._handled = 0
-        if self.closed or not self._unsent:
+        if self.closed:
             return
-        if self._websocket is not None:
+        if not self._unsent:
+            pass  # somebody else may have more to send
+        elif self._websocket is not None:
             self._write(self._websocket)
         elif self._poll is not None:
             self._wake_poll()
@@ -157,9 +161,19 @@ class Session:
     def _backlog(self) -> int:
         return self._unsent_bytes + (self._websocket.waiting if self._websocket is not None else 0)
 
+    def ask_for_more(self) -> None:
+        """Ask the engine's owner for more as soon as there is room, but not before this tick is over."""
+        self._wants_more = True
+        self._flush_soon()
+
     def _tell_of_room(self) -> None:
-        if self._room is not None and not self._room.done() and not (self._unsent or self.is_full):
+        if (self._room is None and not self._wants_more) or self._unsent or self.is_full:
+            return
+        if self._room is not None and not self._room.done():
             self._room.set_result(None)
+        if self._wants_more:
+            self._wants_more = False
+            self._engine.owner.session_has_room(self)
 
     def filled(self) -> None:
         """Know that the WebSocket has got full, or has room again."""

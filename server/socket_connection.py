@@ -51,6 +51,8 @@ class SocketConnection:
         "view",
     )
 
+    hears_chunks = True
+
     # Set when the client is let in. While it catches up the cursor is where it stands.
     pid_id: str
     cursor: Cursor
@@ -130,6 +132,19 @@ class SocketConnection:
     def is_over(self) -> bool:
         """Tell whether nothing can be sent to the client any more."""
         return self.is_left or self.session.closed
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the client takes less than it is sent."""
+        return self.session.is_full
+
+    def ask_for_more(self) -> None:
+        """Have what the client is owed of replies sent once there is room."""
+        self.session.ask_for_more()
+
+    def make_up(self) -> None:
+        """Send what the client is owed of a reply; there is room for it."""
+        self._fanout.relay.make_up(self)
 
     def drop(self) -> None:
         """Close the transport, so that the client comes back."""

@@ -95,6 +95,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         for connection in client_of(session).connections.values():
             connection.tell_position(is_due=age % CURSOR_SECONDS < self.eio.ping_interval)
 
+    def session_has_room(self, session: Session) -> None:
+        """Send a client what it has missed of replies; called by the engine."""
+        for connection in client_of(session).connections.values():
+            connection.make_up()
+
     def session_filled(self, session: Session) -> None:
         """Spare a client that takes less than it is sent what may be missed; called by the engine."""
         for connection in client_of(session).connections.values():

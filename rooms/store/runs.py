@@ -22,6 +22,7 @@ _OPEN_OF_MESSAGES = _OPEN.where(table.c.message_id.in_(any_of("ids")))
 _OPEN_OF_AGENT = _OPEN.where(
     table.c.agent_id == bindparam("agent_id"), table.c.channel_id == bindparam("channel_id")
 )
+_STREAMING = _OPEN.where(table.c.state == "streaming")
 _UNTAKEN = _OPEN_OF_AGENT.where(table.c.fence == 0).limit(bindparam("limit"))
 _OLDEST_QUEUED = select(func.min(table.c.seq)).where(
     text("runs.due_at IS NOT NULL"),
@@ -107,6 +108,11 @@ def list_for(
     """Return the newest runs of an agent in a channel for one author, each with what the author said."""
     values = {"agent_id": agent_id, "channel_id": channel_id, "user_id": user_id, "limit": limit}
     return [(Run._make(row[:-1]), row.content) for row in connection.execute(_FOR, values)]
+
+
+def list_streaming(connection: Connection) -> list[Run]:
+    """Return the open runs whose replies are being streamed, the oldest first."""
+    return _fetch(connection, _STREAMING)
 
 
 def list_due(connection: Connection, now: int, limit: int) -> list[tuple[str, str, str]]:

@@ -93,6 +93,10 @@ async def _nothing(_world: World) -> dict[str, Any]:
     return {"more": "ignored"}
 
 
+async def _chunk(_world: World) -> dict[str, Any]:
+    return {"index": 0, "chunk": "well"}
+
+
 async def _edit(_world: World) -> dict[str, Any]:
     return {"content": "changed"}
 
@@ -128,6 +132,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/complete"): _completion,
     ("POST", "/api/messaging/runs/{run_id}/claim"): _nothing,
     ("POST", "/api/messaging/runs/{run_id}/progress"): _nothing,
+    ("POST", "/api/messaging/runs/{run_id}/chunks"): _chunk,
     ("POST", "/api/messaging/runs/{run_id}/cancel"): _nothing,
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,

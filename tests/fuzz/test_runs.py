@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection
 
 from rooms.principals import Kind
+from rooms.publishing import InTurn
 from rooms.runs import OVER
 from server import overdue
 from server.fanout import Fanout
@@ -29,7 +30,7 @@ NOBODY_FAILS = frozenset({200, 201, 409})  # what comes too late is refused, and
 
 agents, which = st.sampled_from(AGENTS), st.integers(0)
 
-_RUNS = "SELECT id, agent_id, state, reason, reply_id, message_id FROM runs ORDER BY seq"
+_RUNS = "SELECT id, agent_id, state, reason, reply_id, message_id, chunks FROM runs ORDER BY seq"
 _MESSAGES = "SELECT id FROM messages WHERE deleted_at IS NULL"
 
 
@@ -64,6 +65,12 @@ class Runs(RuleBasedStateMachine):
     def give_a_sign(self, agent: str, which: int) -> None:
         """An agent is still there."""
         self._run(self._act(agent, which, "progress", {}))
+
+    @precondition(lambda self: self._asked)
+    @rule(agent=agents, which=which, index=st.integers(0, 3), fence=st.sampled_from([{}, {"fence": 1}]))
+    def stream(self, agent: str, which: int, index: int, fence: dict[str, int]) -> None:
+        """An agent says a part of its reply, perhaps not the next one, and perhaps no other ever."""
+        self._run(self._act(agent, which, "chunks", {"index": index, "chunk": f"part {index}. ", **fence}))
 
     @precondition(lambda self: self._asked)
     @rule(agent=agents, which=which, end=st.sampled_from([{}, {"response": "yes."}, {"failed": True}]))
@@ -188,7 +195,9 @@ class Runs(RuleBasedStateMachine):
 
     async def _let_time_pass(self, seconds: int) -> None:
         self._now += seconds
-        fanout = self._parley.node.ctx.journal._publisher
+        publisher = self._parley.node.ctx.journal._publisher
+        assert isinstance(publisher, InTurn)
+        fanout = publisher._publishers[-1]
         assert isinstance(fanout, Fanout)
         await overdue.end_overdue(self._parley.node.ctx, fanout)
 
@@ -210,7 +219,10 @@ class Runs(RuleBasedStateMachine):
             end = told[run.id]
             assert run.state in OVER
             assert (end["state"], end["reason"], end["agent_id"]) == (run.state, run.reason, run.agent_id)
-            assert (end["reply_id"] is not None) == (run.reply_id in stored) == (run.state == "completed")
+            assert (end["reply_id"] is not None) == (run.reply_id in stored)
+            # What an agent has streamed stays, also when it did not complete it.
+            assert run.chunks or (run.reply_id in stored) == (run.state == "completed")
+        assert not self._parley.node.ctx.streams.of_channel(self._channel_id)
         assert len(ends) == len(told) == len(await self._rows(_RUNS))
         self._verify_order(stored)
         told_to_elizas = [(end["agentId"], end["seq"]) for end in self._elizas.all("messageComplete")]

@@ -22,6 +22,7 @@ from aiohttp import web
 from handlers.cors import Origins
 from rooms.cursors import CursorSigner
 from rooms.principals import Kind, Principal
+from rooms.streams import Streams
 from rooms.tail import Tail
 from server import packets
 from server.client import client_of
@@ -71,6 +72,9 @@ class Echo:
     def session_pinged(self, session: Session) -> None:
         """Nothing is due."""
 
+    def session_has_room(self, session: Session) -> None:
+        """Nobody wants to be asked."""
+
     def session_filled(self, session: Session) -> None:
         """Nothing can be spared."""
 
@@ -87,7 +91,7 @@ class Everybody:
         if name not in NAMESPACES:
             session.send(packets.connect_error(name, {"message": "Invalid namespace"}))
             return
-        fanout = Fanout(CursorSigner(b""), Tail())
+        fanout = Fanout(CursorSigner(b""), Tail(), Streams())
         connection = SocketConnection(sid, name, name, ANYBODY, fanout, session, lambda _: None)
         client_of(session).connections[name] = connection
         session.send(packets.connect(name, {"sid": connection.id}))

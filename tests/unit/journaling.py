@@ -20,8 +20,9 @@ from rooms.database import Database
 from rooms.drafts import Draft, Submitted
 from rooms.journal import Journal
 from rooms.principals import ALL_SCOPES, Kind, Principal
-from rooms.publishing import Event
+from rooms.publishing import Event, InTurn
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.streams import Streams
 from rooms.tail import Tail
 
 T = TypeVar("T")
@@ -152,9 +153,10 @@ async def opened(url: str) -> AsyncIterator[Database]:
 async def running(database: Database) -> AsyncIterator[World]:
     """Run a journal over the database until the block ends; what it did to begin with is forgotten."""
     wrapped, heard = Wrapped(database), Heard()
-    journal = Journal(wrapped, heard)
+    streams = Streams()
+    journal = Journal(wrapped, InTurn(streams, heard))
     journal.start()
-    ctx = Context(wrapped, journal, time.time, CursorSigner(b"secret"), Tail())
+    ctx = Context(wrapped, journal, time.time, CursorSigner(b"secret"), Tail(), streams=streams)
     try:
         await servers.ensure_default(ctx)
         channel = await channels.create(ctx, ChannelDraft(SERVICE, DEFAULT_SERVER_ID, "talk", "text"))

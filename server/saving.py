@@ -1,0 +1,45 @@
+"""Writes down what is streamed of replies, once a second, as long as the node runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from rooms import checkpoints
+from rooms.context import Context
+from rooms.errors import ParleyError
+
+SAVE_SECONDS = 1.0
+
+_log = logging.getLogger("parley.runs")
+
+
+@contextlib.asynccontextmanager
+async def saving(ctx: Context) -> AsyncIterator[None]:
+    """Go on with the streams that are open in the database, and save them all until the block ends."""
+    await checkpoints.load(ctx)
+    task = asyncio.create_task(_save_for_ever(ctx), name="streams")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await _save(ctx)
+
+
+async def _save_for_ever(ctx: Context) -> None:
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        await _save(ctx)
+
+
+async def _save(ctx: Context) -> None:
+    try:
+        await checkpoints.save(ctx)
+    except ParleyError as error:
+        _log.warning("what is streamed cannot be written at the moment: %s", error.details)
+    except Exception:  # noqa: BLE001 - what is said later must be written all the same
+        _log.exception("what is streamed could not be written")

@@ -1,0 +1,223 @@
+"""Replies that are streamed over real connections: what everybody is shown, and when."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rooms.ids import new_id
+from rooms.principals import Kind
+from tests.rest import API, Rest
+from tests.running import Parley, Start
+from tests.streaming import shown
+from tests.talking import ELIZA, NATIVE, Talker, talking
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A channel of ann, ben and the agent bot, which has taken ann's question."""
+
+    parley: Parley
+    channel_id: str
+    keys: dict[str, str]
+    run: dict[str, Any]
+    bot: Talker
+
+    async def say(self, index: int, chunk: str, **fields: Any) -> Any:
+        """Let the agent say a chunk; it must be taken."""
+        return await self.bot.data("stream", {**self.where(index, chunk), **fields})
+
+    def where(self, index: int, chunk: str) -> dict[str, Any]:
+        """Return what the agent sends."""
+        place = {"message_id": self.run["reply_id"], "channel_id": self.channel_id}
+        return {**place, "index": index, "chunk": chunk}
+
+    async def complete(self, **fields: Any) -> Any:
+        """Let the agent complete the run."""
+        return await self.bot.data("complete", {"run_id": self.run["id"], **fields})
+
+    def of(self, who: str) -> Rest:
+        """Return somebody's REST client."""
+        return self.parley.bearer(self.keys[who])
+
+
+async def furnish(parley: Parley) -> tuple[str, dict[str, str]]:
+    """Create a channel of ann, ben and the agent bot, and return its id and everybody's keys."""
+    kinds = {"ann": Kind.USER, "ben": Kind.USER, "bot": Kind.AGENT}
+    made = {who: await parley.key(kind, who) for who, kind in kinds.items()}
+    return await parley.service.new_channel("talk", *kinds), made
+
+
+async def ask(rest: Rest, channel_id: str) -> dict[str, Any]:
+    """Ask something, and return the run that it opens."""
+    asked = (await rest.submit(channel_id, "two and two?")).data
+    (run,) = (await rest.get(f"{API}/messages/{asked['id']}/runs")).data["runs"]
+    return dict(run)
+
+
+@pytest.fixture
+async def scene(parley: Parley) -> AsyncIterator[Scene]:
+    """Give a question, and the agent that is about to answer it."""
+    channel_id, made = await furnish(parley)
+    async with talking(parley.url, {"token": made["bot"]}) as bot:
+        run = await ask(parley.bearer(made["ann"]), channel_id)
+        yield Scene(parley, channel_id, made, run, bot)
+
+
+async def reader(stack: AsyncExitStack, scene: Scene, namespace: str = NATIVE, who: str = "ann") -> Talker:
+    """Connect somebody until the stack is closed."""
+    auth = {"token": scene.keys[who]}
+    return await stack.enter_async_context(talking(scene.parley.url, auth, namespace))
+
+
+async def test_chunks_reach_everybody_else_in_order_and_the_reply_follows(scene: Scene) -> None:
+    """A run that was only queued is taken on the way; the ack says what comes next, and proves it."""
+    async with AsyncExitStack() as stack:
+        ann, ben = await reader(stack, scene), await reader(stack, scene, who="ben")
+        for index, chunk in enumerate(["two ", "and two ", "is ", "four"]):
+            said = await scene.say(index, chunk)
+            assert (said["next"], said["fence"], said["run_id"]) == (index + 1, 1, scene.run["id"])
+        assert (await scene.complete())["response"] == "two and two is four"
+        for client in (ann, ben):
+            await client.wait_for("complete")
+            pieces = client.all("stream")
+            assert [piece["index"] for piece in pieces] == [0, 1, 2, 3]
+            assert shown(pieces) == "two and two is four"
+            assert {(piece["message_id"], piece["agent_id"]) for piece in pieces} == {
+                (scene.run["reply_id"], "bot")
+            }
+            (reply,) = client.all("message")
+            assert (reply["id"], reply["text"]) == (scene.run["reply_id"], "two and two is four")
+            names = [name for name, _ in client.heard if name in ("run", "stream", "message", "complete")]
+            assert names == ["run", "run", *["stream"] * 4, "message", "run", "complete"]
+        assert scene.bot.all("stream") == []
+        assert [told["run"]["state"] for told in ann.all("run")] == ["working", "streaming", "completed"]
+
+
+async def test_an_agent_without_a_socket_streams_over_rest(scene: Scene) -> None:
+    """Everybody is shown it, also the agent's sockets; another text at the end takes its place."""
+    async with AsyncExitStack() as stack:
+        ann, bot = await reader(stack, scene), scene.of("bot")
+        path = f"{API}/runs/{scene.run['id']}"
+        for index, chunk in enumerate("abc"):
+            reply = await bot.post(f"{path}/chunks", {"index": index, "chunk": chunk})
+            assert (reply.status, reply.data["next"]) == (200, index + 1)
+        await bot.post(f"{API}/complete", {"run_id": scene.run["id"], "response": "all new"})
+        await ann.wait_for("complete")
+        assert shown(ann.all("stream")) == shown(scene.bot.all("stream")) == "abc"
+        (reply,) = ann.all("message")
+        assert (reply["id"], reply["text"]) == (scene.run["reply_id"], "all new")
+
+
+async def test_clients_of_elizaos_are_shown_chunks(scene: Scene) -> None:
+    """In their words, until the message of the same id comes."""
+    async with AsyncExitStack() as stack:
+        ann = await reader(stack, scene, ELIZA)
+        for index, chunk in enumerate(["fo", "ur"]):
+            await scene.say(index, chunk)
+        await scene.complete()
+        await ann.wait_for("messageComplete")
+        pieces = ann.all("messageStreamChunk")
+        assert shown(pieces) == "four"
+        assert pieces[0] == {
+            "messageId": scene.run["reply_id"],
+            "chunk": "fo",
+            "index": 0,
+            "agentId": "bot",
+            "channelId": scene.channel_id,
+            "roomId": scene.channel_id,
+        }
+        (reply,) = ann.all("messageBroadcast")
+        assert (reply["id"], reply["text"]) == (scene.run["reply_id"], "four")
+        assert ann.all("messageStreamError") == []
+
+
+async def test_clients_of_elizaos_are_told_of_a_reply_that_will_not_come(scene: Scene) -> None:
+    """When the question is deleted there is no reply: the error comes before the end."""
+    async with AsyncExitStack() as stack:
+        ann, native = await reader(stack, scene, ELIZA), await reader(stack, scene)
+        await scene.say(0, "fo")
+        await scene.of("ann").delete_message(scene.run["message_id"])
+        await ann.wait_for("messageComplete")
+        (error,) = ann.all("messageStreamError")
+        assert (error["messageId"], error["partialText"]) == (scene.run["reply_id"], "fo")
+        names = [name for name, _ in ann.heard]
+        assert names.index("messageStreamError") < names.index("messageComplete")
+        (end,) = await native.wait_for("complete")
+        assert (end["reply_id"], end["state"]) == (None, "cancelled")
+
+
+async def test_a_reply_under_another_id_breaks_the_stream_off(scene: Scene) -> None:
+    """An agent that streams, and then submits under an id of its own, is not waited for on elizaOS's side."""
+    async with AsyncExitStack() as stack:
+        ann = await reader(stack, scene, ELIZA)
+        await scene.say(0, "fo")
+        await scene.of("bot").submit(scene.channel_id, "four", in_reply_to_message_id=scene.run["message_id"])
+        await ann.wait_for("messageComplete")
+        assert [error["messageId"] for error in ann.all("messageStreamError")] == [scene.run["reply_id"]]
+
+
+async def test_what_cannot_be_taken_changes_nothing(scene: Scene) -> None:
+    """Chunks out of order, of others, of no run, without text; what was said before is acknowledged."""
+    async with AsyncExitStack() as stack:
+        ann = await reader(stack, scene)
+        bot, where = scene.bot, scene.where
+        assert await bot.code("stream", where(1, "b")) == "CONFLICT"
+        assert await ann.code("stream", where(0, "a")) == "PERMISSION_DENIED"
+        assert await bot.code("stream", {**where(0, "a"), "message_id": new_id()}) == "RESOURCE_NOT_FOUND"
+        assert await bot.code("stream", {**where(0, "a"), "channel_id": new_id()}) == "RESOURCE_NOT_FOUND"
+        assert (await scene.of("ann").get(f"{API}/runs/{scene.run['id']}")).data["state"] == "queued"
+        await scene.say(0, "a")
+        assert (await scene.say(0, "other"))["next"] == 1
+        ack = await bot.call("stream", where(3, "d"))
+        assert ack["error"]["code"] == "CONFLICT"
+        assert "index 1" in ack["error"]["details"]
+        for chunk in ("", "\x07", "\ud800", "x" * 50_001, 7, None):
+            assert await bot.code("stream", where(1, chunk)) == "VALIDATION_ERROR"  # type: ignore[arg-type]
+        for index in (-1, "1", 1.5, True, None):
+            assert await bot.code("stream", where(index, "b")) == "VALIDATION_ERROR"  # type: ignore[arg-type]
+        assert await bot.code("stream", where(1, "x" * 50_000)) == "VALIDATION_ERROR"
+        assert await bot.code("stream", {**where(1, "b"), "fence": 2}) == "CONFLICT"
+        assert await ann.code("stream", where(1, "b")) == "PERMISSION_DENIED"
+        assert (await scene.say(1, "b", fence=1))["next"] == 2
+        await scene.complete()
+        assert await bot.code("stream", where(2, "c")) == "CONFLICT"
+        await ann.wait_for("complete")
+        assert shown(ann.all("stream")) == ann.all("message")[0]["text"] == "ab"
+
+
+async def test_two_processes_of_an_agent_do_not_speak_at_once(scene: Scene) -> None:
+    """Whoever began goes on; the other one needs the fence to take its place."""
+    async with AsyncExitStack() as stack:
+        other = await reader(stack, scene, who="bot")
+        assert (await scene.say(0, "mine"))["fence"] == 1
+        assert await other.code("stream", scene.where(1, "yours")) == "CONFLICT"
+        rest = await scene.of("bot").post(f"{API}/runs/{scene.run['id']}/chunks", {"index": 1, "chunk": "x"})
+        assert rest.refusal == (409, "CONFLICT")
+        await other.data("stream", {**scene.where(1, " too"), "fence": 1})
+        assert (await scene.complete())["response"] == "mine too"
+
+
+async def test_chunks_take_from_no_bucket(start: Start) -> None:
+    """A reply of a thousand chunks is within everybody's limits; calls that lead nowhere are not."""
+    parley = await start(rate_limits="on")
+    channel_id, made = await furnish(parley)
+    run = await ask(parley.bearer(made["ann"]), channel_id)
+    async with talking(parley.url, {"token": made["bot"]}) as bot:
+        scene = Scene(parley, channel_id, made, run, bot)
+        for index in range(700):
+            await scene.say(index, "x")
+        rest = parley.bearer(made["bot"])
+        chunks = f"{API}/runs/{run['id']}/chunks"
+        for index in range(700, 1_100):
+            reply = await rest.post(chunks, {"index": index, "chunk": "x", "fence": 1})
+            assert reply.data["next"] == index + 1
+        lost = f"{API}/runs/{new_id()}/chunks"
+        found = {(await rest.post(lost, {"index": 0, "chunk": "x"})).status for _ in range(125)}
+        assert found == {404, 429}
+        nowhere = {**scene.where(0, "x"), "message_id": new_id()}
+        codes = {await bot.code("stream", nowhere) for _ in range(650)}
+        assert codes == {"RESOURCE_NOT_FOUND", "RATE_LIMIT_EXCEEDED"}
+        assert (await scene.complete())["response"] == "x" * 1_100
