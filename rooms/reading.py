@@ -89,7 +89,9 @@ async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[U
             raise server_not_found(server_id)
         return store.read_markers.list_of(connection, server_id, principal.id, MAX_COUNTED, MAX_LISTED)
 
-    return await ctx.database.read(read)
+    # It may have a million messages to pass: others must be served meanwhile.
+    async with ctx.replays:
+        return await ctx.database.read(read)
 
 
 def _find_step(connection: Connection, place: Place) -> _Step:

@@ -163,10 +163,10 @@ class Fanout:
 
     def _tell_mentioned(self, event: Event) -> None:
         """Tell those whom a message mentions, on each native connection, whatever channels it is in."""
-        if "text" not in event.payload:
-            return  # deleted in the same commit
-        told = _mention(event)
-        for principal_id in event.mentioned:
+        # The same commit may have changed what the message says, or deleted it.
+        still = {entry.get("id") for entry in event.payload.get("mentions", ())}
+        for principal_id in still.intersection(event.mentioned):
+            told = _mention(event)
             for receiver in self._connections.get((event.server_id, principal_id), ()):
                 if receiver.hears_whispers:
                     receiver.send(packets.event(receiver.namespace, "mention", told))

@@ -34,7 +34,6 @@ _MENTIONABLE = (
             and_(_entities.c.name_key.in_(any_of("names")), _participants.c.channel_id.is_not(None)),
         )
     )
-    .order_by(_entities.c.id)
 )
 _FORGET = table.delete().where(table.c.message_id == bindparam("the_id"))
 

@@ -14,7 +14,7 @@ from rooms.database import Database
 from rooms.edits import Edit, Target
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
-from rooms.rows import Message
+from rooms.rows import Mentionable, Message
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.tables import Channel
 from tests.unit.journaling import SERVICE, World, running
@@ -284,7 +284,7 @@ async def test_replies_are_counted_where_their_thread_begins(world: World) -> No
 
 def test_a_channel_is_enough() -> None:
     """Who is looked up for one channel is not mentioned in another that does not show what is said."""
-    known = store.mentions.Mentionable("ben", Kind.USER, "Ben", "ben", "ben", "here")
+    known = Mentionable("ben", Kind.USER, "Ben", "ben", "ben", "here")
     tokens = {"@ben": mentions.find_tokens("@ben")}
     directory = mentions.Directory(tokens, [known])
     here, there = (Channel(id=name, server_id="", name="", type="text") for name in ("here", "there"))
