@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import answers, run_wire
+from handlers import answers, run_wire, webhook_wire
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -26,6 +26,11 @@ _EVENTS_QUERY = {
 }
 _INBOX_QUERY = {name: meaning for name, meaning in _EVENTS_QUERY.items() if name != "channel_id"}
 _WAIT_QUERY = {"wait": "answer once it is over, or within so many seconds, at most 55"}
+_DELIVERIES_QUERY = {
+    "state": "only those in this state: queued, delivered, dead, redelivered or obsolete",
+    "limit": "page size, 50 unless told, at most 200",
+    "before": "only older ones than the delivery with this id",
+}
 _HISTORY_QUERY = {
     "limit": "page size, 50 unless told, at most 200",
     "offset": "how many messages to pass over",
@@ -38,6 +43,7 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
     run_wire.Inbox: _INBOX_QUERY,
+    webhook_wire.Deliveries: _DELIVERIES_QUERY,
 }
 
 

@@ -8,6 +8,7 @@ from handlers import (
     answers,
     channels,
     chunks,
+    deliveries,
     edits,
     entities,
     health,
@@ -26,6 +27,8 @@ from handlers import (
     servers,
     stream,
     system,
+    webhook_wire,
+    webhooks,
     wire,
 )
 from handlers.http import Gate, Route, endpoint
@@ -33,8 +36,8 @@ from handlers.http import Gate, Route, endpoint
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
-_AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 _RUN = f"{_MESSAGING}/runs/{{run_id}}"
+_AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 
 ROUTES = (
     Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
@@ -101,6 +104,16 @@ ROUTES = (
           people_wire.Person, people_wire.Rename),
     Route("PATCH", f"{_MESSAGING}/entities/{{entity_id}}", entities.rename, "Give somebody a name or handle",
           people_wire.Person, people_wire.Rename),
+    Route("PUT", f"{_AGENT}/webhook", webhooks.put, "Have an agent's runs sent to a URL",
+          webhook_wire.NewWebhook, webhook_wire.PutWebhook),
+    Route("GET", f"{_AGENT}/webhook", webhooks.get, "Get an agent's webhook",
+          webhook_wire.Webhook),
+    Route("GET", f"{_AGENT}/deliveries", deliveries.list_page, "List what was sent to an agent's webhook",
+          webhook_wire.Deliveries),
+    Route("POST", f"{_AGENT}/deliveries/{{delivery_id}}/redeliver", deliveries.redeliver,
+          "Send the message of a dead delivery again", webhook_wire.Delivery, status=201),
+    Route("DELETE", f"{_AGENT}/webhook", webhooks.remove, "Remove an agent's webhook",
+          webhook_wire.Webhook),
     Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
           answers.Events, follows=True, waits=True),
     Route("GET", f"{_AGENT}/inbox", inbox.read, "Follow the runs of an agent, as a stream or by waiting",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from rooms import store
-from rooms.errors import PermissionDenied, channel_not_found
+from rooms.errors import PermissionDenied, agent_not_found, channel_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Interval
 from rooms.tables import Channel, Participant
@@ -92,6 +92,12 @@ def require_management(standing: Standing) -> None:
     """Raise PermissionDenied unless the principal may change who participates."""
     if standing.role not in _MANAGING and not standing.principal.may(Scope.CHANNELS_WRITE):
         raise PermissionDenied
+
+
+def require_agent(principal: Principal, agent_id: str) -> None:
+    """Raise NotFound unless the principal may see and change what is the agent's own."""
+    if principal.id != agent_id and not principal.may(Scope.AGENTS_WRITE):
+        raise agent_not_found(agent_id)
 
 
 def require_scope(principal: Principal, scope: Scope) -> None:

@@ -199,7 +199,8 @@ def _progress(transaction: Transaction, sign: Sign) -> Run:
     return runs.renew(transaction, run)
 
 
-def _complete(transaction: Transaction, completion: Completion) -> Completed:
+def complete_one(transaction: Transaction, completion: Completion) -> Completed:
+    """End a run as a part of something else; the response must be a content that was checked."""
     run = require_own(transaction, completion.sign)
     if runs.is_over(run):
         return _completed_before(transaction, run, completion)
@@ -284,6 +285,6 @@ def _end_overdue(transaction: Transaction, overdue: Overdue) -> None:
 
 _claim_all = one_by_one(_claim)
 _progress_all = one_by_one(_progress)
-_complete_all = one_by_one(_complete)
+_complete_all = one_by_one(complete_one)
 _cancel_all = one_by_one(_cancel)
 _end_overdue_all = one_by_one(_end_overdue)

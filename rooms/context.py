@@ -12,6 +12,7 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.policy import Policy
+from rooms.sealing import Sealer
 from rooms.streams import Streams
 from rooms.tables import ApiKey, Entity, Server
 from rooms.tail import Tail
@@ -26,7 +27,8 @@ class Context:
     ``tail`` is what this node has delivered, ``streams`` are the replies that it is being told. ``homes``
     remembers which server each channel that was used belongs to, which never changes. ``replays`` bounds
     how many pages of logs are read at once. ``keys`` (by digest), ``valid_keys``, ``entities``,
-    ``servers`` (by id) and ``arrivals`` are look-ups that requests share.
+    ``servers`` (by id) and ``arrivals`` are look-ups that requests share. ``sealer`` is None where the
+    operator has set no secret to encrypt under.
     """
 
     database: Database
@@ -35,6 +37,7 @@ class Context:
     cursors: CursorSigner
     tail: Tail
     policy: Policy = field(default_factory=Policy)
+    sealer: Sealer | None = None
     replays: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REPLAYS))
     homes: dict[str, str] = field(default_factory=dict)
     streams: Streams = field(default_factory=Streams)

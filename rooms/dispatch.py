@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from rooms import mentions, runs, store
+from rooms import mentions, outbox, runs, store
 from rooms.drafts import Answering, Draft
 from rooms.errors import Conflict
 from rooms.rows import Message, Run, Seat
@@ -29,6 +29,7 @@ class Dispatch:
         self._reserved = self._find_reserved(drafts)
         self._open = {run.id: run for run in sorted(self._find_open(speakers))}  # the oldest first
         self._opened: list[Run] = []
+        self._sent: list[Run] = []  # of these, those whose agents have webhooks
 
     def _find_reserved(self, drafts: Sequence[Draft]) -> dict[str, Run]:
         """Return the runs whose replies have ids that clients have chosen."""
@@ -84,7 +85,10 @@ class Dispatch:
             return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.STOPPED)
         if self._is_muted(seat) and seat.agent_id not in mentions.entity_ids(message):
             return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.MUTED)
-        return runs.open_run(self._transaction, message, seat.agent_id)
+        run = runs.open_run(self._transaction, message, seat.agent_id, is_sent=seat.has_webhook)
+        if seat.has_webhook:
+            self._sent.append(run)
+        return run
 
     def _is_muted(self, seat: Seat) -> bool:
         return seat.is_muted and (seat.muted_until is None or seat.muted_until > self._transaction.now)
@@ -92,6 +96,7 @@ class Dispatch:
     def store(self) -> None:
         """Store the runs that were opened; their messages must be stored already."""
         store.runs.add(self._transaction.connection, self._opened)
+        outbox.queue(self._transaction, self._sent)
 
 
 def hops(answered: Answering | None, parent: Message | None) -> int:

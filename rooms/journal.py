@@ -101,6 +101,7 @@ class Journal:
         self.clock = clock
         self.policy = policy
         self.counters = Counters()
+        self._bells: dict[str, asyncio.Event] = {}
         self._waiting: deque[Write[Any, Any]] = deque()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -127,6 +128,10 @@ class Journal:
     def is_writing(self) -> bool:
         """Tell whether the writer is alive and takes new writes."""
         return self._writer is not None and not self._writer.done() and not self._closing
+
+    def bell(self, name: str) -> asyncio.Event:
+        """Return what is set whenever a commit has left something to do for whoever goes by the name."""
+        return self._bells.setdefault(name, asyncio.Event())
 
     def begin(self, apply: Apply[D, R], draft: D, *server_ids: str) -> asyncio.Future[R | ParleyError]:
         """Queue one draft behind all that wait, and return its outcome to come; see :meth:`append`."""
@@ -229,6 +234,8 @@ class Journal:
         except Exception:  # noqa: BLE001
             # It is stored: whoever submitted it must be told so.
             _log.exception("publishing %d events failed", len(attempt.events))
+        for name in attempt.bells:
+            self.bell(name).set()
 
 
 def _resolve_all(batch: Sequence[Write[Any, Any]], error: ParleyError) -> None:
@@ -244,6 +251,7 @@ class _Attempt:
         self._policy = policy
         self.outcomes: list[Any] = []
         self.events: list[Event] = []
+        self.bells: set[str] = set()
         self._clock = clock
 
     def run(self, connection: Connection) -> None:
@@ -254,7 +262,7 @@ class _Attempt:
         for apply, group in itertools.groupby(self.batch, lambda write: write.apply):
             self.outcomes += apply(transaction, [write.draft for write in group])
         transaction.finish()
-        self.events = transaction.events
+        self.events, self.bells = transaction.events, transaction.bells
 
     def is_stored(self, connection: Connection) -> bool:
         """Tell whether the last event of this attempt stands in the log as it was written."""

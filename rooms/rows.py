@@ -56,13 +56,23 @@ class Run(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """An agent in a channel, and what keeps it from speaking there."""
+    """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it."""
 
     channel_id: str
     agent_id: str
     is_active: bool
     is_muted: bool
     muted_until: int | None
+    has_webhook: bool
+
+
+class DueDelivery(NamedTuple):
+    """A delivery that has to be made; ``server_id`` is its run's."""
+
+    id: str
+    agent_id: str
+    due_at: int
+    server_id: str
 
 
 class Attendance(NamedTuple):

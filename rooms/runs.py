@@ -52,6 +52,8 @@ class Reason(enum.StrEnum):
     LEASE = "lease"  # no sign of the run for too long
     TOO_LONG = "too_long"  # it has taken all the time that a run may
     AGENT_ERROR = "agent_error"  # the agent says that it failed
+    BAD_RESPONSE = "bad_response"  # its webhook has answered what is no reply
+    UNDELIVERABLE = "undeliverable"  # its webhook could not be reached
     REMOVED = "removed"  # the agent takes part in the channel no longer
     MESSAGE_DELETED = "message_deleted"
 
@@ -137,21 +139,24 @@ def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:
     return run
 
 
-def open_run(transaction: Transaction, message: Message, agent_id: str) -> Run:
-    """Announce a new run, which waits for its agent, and return it; whoever calls stores it."""
-    return _announce(transaction, _new(transaction, message, agent_id, State.QUEUED, None))
+def open_run(transaction: Transaction, message: Message, agent_id: str, *, is_sent: bool = False) -> Run:
+    """Announce a new run, which waits for its agent, and return it; whoever calls stores it.
+
+    One that ``is_sent`` to a webhook ends with its delivery, if that fails, and waits while that is tried.
+    """
+    patience = transaction.policy.run_ms if is_sent else transaction.policy.queue_ms
+    run = _new(transaction, message, agent_id, State.QUEUED)._replace(due_at=transaction.now + patience)
+    return _announce(transaction, run)
 
 
 def refuse_run(transaction: Transaction, message: Message, agent_id: str, reason: Reason) -> Run:
     """Announce a run that is over at once, and return it; whoever calls stores it."""
-    run = _announce(transaction, _new(transaction, message, agent_id, State.IGNORED, reason))
+    run = _announce(transaction, _new(transaction, message, agent_id, State.IGNORED)._replace(reason=reason))
     _announce_end(transaction, run, None)
     return run
 
 
-def _new(
-    transaction: Transaction, message: Message, agent_id: str, state: State, reason: Reason | None
-) -> Run:
+def _new(transaction: Transaction, message: Message, agent_id: str, state: State) -> Run:
     now = transaction.now
     return Run(
         id=new_id(),
@@ -162,7 +167,7 @@ def _new(
         user_id=message.author_id,
         reply_id=new_id(),
         state=state,
-        reason=reason,
+        reason=None,
         hops=message.hops + 1,
         holder=None,
         fence=0,
@@ -172,7 +177,7 @@ def _new(
         created_at=now,
         started_at=None,
         updated_at=now,
-        due_at=None if state in OVER else now + transaction.policy.queue_ms,
+        due_at=None,
     )
 
 

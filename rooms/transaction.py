@@ -34,6 +34,7 @@ class Transaction:
         self.now = now
         self.policy = policy
         self.events: list[Event] = []
+        self.bells: set[str] = set()  # that are rung once this is committed
         locked = store.servers.lock(connection, sorted(server_ids))
         self._epochs = {server_id: epoch for server_id, (epoch, _) in locked.items()}
         self._seqs = {server_id: seq for server_id, (_, seq) in locked.items()}

@@ -30,6 +30,7 @@ from rooms.database import Database, SqliteDatabase
 from rooms.errors import Unavailable
 from rooms.journal import Journal
 from rooms.publishing import InTurn
+from rooms.sealing import Sealer
 from rooms.streams import Streams
 from rooms.tail import Tail
 from server.admission import Admissions
@@ -40,6 +41,7 @@ from server.connections import HEAD_SECONDS, Connections
 from server.drain import Drain
 from server.expiry import expiring
 from server.fanout import Fanout
+from server.fetcher import fetching
 from server.first_start import Welcome, provision
 from server.followers import Followers
 from server.limits import TokenBuckets
@@ -47,6 +49,7 @@ from server.overdue import ending_overdue
 from server.retention import forgetting
 from server.saving import saving
 from server.sockets import SocketServer
+from server.webhooks import delivering
 
 # The drain has waited for whoever it could wait for. aiohttp waits twice: for handlers that are left, and
 # then for what they leave behind.
@@ -114,7 +117,10 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     journal.start()
     try:
         replays = asyncio.Semaphore(settings.max_replays)
-        ctx = Context(store, journal, journal.clock, cursors, tail, policy, replays=replays, streams=streams)
+        sealer = Sealer(secret) if secret else None
+        ctx = Context(
+            store, journal, journal.clock, cursors, tail, policy, sealer, replays=replays, streams=streams
+        )
         yield ctx, fanout
     finally:
         await journal.close()
@@ -171,6 +177,8 @@ async def _listening(
             expiring(ctx, sockets.admissions),
             forgetting(ctx, settings.retention(), sockets.held),
             ending_overdue(ctx, fanout),
+            fetching(settings.policy().reach) as fetcher,
+            delivering(ctx, fetcher),
         ):
             try:
                 yield listener.sockets[0].getsockname()[1]

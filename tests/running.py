@@ -102,8 +102,12 @@ class Parley:
 
 @asynccontextmanager
 async def running_parley(data_dir: Path, **settings: Any) -> AsyncIterator[Parley]:
-    """Run a node on a free port until the block ends, without rate limits and patience unless told."""
-    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 1}
+    """Run a node on a free port until the block ends.
+
+    Unless told it has the secret of its directory, and neither rate limits nor patience.
+    """
+    secret = f"what is signed and encrypted in {data_dir}"
+    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 1, "secret": secret}
     chosen = Settings(**{**defaults, **settings})
     async with running(chosen) as node, aiohttp.ClientSession() as session:
         yield Parley(node, session, data_dir)

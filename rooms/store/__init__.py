@@ -8,6 +8,7 @@ from rooms.store import (
     agents,
     channels,
     connections,
+    deliveries,
     entities,
     idempotency,
     keys,
@@ -20,12 +21,14 @@ from rooms.store import (
     runs,
     secrets,
     servers,
+    webhooks,
 )
 
 __all__ = [
     "agents",
     "channels",
     "connections",
+    "deliveries",
     "entities",
     "idempotency",
     "keys",
@@ -38,4 +41,5 @@ __all__ = [
     "runs",
     "secrets",
     "servers",
+    "webhooks",
 ]

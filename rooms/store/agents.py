@@ -11,7 +11,7 @@ from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
 mutes = tables["mutes"]
-_participants = tables["participants"]
+_participants, _webhooks = tables["participants"], tables["webhooks"]
 
 _SEATS = (
     select(
@@ -20,6 +20,7 @@ _SEATS = (
         func.coalesce(table.c.is_active, True),
         mutes.c.agent_id.is_not(None),
         mutes.c.until,
+        _webhooks.c.agent_id.is_not(None),
     )
     .outerjoin(table, table.c.entity_id == _participants.c.entity_id)
     .outerjoin(
@@ -29,6 +30,7 @@ _SEATS = (
             mutes.c.agent_id == _participants.c.entity_id,
         ),
     )
+    .outerjoin(_webhooks, _webhooks.c.agent_id == _participants.c.entity_id)
     # Word for word the condition of the index.
     .where(_participants.c.channel_id.in_(any_of("ids")), text("is_agent AND left_seq IS NULL"))
     .order_by(_participants.c.joined_seq)

@@ -7,7 +7,8 @@ from typing import Any
 
 from handlers.http import Route
 from handlers.routes import ROUTES
-from rooms import keys
+from rooms import keys, store
+from rooms.ids import new_id
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.rest import Reply, Rest
@@ -35,6 +36,7 @@ class World:
     channel_id: str
     message_id: str
     run_id: str
+    delivery_id: str
     member: str = "ann"
     agent: str = "bot"
 
@@ -44,6 +46,7 @@ class World:
             channel_id=self.channel_id,
             message_id=self.message_id,
             run_id=self.run_id,
+            delivery_id=self.delivery_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             agent_id=self.agent,
@@ -67,13 +70,21 @@ async def new_world(parley: Parley) -> World:
         (await parley.service.submit(channel_id, text, author_id=World.member)).data["id"]
         for text in ("first", "second")
     ]
-    return World(parley, channel_id, second, await _run_of(parley, first))
+    run_id = await _run_of(parley, first)
+    return World(parley, channel_id, second, run_id, await _dead_delivery(parley, run_id))
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
     found = await parley.service.get(f"/api/messaging/messages/{message_id}/runs")
     run_id: str = found.data["runs"][0]["id"]
     return run_id
+
+
+async def _dead_delivery(parley: Parley, run_id: str) -> str:
+    row = {"id": new_id(), "agent_id": World.agent, "run_id": run_id, "state": "dead", "attempts": 5}
+    row |= {"error": "status_500", "created_at": parley.node.ctx.now(), "due_at": None}
+    await parley.node.ctx.database.write(lambda connection: store.deliveries.add(connection, [row]))
+    return str(row["id"])
 
 
 async def _message(world: World) -> dict[str, Any]:
@@ -121,6 +132,10 @@ async def _rename(_world: World) -> dict[str, Any]:
     return {"name": "Somebody", "handle": f"somebody.{next(_numbers)}"}
 
 
+async def _webhook(_world: World) -> dict[str, Any]:
+    return {"url": "https://agents.example/hook"}
+
+
 async def _code(world: World) -> dict[str, Any]:
     return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
 
@@ -140,5 +155,6 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PUT", "/api/messaging/channels/{channel_id}/read"): _place,
     ("PATCH", "/api/messaging/entities/me"): _rename,
     ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
+    ("PUT", "/api/messaging/agents/{agent_id}/webhook"): _webhook,
     ("POST", "/api/auth/sign-in"): _code,
 }

@@ -9,6 +9,7 @@ import pytest
 
 from rooms.database import Database
 from tests.unit.journaling import opened
+from tests.unit.posting import Post, posting
 from tests.unit.staging import Stage, staged
 
 
@@ -33,3 +34,10 @@ async def stage(database: Database) -> AsyncIterator[Stage]:
     """Give a channel with two users and an agent, on each kind of database."""
     async with staged(database) as stage:
         yield stage
+
+
+@pytest.fixture
+async def post(database: Database) -> AsyncIterator[Post]:
+    """Give a channel whose agent has a webhook, with a receiver behind it that accepts everything."""
+    async with posting(database) as post:
+        yield post

@@ -1,8 +1,6 @@
 """The fetcher: what was checked is what is connected to, and the other side decides nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from socket import AF_INET, AddressFamily
 
 import pytest
@@ -11,8 +9,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from rooms.reach import Reach
 from server.fetcher import FetchFailed, Request, fetching
+from tests.receiving import receiving
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOOPBACK = Reach.beyond(["127.0.0.1"])
 
 
@@ -29,20 +27,6 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         """Keep nothing open."""
-
-
-@asynccontextmanager
-async def receiving(handler: Handler, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """Run a server with one handler for everything until the block ends, and give its port."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    try:
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
 
 
 async def greet(_request: web.Request) -> web.Response:

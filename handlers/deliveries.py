@@ -1,0 +1,43 @@
+"""REST: what was sent to an agent's webhook, or is to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import webhook_wire
+from handlers.http import Call
+from handlers.parsing import BAD_PARAMETERS, page_size
+from rooms import deliveries, rules
+from rooms.errors import ValidationFailed
+from rooms.outbox import State
+
+
+async def list_page(call: Call[None]) -> dict[str, Any]:
+    """Answer what was sent to an agent's webhook, or is to be."""
+    before = call.query.get("before")
+    found = await deliveries.list_page(
+        call.ctx,
+        call.principal,
+        rules.entity_id(call.path["agent_id"]),
+        _state(call.query.get("state")),
+        before.lower() if before else None,
+        page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+    )
+    return {"deliveries": [webhook_wire.delivery(delivery) for delivery in found]}
+
+
+async def redeliver(call: Call[None]) -> dict[str, Any]:
+    """Send the message of a dead delivery again, and answer the new delivery."""
+    delivery_id = call.path["delivery_id"].lower()
+    queued = await deliveries.redeliver(
+        call.ctx, call.principal, rules.entity_id(call.path["agent_id"]), delivery_id
+    )
+    return webhook_wire.delivery(queued)
+
+
+def _state(text: str | None) -> State | None:
+    try:
+        return None if text is None else State(text)
+    except ValueError:
+        known = ", ".join(State)
+        raise ValidationFailed(f"Parameter 'state' must be one of {known}", message=BAD_PARAMETERS) from None

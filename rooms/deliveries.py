@@ -1,0 +1,275 @@
+"""Deliveries: runs on their way to their agents' webhooks.
+
+An attempt is counted before it is made, and the delivery is put off meanwhile: whoever makes it may
+die, and nobody else makes it at the same time. What came of it is stored in one transaction with what
+that means for the run: an answer takes the run, or completes it, and a delivery that has failed too
+often ends it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from rooms import completion, messages, outbox, payloads, runs, store, webhooks
+from rooms.completion import Completion, Sign
+from rooms.context import Context
+from rooms.errors import Conflict, NotFound, ParleyError
+from rooms.outbox import State
+from rooms.principals import Kind, Principal
+from rooms.rows import DueDelivery, Message, Run
+from rooms.rules import Content, is_uuid
+from rooms.run_tables import Delivery, Webhook
+from rooms.runs import Reason
+from rooms.runs import State as RunState
+from rooms.transaction import Transaction, one_by_one
+
+HOLDER = "webhook"
+PAUSES_MS = (1_000, 2_000, 4_000, 8_000)  # after each failed attempt but the last
+MAX_ATTEMPTS = len(PAUSES_MS) + 1
+SPREAD = 0.2  # of a pause, so that what failed together does not come back together
+HOLD_MS = 30_000  # longer than an attempt may take
+
+_TEXT = TypeAdapter(Content)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One attempt at a delivery, which is whoever's that has taken it: what to send, and where to."""
+
+    delivery_id: str
+    attempt: int
+    server_id: str
+    webhook: Webhook = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt: the body of the answer, or a word for what went wrong.
+
+    A webhook that ``is_gone`` wants nothing any more.
+    """
+
+    parcel: Parcel
+    answer: bytes = field(default=b"", repr=False)
+    error: str | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """An outcome, and the reply that is in it, if there is one and it can be one."""
+
+    outcome: Outcome
+    reply: str | None = field(default=None, repr=False)
+    is_unusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A principal's wish to have a dead delivery of an agent sent again."""
+
+    principal: Principal
+    agent_id: str
+    delivery_id: str
+
+
+async def list_due(ctx: Context, busy: Collection[str], limit: int) -> Sequence[DueDelivery]:
+    """Return what has to be sent by now, but for agents that are busy, the most urgent first."""
+    now = ctx.now()
+    return await ctx.database.read(lambda connection: store.deliveries.list_due(connection, now, busy, limit))
+
+
+async def take(ctx: Context, due: Sequence[DueDelivery]) -> list[Parcel | None]:
+    """Begin an attempt at each of these, and return them, but for those that could not be stored.
+
+    There is None for what is another node's by now, or needed no longer.
+    """
+    outcomes = await ctx.journal.append(_take_all, due, [(one.server_id,) for one in due])
+    return [outcome for outcome in outcomes if not isinstance(outcome, ParleyError)]
+
+
+async def settle(ctx: Context, outcome: Outcome) -> State | None:
+    """Store what came of an attempt, and return where the delivery stands, or None if it is another's."""
+    settlement = _Settlement(outcome)
+    if outcome.error is None:
+        settlement = _read_answer(ctx, outcome)
+    return await ctx.journal.append_one(_settle_all, settlement, outcome.parcel.server_id)
+
+
+async def list_page(
+    ctx: Context, principal: Principal, agent_id: str, state: State | None, before: str | None, limit: int
+) -> Sequence[Delivery]:
+    """Return the agent's newest deliveries, or the newest before one; errors as of its webhook."""
+
+    def read(connection: Connection) -> Sequence[Delivery]:
+        webhooks.require_right(connection, principal, agent_id)
+        return store.deliveries.list_page(connection, agent_id, state, before, limit)
+
+    return await ctx.database.read(read)
+
+
+async def redeliver(ctx: Context, principal: Principal, agent_id: str, delivery_id: str) -> Delivery:
+    """Open a new run for the message of a dead delivery, and return that run's delivery.
+
+    Raises NotFound, and Conflict if it is not dead or cannot be sent again.
+    """
+    wish = _Wish(principal, agent_id, delivery_id)
+
+    def find_home(connection: Connection) -> str:
+        return _find_run(connection, _require(connection, wish)).server_id
+
+    return await ctx.journal.append_one(_redeliver_all, wish, await ctx.database.read(find_home))
+
+
+def _read_answer(ctx: Context, outcome: Outcome) -> _Settlement:
+    try:
+        said = orjson.loads(outcome.answer)
+    except orjson.JSONDecodeError:
+        return _Settlement(outcome)
+    reply = said.get("response") if isinstance(said, dict) else None
+    if reply in (None, ""):
+        return _Settlement(outcome, reply)
+    try:
+        messages.check_content(ctx, _TEXT.validate_python(reply), Kind.AGENT)
+    except (ValidationError, ParleyError):
+        return _Settlement(outcome, is_unusable=True)
+    return _Settlement(outcome, reply)
+
+
+def _take(transaction: Transaction, due: DueDelivery) -> Parcel | None:
+    connection = transaction.connection
+    if not store.deliveries.hold(connection, due, transaction.now + HOLD_MS):
+        return None
+    delivery = _find(connection, due.id)
+    run = _find_run(connection, delivery)
+    webhook = store.webhooks.find(connection, delivery.agent_id)
+    if run.state != RunState.QUEUED or webhook is None:
+        _drop(transaction, delivery, run)
+        return None
+    if delivery.attempts > MAX_ATTEMPTS:
+        _bury(transaction, delivery, run, "interrupted")
+        return None
+    message = store.messages.find(connection, [run.message_id])[run.message_id]
+    body = orjson.dumps({"run": payloads.run(run), "message": payloads.message(message)})
+    return Parcel(delivery.id, delivery.attempts, run.server_id, webhook, body)
+
+
+def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
+    outcome, connection = settlement.outcome, transaction.connection
+    delivery = _find(connection, outcome.parcel.delivery_id)
+    if delivery.due_at is None or delivery.attempts != outcome.parcel.attempt:
+        return None
+    run = _find_run(connection, delivery)
+    if outcome.error is None:
+        return _accept(transaction, delivery, run, settlement)
+    if run.state != RunState.QUEUED:
+        return _drop(transaction, delivery, run)
+    if outcome.is_gone:
+        store.webhooks.remove(connection, outcome.parcel.webhook)
+    if outcome.is_gone or delivery.attempts >= MAX_ATTEMPTS:
+        return _bury(transaction, delivery, run, outcome.error)
+    store.deliveries.change(
+        connection, delivery.id, State.QUEUED, outcome.error, transaction.now + _pause(delivery.attempts)
+    )
+    return State.QUEUED
+
+
+def _accept(transaction: Transaction, delivery: Delivery, run: Run, settlement: _Settlement) -> State:
+    """Take the run for the agent, unless somebody was faster, and end it if there is a reply."""
+    store.deliveries.change(transaction.connection, delivery.id, State.DELIVERED)
+    if run.state == RunState.QUEUED:
+        run = runs.take(transaction, run, HOLDER)
+        if settlement.is_unusable or not _complete(transaction, run, settlement.reply):
+            runs.end(transaction, run, RunState.FAILED, Reason.BAD_RESPONSE)
+    return State.DELIVERED
+
+
+def _complete(transaction: Transaction, run: Run, reply: str | None) -> bool:
+    """End the run with the reply, if there is one; tell whether the agent may say it."""
+    if reply is None:
+        return True
+    sign = Sign(Principal(run.agent_id, Kind.AGENT), run.id, HOLDER, run.fence)
+    try:
+        with transaction.savepoint():
+            completion.complete_one(transaction, Completion(sign, reply))
+    except ParleyError:
+        return False
+    return True
+
+
+def _drop(transaction: Transaction, delivery: Delivery, run: Run) -> State:
+    """Send the run no more: it needs that no longer, or waits for its agent as any other does."""
+    store.deliveries.change(transaction.connection, delivery.id, State.OBSOLETE, delivery.error)
+    if run.state == RunState.QUEUED:
+        due_at = run.created_at + transaction.policy.queue_ms
+        store.runs.change(transaction.connection, run._replace(due_at=due_at))
+    return State.OBSOLETE
+
+
+def _bury(transaction: Transaction, delivery: Delivery, run: Run, error: str) -> State:
+    store.deliveries.change(transaction.connection, delivery.id, State.DEAD, error)
+    runs.end(transaction, run, RunState.FAILED, Reason.UNDELIVERABLE)
+    return State.DEAD
+
+
+def _pause(attempts: int) -> int:
+    spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - nobody gains from guessing it
+    return round(PAUSES_MS[attempts - 1] * spread)
+
+
+def _redeliver(transaction: Transaction, wish: _Wish) -> Delivery:
+    connection = transaction.connection
+    dead = _require(connection, wish)
+    message = _require_sendable(connection, dead)
+    run = runs.open_run(transaction, message, wish.agent_id, is_sent=True)
+    store.runs.add(connection, [run])
+    (queued,) = outbox.queue(transaction, [run])
+    store.deliveries.change(connection, dead.id, State.REDELIVERED, dead.error)
+    return _find(connection, queued)
+
+
+def _require_sendable(connection: Connection, dead: Delivery) -> Message:
+    """Return the message, if it is to be sent again and can be; raise Conflict otherwise."""
+    if dead.state != State.DEAD:
+        raise Conflict(f"Delivery '{dead.id}' is {dead.state}; only dead ones can be sent again")
+    run = _find_run(connection, dead)
+    message = store.messages.find(connection, [run.message_id])[run.message_id]
+    if message.deleted_at is not None:
+        raise Conflict(f"The message of delivery '{dead.id}' was deleted; there is nothing to send")
+    seats = store.agents.list_seats(connection, [run.channel_id])
+    seat = next((seat for seat in seats if seat.agent_id == dead.agent_id), None)
+    if seat is None or not seat.is_active:
+        raise Conflict(f"Agent '{dead.agent_id}' is stopped, or takes part in the channel no longer")
+    if not seat.has_webhook:
+        raise Conflict(f"Agent '{dead.agent_id}' has no webhook; set one first")
+    return message
+
+
+def _require(connection: Connection, wish: _Wish) -> Delivery:
+    webhooks.require_right(connection, wish.principal, wish.agent_id)
+    found = store.deliveries.find(connection, wish.delivery_id) if is_uuid(wish.delivery_id) else None
+    if found is None or found.agent_id != wish.agent_id:
+        raise NotFound(f"Delivery with ID '{wish.delivery_id}' does not exist", message="Delivery not found")
+    return found
+
+
+def _find(connection: Connection, delivery_id: str) -> Delivery:
+    delivery = store.deliveries.find(connection, delivery_id)
+    assert delivery is not None  # noqa: S101 - they are never deleted
+    return delivery
+
+
+def _find_run(connection: Connection, delivery: Delivery) -> Run:
+    return store.runs.find(connection, [delivery.run_id])[delivery.run_id]
+
+
+_take_all = one_by_one(_take)
+_settle_all = one_by_one(_settle)
+_redeliver_all = one_by_one(_redeliver)

@@ -1,0 +1,77 @@
+"""Runs on their way to webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from rooms.rows import DueDelivery
+from rooms.run_tables import Delivery
+from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
+
+table = tables["deliveries"]
+_runs = tables["runs"]
+
+_BY_ID = select(table).where(table.c.id == bindparam("delivery_id"))
+_DUE = (
+    select(table.c.id, table.c.agent_id, table.c.due_at, _runs.c.server_id)
+    .join(_runs, _runs.c.id == table.c.run_id)
+    .where(table.c.due_at <= bindparam("now"), table.c.agent_id.not_in(any_of("busy")))
+    .order_by(table.c.due_at, table.c.id)
+    .limit(bindparam("limit"))
+)
+# The condition on the time is what parts two nodes that have seen the same delivery.
+_HOLD = (
+    update(table)
+    .where(table.c.id == bindparam("delivery_id"), table.c.due_at == bindparam("seen"))
+    .values(attempts=table.c.attempts + 1, due_at=bindparam("until"))
+)
+_CHANGE = (
+    update(table)
+    .where(table.c.id == bindparam("delivery_id"))
+    .values(state=bindparam("new_state"), error=bindparam("new_error"), due_at=bindparam("new_due_at"))
+)
+
+
+def find(connection: Connection, delivery_id: str) -> Delivery | None:
+    """Return the delivery, or None."""
+    return fetch_first(connection, _BY_ID, Delivery, delivery_id=delivery_id)
+
+
+def list_due(connection: Connection, now: int, busy: Collection[str], limit: int) -> list[DueDelivery]:
+    """Return what has to be sent by now, but for the agents that are busy, the most urgent first."""
+    values = {"now": now, "busy": list(busy), "limit": limit}
+    return [DueDelivery._make(row) for row in connection.execute(_DUE, values)]
+
+
+def list_page(
+    connection: Connection, agent_id: str, state: str | None, before: str | None, limit: int
+) -> list[Delivery]:
+    """Return the agent's newest deliveries, or the newest before one, in any state or in one."""
+    statement = select(table).where(table.c.agent_id == agent_id)
+    if state is not None:
+        statement = statement.where(table.c.state == state)
+    if before is not None:
+        statement = statement.where(table.c.id < before)
+    return fetch_all(connection, statement.order_by(table.c.id.desc()).limit(limit), Delivery)
+
+
+def add(connection: Connection, rows: Sequence[Row]) -> None:
+    """Add deliveries."""
+    connection.execute(insert(table), rows)
+
+
+def hold(connection: Connection, due: DueDelivery, until: int) -> bool:
+    """Count an attempt and put the delivery off; tell whether it was still due when it was seen."""
+    values = {"delivery_id": due.id, "seen": due.due_at, "until": until}
+    return connection.execute(_HOLD, values).rowcount > 0
+
+
+def change(
+    connection: Connection, delivery_id: str, state: str, error: str | None = None, due_at: int | None = None
+) -> None:
+    """Store how the delivery stands now."""
+    values: dict[str, Any] = {"new_state": state, "new_error": error, "new_due_at": due_at}
+    connection.execute(_CHANGE, {"delivery_id": delivery_id, **values})

@@ -1,0 +1,141 @@
+"""Sends runs to agents' webhooks: at once when they come, again when that has failed, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from rooms import deliveries, outbox, webhooks
+from rooms.context import Context
+from rooms.deliveries import Outcome, Parcel
+from rooms.errors import ParleyError
+from rooms.outbox import State
+from rooms.sealing import Unreadable
+from server.fetcher import Fetcher, FetchFailed, Request
+
+LOOK_SECONDS = 1.0
+ATTEMPT_SECONDS = 15.0
+MAX_ANSWER = 1024 * 1024
+AT_ONCE = 8
+AT_ONCE_TO_ONE = 4  # an agent that hangs leaves room for the others
+
+_log = logging.getLogger("parley.webhooks")
+
+
+@contextlib.asynccontextmanager
+async def delivering(ctx: Context, fetcher: Fetcher) -> AsyncIterator[None]:
+    """Send what is due, again and again, until the block ends."""
+    courier = Courier(ctx, fetcher)
+    task = asyncio.create_task(courier.work_for_ever(), name="webhooks")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await courier.stop()
+
+
+class Courier:
+    """Makes attempts at deliveries, a few at a time."""
+
+    def __init__(self, ctx: Context, fetcher: Fetcher) -> None:
+        self._ctx = ctx
+        self._fetcher = fetcher
+        self._bell = ctx.journal.bell(outbox.BELL)
+        self.attempts: dict[asyncio.Task[None], Parcel] = {}
+
+    async def work_for_ever(self) -> None:
+        """Begin attempts as they fall due: after each commit that queued some, and each that has ended."""
+        while True:
+            self._bell.clear()
+            try:
+                while await self.begin():
+                    pass
+            except ParleyError as error:
+                _log.warning("what is due for webhooks cannot be told at the moment: %s", error.details)
+            except Exception:  # noqa: BLE001 - whatever it is, the next time it may be gone
+                _log.exception("webhooks could not be looked after")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), LOOK_SECONDS)
+
+    async def begin(self) -> int:
+        """Begin as many attempts as are due and as there is room for; return how many were due."""
+        busy = Counter(parcel.webhook.agent_id for parcel in self.attempts.values())
+        full = [agent_id for agent_id, count in busy.items() if count >= AT_ONCE_TO_ONE]
+        room = AT_ONCE - len(self.attempts)
+        due = await deliveries.list_due(self._ctx, full, room) if room else []
+        chosen = []
+        for one in due:
+            busy[one.agent_id] += 1
+            if busy[one.agent_id] <= AT_ONCE_TO_ONE:
+                chosen.append(one)
+        taken = await deliveries.take(self._ctx, chosen)
+        for parcel in filter(None, taken):
+            task = asyncio.create_task(self._attempt(parcel), name=f"delivery {parcel.delivery_id}")
+            self.attempts[task] = parcel
+            task.add_done_callback(self._end)
+        return len(taken)
+
+    async def stop(self) -> None:
+        """Break off what is under way; it is tried again soon, by whoever comes next."""
+        broken_off = dict(self.attempts)
+        for task in broken_off:
+            task.cancel()
+        await asyncio.gather(*broken_off, return_exceptions=True)
+        for task, parcel in broken_off.items():
+            if task.cancelled():
+                await self._settle(Outcome(parcel, error="interrupted"))
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        del self.attempts[task]
+        self._bell.set()
+
+    async def _attempt(self, parcel: Parcel) -> None:
+        await self._settle(await self._send(parcel))
+
+    async def _send(self, parcel: Parcel) -> Outcome:
+        now = int(self._ctx.clock())
+        try:
+            signature = webhooks.signed(
+                self._ctx.sealer, parcel.webhook, parcel.delivery_id, now, parcel.body
+            )
+            request = Request(
+                "POST",
+                parcel.webhook.url,
+                {"Content-Type": "application/json", **signature},
+                parcel.body,
+                ATTEMPT_SECONDS,
+                MAX_ANSWER,
+            )
+            answer = await self._fetcher.fetch(request)
+        except Unreadable:
+            return Outcome(parcel, error="unreadable_secret")
+        except FetchFailed as error:
+            return Outcome(parcel, error=error.reason)
+        except Exception:  # noqa: BLE001 - it counts as a failed attempt, whatever it is
+            _log.exception("delivery %s could not be sent", parcel.delivery_id)
+            return Outcome(parcel, error="internal_error")
+        if 200 <= answer.status < 300:
+            return Outcome(parcel, answer.body)
+        return Outcome(parcel, error=f"status_{answer.status}", is_gone=answer.status == 410)
+
+    async def _settle(self, outcome: Outcome) -> None:
+        parcel = outcome.parcel
+        try:
+            state = await deliveries.settle(self._ctx, outcome)
+        except ParleyError as error:
+            _log.warning(
+                "delivery %s is sent again, as it cannot be settled: %s", parcel.delivery_id, error.details
+            )
+            return
+        if state is State.DEAD:
+            _log.warning(
+                "delivery %s to the webhook of agent %s is dead: %s",
+                parcel.delivery_id,
+                parcel.webhook.agent_id,
+                outcome.error,
+            )
