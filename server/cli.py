@@ -28,16 +28,16 @@ from server.config import BadSetting, Settings, load
 from server.database_commands import app as database_app
 from server.database_commands import opened
 from server.demo import eliza
-from server.terminal import DataDir, out, run
+from server.runs import runs
+from server.terminal import UNCUT, DataDir, out, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 app.add_typer(database_app)
+app.command()(runs)
 app.add_typer(keys_app, name="keys")
 
 _log = logging.getLogger("parley")
-
-UNCUT = 1_000  # columns
 
 
 def main() -> None:
@@ -182,7 +182,6 @@ async def _list_keys(settings: Settings) -> None:
         created = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         state = "revoked" if key.revoked_at else "valid"
         table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, created, state)
-    # Ids are there to be copied: a line may leave the screen, but nothing is cut.
     Console(width=UNCUT).print(table)
 
 

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+# Columns of a table that is there to be copied: a line may leave the screen, but nothing is cut.
+UNCUT = 1_000
+
 out = Console(highlight=False, soft_wrap=True)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where SQLite keeps its file.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from rooms.rows import ChannelSummary
 from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
@@ -18,6 +18,7 @@ _servers, _events, _messages = tables["servers"], tables["events"], tables["mess
 _BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
 _OF_SERVER = select(table).where(table.c.server_id == bindparam("server_id"))
 _BY_NAME = _OF_SERVER.where(table.c.unique_name == bindparam("unique_name"))
+_NAMED = select(table.c.id).where(or_(table.c.id == bindparam("text"), table.c.name == bindparam("text")))
 _DM = _OF_SERVER.where(table.c.dm_key == bindparam("dm_key"))
 _NEWEST = _OF_SERVER.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(bindparam("limit"))
 _JOINABLE = _NEWEST.where(table.c.joinable)
@@ -37,6 +38,11 @@ def find(connection: Connection, channel_ids: Collection[str]) -> dict[str, Chan
 def find_by_name(connection: Connection, server_id: str, unique_name: str) -> Channel | None:
     """Return the channel that holds the unique name in the server."""
     return fetch_first(connection, _BY_NAME, Channel, server_id=server_id, unique_name=unique_name)
+
+
+def list_named(connection: Connection, text: str) -> list[str]:
+    """Return the ids of the channels of all servers that have this name, or this id."""
+    return list(connection.execute(_NAMED, {"text": text}).scalars())
 
 
 def find_dm(connection: Connection, server_id: str, dm_key: str) -> Channel | None:
