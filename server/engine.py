@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import engineio
 import orjson
 from aiohttp import hdrs, web
+from cachetools import TTLCache
 
 from handlers.cors import Origins
 from handlers.draining import Draining
@@ -20,6 +21,9 @@ from server.frames import TEXT, Outgoing, frame
 from server.heartbeats import Deadlines
 from server.session import Session
 from server.websocket import MAX_MESSAGE, NORMAL, WebSocket
+
+# What polling clients that were sent away between two polls are told by the next one, if that comes in time.
+FAREWELL_SECONDS, MAX_FAREWELLS = 10.0, 1_000
 
 # The protocol's own error numbers, as clients of the reference implementation know them.
 UNKNOWN_TRANSPORT, UNKNOWN_SESSION, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
@@ -69,6 +73,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._pings: Deadlines[Session] = Deadlines(ping_interval, self._ping)
         self._pongs: Deadlines[tuple[Session, int]] = Deadlines(ping_timeout, self._expect_pong)
         self.probing: set[WebSocket] = set()
+        self._farewells: TTLCache[str, bytes] = TTLCache(MAX_FAREWELLS, FAREWELL_SECONDS)
         self._numbers = itertools.count(1)
         self._flushing: list[Session] = []
         self._joined: tuple[list[Outgoing], bytes] = ([], b"")
@@ -108,6 +113,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         """Drop a closed session."""
         self.sockets.pop(session.sid, None)
         self.owner.session_closed(session)
+
+    def keep_farewell(self, sid: str, farewell: bytes) -> None:
+        """Answer the next poll of a session that is over with this, for a while."""
+        self._farewells[sid] = farewell
 
     def _ping(self, session: Session) -> None:
         if not session.closed:
@@ -155,8 +164,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return self._open(request)
         session = self.sockets.get(sid)
         if session is None:
-            return _refuse(UNKNOWN_SESSION)
+            return self._answer_late(request, sid)
         return await self._continue(request, session)
+
+    def _answer_late(self, request: web.Request, sid: str) -> web.StreamResponse:
+        """Answer a client that does not know that its session is over."""
+        if sid in self._farewells and request.query["transport"] != websocket.NAME:
+            if request.method == hdrs.METH_GET:
+                return _text(self._farewells.pop(sid))
+            if request.method == hdrs.METH_POST:
+                # A refusal would make the client come back, before it has polled.
+                return _text(b"ok")
+        return _refuse(UNKNOWN_SESSION)
 
     def _open(self, request: web.Request) -> web.StreamResponse:
         if request.method != hdrs.METH_GET:

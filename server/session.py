@@ -225,10 +225,12 @@ class Session:
             self._poll.set_result(None)
 
     def dismiss(self, farewell: Outgoing) -> None:
-        """Drop what is queued, send this instead, and close; a poll that waits is answered with it."""
+        """Drop what is queued, send this instead, and close; the poll that waits, or the next, gets it."""
         self._unsent, self._unsent_bytes = [farewell], farewell.size
         if self._websocket is not None:
             self.flush()
+        elif self._poll is None:
+            self._engine.keep_farewell(self.sid, farewell.packets[0])
         self.close(NORMAL, farewell=farewell.packets[0].decode())
 
     # Receiving
@@ -239,7 +241,7 @@ class Session:
             self._post_waits = True
             await asyncio.wait([self._worker])
             self._post_waits, self._was_held_up = False, True
-        return not self.closed or self._farewell == NOOP
+        return not self.closed or self._farewell not in (None, CLOSE)
 
     def receive(self, packet: str | bytes) -> None:
         """Take one packet."""

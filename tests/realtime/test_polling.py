@@ -13,12 +13,14 @@ import pytest
 from rooms.cursors import Cursor
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
+from server import engine as requests
 from server import polling as limits
 from server.engine import Engine
 from server.session import Session
 from server.websocket import MAX_MESSAGE
-from tests.realtime.raw import PATH, Poller, RawSocket, open_poller, raw_connection, until
-from tests.running import Parley
+from tests.realtime.raw import PATH, UNKNOWN_SESSION, Poller, RawSocket, open_poller, raw_connection, until
+from tests.returning import Returner
+from tests.running import Parley, Start
 from tests.talking import NATIVE
 
 
@@ -290,3 +292,40 @@ async def test_what_is_not_shown_to_a_client_does_not_end_its_poll(
     await poller.post(*events(1, 1))
     await listening
     assert "" not in poller.heard
+
+
+async def come_back_elsewhere(parley: Parley, secret: str, poller: Poller) -> Returner:
+    """Connect another client with the poller's pid."""
+    connected = next(packet for packet in poller.heard if packet.startswith(f"40{NATIVE},"))
+    pid = orjson.loads(connected.removeprefix(f"40{NATIVE},"))["pid"]
+    twin = Returner(parley.url, {"token": secret, "pid": pid})
+    await twin.connect()
+    return twin
+
+
+async def test_who_is_sent_away_between_two_polls_learns_it_from_the_next(
+    parley: Parley, secret: str, poller: Poller
+) -> None:
+    """It is told once, so that two pollers with one pid do not evict each other for ever."""
+    twin = await come_back_elsewhere(parley, secret, poller)
+    assert await poller.post("3", *events(1, 1)) == (200, "ok")
+    assert await poller.request("PUT") == UNKNOWN_SESSION
+    assert await poller.poll() == [f"41{NATIVE}"]
+    await poller.assert_ended()
+    await twin.settle()
+    await twin.close()
+
+
+@pytest.mark.parametrize(("name", "value"), [("FAREWELL_SECONDS", 0.01), ("MAX_FAREWELLS", 1)])
+async def test_what_is_kept_for_who_was_sent_away_is_bounded(
+    start: Start, monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    """After a while, or behind others who were sent away, the session is as unknown as any."""
+    monkeypatch.setattr(requests, name, value)
+    parley = await start()
+    secret = await parley.key(Kind.USER, "ann")
+    pollers = [await open_poller(parley) for _ in range(2)]
+    for poller in pollers:
+        await poller.join(secret)
+        await (await come_back_elsewhere(parley, secret, poller)).close()
+    await pollers[0].ended()
