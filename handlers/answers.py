@@ -166,6 +166,14 @@ class ChannelTwice(Channel):
     channel: Channel
 
 
+class DescribedChannel(ChannelTwice):
+    """A channel as it is now."""
+
+    agents_paused: str | None = Field(
+        description="why agents' messages open no runs: hops, repetition, pair or share"
+    )
+
+
 class Participant(BaseModel):
     """Somebody in a channel."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers import wire
 from handlers.http import Call
-from rooms import channels
+from rooms import channels, guard
 from rooms.channels import ChannelDraft
 from rooms.ids import new_id
 from rooms.tables import Channel
@@ -47,7 +47,8 @@ async def list_visible(call: Call[None]) -> dict[str, Any]:
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one channel."""
     found = await channels.require(call.ctx, call.principal, call.path["channel_id"].lower())
-    return _view(call, found)
+    pause = await guard.find_pause(call.ctx, found.id)
+    return _view(call, found) | {"agents_paused": pause}
 
 
 def _view(call: Call[Any], stored: Channel) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from handlers import (
     chunks,
     edits,
     envelope,
+    guard,
     messages,
     parsing,
     people_wire,
@@ -288,4 +289,5 @@ EVENTS = {
     "stream": EventRoute(chunks.say_event, run_wire.ChunkEvent, streams=True),
     "cancel_run": EventRoute(runs.cancel_event, run_wire.CancelEvent, writes=True),
     "complete": EventRoute(runs.complete_event, run_wire.Complete, writes=True),
+    "resume_agents": EventRoute(guard.resume_event, wire.ChannelEvent, writes=True),
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from handlers import (
+    agent_wire,
     answers,
     channels,
     chunks,
     deliveries,
     edits,
     entities,
+    guard,
     health,
     history,
     inbox,
@@ -83,7 +85,9 @@ ROUTES = (
     Route("POST", f"{_MESSAGING}/central-channels", channels.create, "Create a channel",
           answers.ChannelTwice, wire.CreateChannel, 201),
     Route("GET", _CHANNEL, channels.get, "Get a channel",
-          answers.ChannelTwice),
+          answers.DescribedChannel),
+    Route("POST", f"{_CHANNEL}/resume-agents", guard.resume, "Let agents go on in a channel",
+          agent_wire.Pause),
     Route("GET", f"{_CHANNEL}/messages", history.of_channel, "Read a channel's history",
           answers.History),
     Route("DELETE", f"{_CHANNEL}/messages/{{message_id}}", edits.delete_in_channel,

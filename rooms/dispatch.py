@@ -1,7 +1,8 @@
 """Dispatch: which runs a stored message opens, and which one it ends.
 
 A message addresses every agent that takes part in its channel, except its author. An agent that is muted
-there, and is not mentioned, is told nothing; that it was passed over is told to everybody.
+there, and is not mentioned, is told nothing; that it was passed over is told to everybody. What agents
+say opens no runs at all where the guard has paused them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from rooms import mentions, outbox, runs, store
 from rooms.drafts import Answering, Draft
 from rooms.errors import Conflict
+from rooms.guard import Guard
 from rooms.rows import Message, Run, Seat
 from rooms.runs import Reason
 from rooms.transaction import Transaction
@@ -26,6 +28,7 @@ class Dispatch:
         channel_ids = {draft.channel_id for draft in drafts}
         for seat in store.agents.list_seats(transaction.connection, channel_ids):
             self._seats[seat.channel_id].append(seat)
+        self._guards = {channel_id: Guard(transaction, seats) for channel_id, seats in self._seats.items()}
         self._reserved = self._find_reserved(drafts)
         self._open = {run.id: run for run in sorted(self._find_open(speakers))}  # the oldest first
         self._opened: list[Run] = []
@@ -74,21 +77,46 @@ class Dispatch:
         self._open.pop(answered.run.id, None)
         runs.end(self._transaction, answered.run, answered.state, answered.reason, reply_id)
 
-    def address(self, message: Message) -> None:
-        """Open a run for each agent that the message addresses."""
-        for seat in self._seats.get(message.channel_id, ()):
-            if seat.agent_id != message.author_id:
-                self._opened.append(self._open_run(message, seat))
+    def hops(self, draft: Draft, answered: Answering | None, parent: Message | None) -> int:
+        """Return how many messages of agents, this one among them, lead from a person's to an agent's.
 
-    def _open_run(self, message: Message, seat: Seat) -> Run:
-        if not seat.is_active:
-            return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.STOPPED)
-        if self._is_muted(seat) and seat.agent_id not in mentions.entity_ids(message):
-            return runs.refuse_run(self._transaction, message, seat.agent_id, Reason.MUTED)
+        What ends no run goes on with what was said last: otherwise agents that say nothing of what they
+        answer, or name one old message each time, would begin anew with each of theirs.
+        """
+        if answered is not None:
+            return answered.run.hops
+        stated = parent.hops + 1 if parent else 1
+        guard = self._guards.get(draft.channel_id)
+        return max(stated, guard.inherit_hops(draft.author_id)) if guard else stated
+
+    def address(self, message: Message, answered: Answering | None) -> None:
+        """Open a run for each agent that the message addresses, unless the guard stops them."""
+        guard = self._guards.get(message.channel_id)
+        if guard is None:
+            return
+        seats = [seat for seat in self._seats[message.channel_id] if seat.agent_id != message.author_id]
+        refusals = [self._find_refusal(message, seat) for seat in seats]
+        pairs = list(zip(seats, refusals, strict=True))
+        addressed = [seat.agent_id for seat, refusal in pairs if refusal is None]
+        is_answer = answered is not None and answered.run.hops == 1
+        if guard.admit(message, addressed, is_answer=is_answer):
+            self._opened += [self._open_run(message, seat, refusal) for seat, refusal in pairs]
+
+    def _open_run(self, message: Message, seat: Seat, refusal: Reason | None) -> Run:
+        if refusal is not None:
+            return runs.refuse_run(self._transaction, message, seat.agent_id, refusal)
         run = runs.open_run(self._transaction, message, seat.agent_id, is_sent=seat.has_webhook)
         if seat.has_webhook:
             self._sent.append(run)
         return run
+
+    def _find_refusal(self, message: Message, seat: Seat) -> Reason | None:
+        """Return why the agent is passed over, if it is."""
+        if not seat.is_active:
+            return Reason.STOPPED
+        if self._is_muted(seat) and seat.agent_id not in mentions.entity_ids(message):
+            return Reason.MUTED
+        return None
 
     def _is_muted(self, seat: Seat) -> bool:
         return seat.is_muted and (seat.muted_until is None or seat.muted_until > self._transaction.now)
@@ -97,10 +125,3 @@ class Dispatch:
         """Store the runs that were opened; their messages must be stored already."""
         store.runs.add(self._transaction.connection, self._opened)
         outbox.queue(self._transaction, self._sent)
-
-
-def hops(answered: Answering | None, parent: Message | None) -> int:
-    """Return how many messages of agents, this one among them, lead from a person's to an agent's."""
-    if answered is not None:
-        return answered.run.hops
-    return parent.hops + 1 if parent else 1

@@ -16,7 +16,8 @@ class Policy:
     """The rules that an operator sets: lengths in code points, times in milliseconds.
 
     A run waits for its agent for ``queue_ms``. Once the agent has taken it, it must give a sign of this
-    run every ``lease_ms``, and be done after ``run_ms``.
+    run every ``lease_ms``, and be done after ``run_ms``. How agents may talk with each other is told in
+    :mod:`rooms.guard`.
     """
 
     max_content: int = rules.MAX_CONTENT
@@ -26,6 +27,9 @@ class Policy:
     queue_ms: int = MINUTE_MS
     lease_ms: int = MINUTE_MS // 2
     run_ms: int = 10 * MINUTE_MS
+    max_hops: int = 8
+    pair_messages: int = 20  # a minute, from one agent to another
+    agent_messages: int = 60  # a minute, of all agents in a channel
 
     def length_limit(self, kind: Kind) -> int:
         """Return how long a content may be: agents say more than people."""

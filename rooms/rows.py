@@ -56,7 +56,11 @@ class Run(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it."""
+    """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it.
+
+    ``pause`` is why agents' messages open no runs in the channel, if they do not, and ``resumed_seq``
+    since which event they have been counted.
+    """
 
     channel_id: str
     agent_id: str
@@ -64,6 +68,8 @@ class Seat(NamedTuple):
     is_muted: bool
     muted_until: int | None
     has_webhook: bool
+    pause: str | None
+    resumed_seq: int
 
 
 class DueDelivery(NamedTuple):
@@ -73,6 +79,16 @@ class DueDelivery(NamedTuple):
     agent_id: str
     due_at: int
     server_id: str
+
+
+class Line(NamedTuple):
+    """What was said, as far as it matters for what agents say next."""
+
+    author_id: str
+    by_agent: bool
+    hops: int
+    content: str
+    created_at: int
 
 
 class Attendance(NamedTuple):

@@ -88,14 +88,15 @@ class Run(SQLModel, table=True):
 
 
 class Guard(SQLModel, table=True):
-    """A channel in which agents' messages open no runs any more, until a person speaks."""
+    """A channel in which agents' messages open no runs, or were not to before somebody had them go on."""
 
     __tablename__ = "guards"
 
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
-    reason: str
-    message_id: str
+    reason: str | None = None  # NULL: they may go on
+    message_id: str  # that was one too many
     created_at: int = _big()
+    resumed_seq: int = _big()  # of the event since which agents' messages are counted
 
 
 class Approval(SQLModel, table=True):

@@ -58,6 +58,8 @@ class Reason(enum.StrEnum):
     MESSAGE_DELETED = "message_deleted"
 
 
+REFUSALS = (Reason.MUTED, Reason.STOPPED)  # of runs that no agent is told of
+
 OVER = frozenset({State.COMPLETED, State.IGNORED, State.FAILED, State.CANCELLED, State.TIMED_OUT})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rooms import access, dispatch, mentions, participants, payloads, rules, store
+from rooms import access, mentions, participants, payloads, rules, store
 from rooms.access import Role
 from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
@@ -128,7 +128,8 @@ class _Batch:
         author = self._enrol(draft, channel)
         by_agent = self._is_agents(draft)
         answered = self._dispatch.find_answered(draft) if by_agent else None
-        hops = dispatch.hops(answered, self._messages.get(draft.parent_id or "")) if by_agent else 0
+        parent = self._messages.get(draft.parent_id or "")
+        hops = self._dispatch.hops(draft, answered, parent) if by_agent else 0
         message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
         event = self._transaction.record(
             channel.server_id,
@@ -143,7 +144,7 @@ class _Batch:
         self._remember(draft, message)
         if answered is not None:
             self._dispatch.conclude(answered, message.id)
-        self._dispatch.address(message)
+        self._dispatch.address(message, answered)
         return Submitted(message, draft.key, event.encoded)
 
     def _require_parent(self, draft: Draft) -> None:

@@ -131,6 +131,13 @@ class MessageRow(SQLModel, table=True):
             sqlite_where=text("root_id IS NOT NULL"),
             postgresql_where=text("root_id IS NOT NULL"),
         ),
+        Index(
+            "messages_by_agents",
+            "channel_id",
+            "created_at",
+            sqlite_where=text("by_agent"),
+            postgresql_where=text("by_agent"),
+        ),
     )
 
     id: str = Field(primary_key=True)

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     run_queue_seconds: float = Field(default=60.0, gt=0, le=86_400)
     run_lease_seconds: float = Field(default=30.0, gt=0, le=86_400)
     run_seconds: float = Field(default=600.0, gt=0, le=604_800)
+    max_hops: int = Field(default=8, ge=1, le=1_000)
+    pair_messages: int = Field(default=20, ge=1, le=100_000)
+    channel_agent_messages: int = Field(default=60, ge=1, le=100_000)
     drain_seconds: float = Field(default=8.0, ge=0, le=3_600)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
@@ -225,6 +228,9 @@ class Settings(BaseSettings):
             queue_ms=round(self.run_queue_seconds * 1000),
             lease_ms=round(self.run_lease_seconds * 1000),
             run_ms=round(self.run_seconds * 1000),
+            max_hops=self.max_hops,
+            pair_messages=self.pair_messages,
+            agent_messages=self.channel_agent_messages,
         )
 
     def retention(self) -> Retention:

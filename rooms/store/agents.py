@@ -11,7 +11,7 @@ from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
 mutes = tables["mutes"]
-_participants, _webhooks = tables["participants"], tables["webhooks"]
+_guards, _participants, _webhooks = tables["guards"], tables["participants"], tables["webhooks"]
 
 _SEATS = (
     select(
@@ -21,6 +21,8 @@ _SEATS = (
         mutes.c.agent_id.is_not(None),
         mutes.c.until,
         _webhooks.c.agent_id.is_not(None),
+        _guards.c.reason,
+        func.coalesce(_guards.c.resumed_seq, 0),
     )
     .outerjoin(table, table.c.entity_id == _participants.c.entity_id)
     .outerjoin(
@@ -31,6 +33,7 @@ _SEATS = (
         ),
     )
     .outerjoin(_webhooks, _webhooks.c.agent_id == _participants.c.entity_id)
+    .outerjoin(_guards, _guards.c.channel_id == _participants.c.channel_id)
     # Word for word the condition of the index.
     .where(_participants.c.channel_id.in_(any_of("ids")), text("is_agent AND left_seq IS NULL"))
     .order_by(_participants.c.joined_seq)

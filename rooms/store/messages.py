@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, false, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, false, func, insert, or_, select, text, update
 
-from rooms.rows import Interval, Message, Window
+from rooms.rows import Interval, Line, Message, Window
 from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["messages"]
@@ -29,6 +29,22 @@ _COUNT_REPLIES = Bulk(
     .where(table.c.id == bindparam("the_id"))
     .values(reply_count=table.c.reply_count + bindparam("more")),
     ["more", "the_id"],
+)
+_NEWEST = (
+    select(*(table.c[name] for name in Line._fields))
+    .where(table.c.channel_id == bindparam("channel_id"), table.c.seq > bindparam("after_seq"))
+    .order_by(table.c.seq.desc())
+    .limit(bindparam("limit"))
+)
+_BY_AGENTS = (
+    select(table.c.author_id, func.count())
+    .where(
+        table.c.channel_id == bindparam("channel_id"),
+        table.c.created_at > bindparam("since"),
+        table.c.seq > bindparam("after_seq"),
+        text("messages.by_agent"),  # word for word the condition of the index
+    )
+    .group_by(table.c.author_id)
 )
 _CHANGEABLE = ("content", "raw_message", "details", "attachments", "mentions", "updated_at", "deleted_at")
 
@@ -113,6 +129,18 @@ def count_thread(connection: Connection, root_id: str, visible: Sequence[Interva
 def _count(connection: Connection, place: Any, visible: Sequence[Interval]) -> int:
     where = and_(place, table.c.deleted_at.is_(None), _within(visible))
     return connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
+
+
+def list_newest(connection: Connection, channel_id: str, after_seq: int, limit: int) -> list[Line]:
+    """Return what was said last in the channel behind an event, the newest last."""
+    values = {"channel_id": channel_id, "after_seq": after_seq, "limit": limit}
+    return [Line._make(row) for row in connection.execute(_NEWEST, values)][::-1]
+
+
+def count_by_agents(connection: Connection, channel_id: str, *, since: int, after_seq: int) -> Counter[str]:
+    """Count what each agent has said in the channel since a time, behind an event."""
+    values = {"channel_id": channel_id, "since": since, "after_seq": after_seq}
+    return Counter({row.author_id: row[1] for row in connection.execute(_BY_AGENTS, values)})
 
 
 def count_unlogged(connection: Connection) -> dict[str, int]:

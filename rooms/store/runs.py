@@ -47,6 +47,20 @@ _FOR = (
     .order_by(table.c.id.desc())
     .limit(bindparam("limit"))
 )
+_ADDRESSED = (
+    select(table.c.agent_id, func.count())
+    .join(_messages, _messages.c.id == table.c.message_id)
+    .where(
+        _messages.c.channel_id == bindparam("channel_id"),
+        _messages.c.created_at > bindparam("since"),
+        _messages.c.seq > bindparam("after_seq"),
+        text("messages.by_agent"),  # word for word the condition of the index
+        _messages.c.author_id == bindparam("author_id"),
+        _messages.c.hops > 1,
+        func.coalesce(table.c.reason, "").not_in(any_of("refusals")),
+    )
+    .group_by(table.c.agent_id)
+)
 _CHANGEABLE = (
     "reply_id",
     "state",
@@ -113,6 +127,29 @@ def list_for(
 def list_streaming(connection: Connection) -> list[Run]:
     """Return the open runs whose replies are being streamed, the oldest first."""
     return _fetch(connection, _STREAMING)
+
+
+def count_addressed(
+    connection: Connection,
+    channel_id: str,
+    author_id: str,
+    *,
+    since: int,
+    after_seq: int,
+    refusals: Collection[str],
+) -> dict[str, int]:
+    """Count, by agent, the runs that another has opened since a time, behind an event, by answering agents.
+
+    Runs that were refused for one of the reasons do not count.
+    """
+    values = {
+        "channel_id": channel_id,
+        "author_id": author_id,
+        "since": since,
+        "after_seq": after_seq,
+        "refusals": list(refusals),
+    }
+    return {row.agent_id: row[1] for row in connection.execute(_ADDRESSED, values)}
 
 
 def list_due(connection: Connection, now: int, limit: int) -> list[tuple[str, str, str]]:

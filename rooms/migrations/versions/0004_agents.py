@@ -87,6 +87,7 @@ def _extend_messages() -> None:
     op.add_column("messages", _big("reply_count", default="0"))
     op.execute(sa.text(_FIND_ROOTS))
     op.create_index("messages_by_thread", "messages", ["root_id", "seq"], **_partial("root_id IS NOT NULL"))
+    op.create_index("messages_by_agents", "messages", ["channel_id", "created_at"], **_partial("by_agent"))
     op.execute(sa.text(_COUNT_REPLIES))
 
 
@@ -174,9 +175,10 @@ def _create_runs() -> None:
     op.create_table(
         "guards",
         _text("channel_id", "channels.id"),
-        _text("reason"),
+        _text("reason", nullable=True),
         _text("message_id"),
         _big("created_at"),
+        _big("resumed_seq"),
         sa.PrimaryKeyConstraint("channel_id"),
     )
     op.create_table(
