@@ -1,16 +1,26 @@
 """Replies that are streamed over real connections: what everybody is shown, and when."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from rooms.ids import new_id
 from rooms.principals import Kind
+from server import dialects, overdue
+from server.engine import Engine
+from server.frames import Outgoing
+from server.relay import Relay
+from server.sockets import SocketServer
+from tests.realtime.raw import Poller, open_poller
 from tests.rest import API, Rest
-from tests.running import Parley, Start
+from tests.returning import Returner
+from tests.running import Parley, Start, running_parley
 from tests.streaming import shown
 from tests.talking import ELIZA, NATIVE, Talker, talking
 
@@ -221,3 +231,262 @@ async def test_chunks_take_from_no_bucket(start: Start) -> None:
         codes = {await bot.code("stream", nowhere) for _ in range(650)}
         assert codes == {"RESOURCE_NOT_FOUND", "RATE_LIMIT_EXCEEDED"}
         assert (await scene.complete())["response"] == "x" * 1_100
+
+
+async def returner(
+    stack: AsyncExitStack, scene: Scene, namespace: str = NATIVE, who: str = "ann"
+) -> Returner:
+    """Connect a client that can come back, until the stack is closed."""
+    made = Returner(scene.parley.url, {"token": scene.keys[who]}, namespace)
+    stack.push_async_callback(made.close)
+    await made.connect()
+    await made.settle()
+    return made
+
+
+PIECES = {NATIVE: "stream", ELIZA: "messageStreamChunk"}
+FINAL = {NATIVE: "message", ELIZA: "messageBroadcast"}
+
+
+@pytest.mark.parametrize("namespace", PIECES)
+async def test_a_slow_reader_gets_what_it_missed_as_one_piece(
+    scene: Scene, engines: list[Engine], namespace: str
+) -> None:
+    """While it is full it is sent nothing; with room it gets that at once, and then goes on."""
+    async with AsyncExitStack() as stack:
+        quick = await reader(stack, scene, who="ben")
+        slow = await returner(stack, scene, namespace)
+        (*_, session) = engines[0].sockets.values()
+        await scene.say(0, "one ")
+        await slow.hears(PIECES[namespace])
+        slow.transport.pause_reading()
+        big = [{"channel_id": scene.channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
+        while not session.is_full:
+            await scene.parley.service.post(f"{API}/submit/batch", {"messages": big})
+        waiting = session._backlog()
+        for index, chunk in enumerate(["two ", "three ", "four "], 1):
+            await scene.say(index, chunk)
+        await quick.wait_for("stream", 4)
+        assert session._backlog() <= waiting
+        slow.transport.resume_reading()
+        await slow.hears(PIECES[namespace], 2)
+        await scene.say(4, "five")
+        pieces = await slow.hears(PIECES[namespace], 3)
+        assert [(piece["index"], piece.get("count", 1), piece["chunk"]) for piece in pieces] == [
+            (0, 1, "one "),
+            (1, 3, "two three four "),
+            (4, 1, "five"),
+        ]
+        await scene.complete()
+        await slow.hears("complete" if namespace == NATIVE else "messageComplete")
+        assert shown(pieces) == slow.texts()[-1] == "one two three four five"
+
+
+async def test_a_slow_reader_is_not_sent_pieces_of_what_is_over(scene: Scene, engines: list[Engine]) -> None:
+    """Once it has room the message says everything; nothing is kept for anybody."""
+    async with AsyncExitStack() as stack:
+        slow = await returner(stack, scene)
+        (*_, session) = engines[0].sockets.values()
+        slow.transport.pause_reading()
+        big = [{"channel_id": scene.channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
+        while not session.is_full:
+            await scene.parley.service.post(f"{API}/submit/batch", {"messages": big})
+        await scene.say(0, "fo")
+        await scene.say(1, "ur")
+        await scene.complete()
+        slow.transport.resume_reading()
+        await slow.hears("complete")
+        await slow.settle()
+        assert (slow.all("stream"), slow.texts()[-1]) == ([], "four")
+        assert relay(engines[0])._owed == {}
+
+
+def relay(engine: Engine) -> Relay:
+    """Return the node's relay."""
+    assert isinstance(engine.owner, SocketServer)
+    return engine.owner.admissions._fanout.relay
+
+
+async def test_a_polling_client_gets_as_much_with_each_poll_as_was_said(scene: Scene) -> None:
+    """Between two polls pieces are joined, and none is lost."""
+    poller = await open_poller(scene.parley)
+    await poller.join(scene.keys["ann"])
+    text = "".join(chr(97 + index) for index in range(20))
+    for index, chunk in enumerate(text):
+        await scene.say(index, chunk)
+    await poller.hear(lambda: shown(pieces_of(poller)) == text)
+    await scene.say(20, ".")
+    await poller.hear(lambda: shown(pieces_of(poller)) == text + ".")
+    assert [(piece["index"], piece.get("count", 1)) for piece in pieces_of(poller)] == [(0, 20), (20, 1)]
+
+
+def pieces_of(poller: Poller) -> list[Any]:
+    """Return the pieces that a polling client has got."""
+    found = [packet for packet in poller.heard if '["stream"' in packet]
+    return [orjson.loads(packet[packet.index("[") :])[1] for packet in found]
+
+
+@pytest.mark.parametrize("namespace", PIECES)
+async def test_whoever_connects_late_gets_what_was_said_and_then_the_rest(
+    scene: Scene, namespace: str
+) -> None:
+    """The agent, too, on another of its connections."""
+    async with AsyncExitStack() as stack:
+        await scene.say(0, "one ")
+        await scene.say(1, "two ")
+        late = [await reader(stack, scene, namespace), await reader(stack, scene, namespace, "bot")]
+        for client in late:
+            await client.wait_for(PIECES[namespace])
+        await scene.say(2, "three")
+        await scene.complete()
+        for client in late:
+            await client.wait_for("complete" if namespace == NATIVE else "messageComplete")
+            pieces = client.all(PIECES[namespace])
+            assert [(piece["index"], piece.get("count", 1)) for piece in pieces] == [(0, 2), (2, 1)]
+            assert shown(pieces) == client.all(FINAL[namespace])[0]["text"] == "one two three"
+
+
+async def test_whoever_joins_a_channel_late_gets_what_was_said(scene: Scene) -> None:
+    """Also who is added to it, and who has left it and comes back; nobody gets it twice."""
+    async with AsyncExitStack() as stack:
+        service = Returner(scene.parley.url, {"token": scene.parley.service_key, "entityId": "anybody"})
+        stack.push_async_callback(service.close)
+        await service.connect()
+        dan = await returner(
+            stack, replace(scene, keys={"dan": await scene.parley.key(Kind.USER, "dan")}), who="dan"
+        )
+        await scene.say(0, "one ")
+        await scene.say(1, "two ")
+        await scene.parley.service.add(scene.channel_id, "dan")
+        for _ in range(2):
+            await service.data("join", {"channel_id": scene.channel_id})
+        for client in (service, dan):
+            await client.hears("stream")
+        await service.data("leave", {"channel_id": scene.channel_id})
+        await scene.say(2, "three ")
+        await service.data("join", {"channel_id": scene.channel_id})
+        await scene.say(3, "four")
+        await scene.complete()
+        for client in (service, dan):
+            await client.hears("complete")
+            assert shown(client.all("stream")) == "one two three four"
+        assert [piece["index"] for piece in service.all("stream")] == [0, 0, 3]
+        assert [piece["index"] for piece in dan.all("stream")] == [0, 2, 3]
+
+
+async def test_whoever_is_removed_is_shown_nothing_more(scene: Scene) -> None:
+    """Not even what it was still to get."""
+    async with AsyncExitStack() as stack:
+        ben = await returner(stack, scene, who="ben")
+        await scene.say(0, "one ")
+        await ben.hears("stream")
+        await scene.parley.service.remove(scene.channel_id, "ben")
+        await scene.say(1, "two")
+        await ben.settle()
+        assert shown(ben.all("stream")) == "one "
+
+
+async def test_a_join_with_a_cursor_neither_loses_nor_doubles_a_piece(scene: Scene) -> None:
+    """Who is amid a stream while delivery stands still goes on where it was."""
+    async with AsyncExitStack() as stack:
+        ann = await returner(stack, scene)
+        cursor = (await ann.data("heartbeat"))["cursor"]
+        await scene.say(0, "one ")
+        await ann.hears("stream")
+        for index in range(1, 21):
+            joining = asyncio.create_task(ann.data("join", {"channel_id": scene.channel_id, "after": cursor}))
+            await scene.say(index, f"{index} ")
+            await joining
+        await scene.complete()
+        await ann.hears("complete")
+        pieces = ann.all("stream")
+        assert shown(pieces) == ann.texts()[-1]
+        assert [piece["index"] for piece in pieces].count(0) == 1
+
+
+async def test_a_client_that_comes_back_begins_the_text_anew(scene: Scene) -> None:
+    """What was said while it was away is in it, and what is said then follows."""
+    async with AsyncExitStack() as stack:
+        ann = await returner(stack, scene)
+        await scene.say(0, "one ")
+        await ann.hears("stream")
+        await ann.drop()
+        await scene.say(1, "two ")
+        await ann.connect()
+        await ann.hears("stream", 2)
+        await scene.say(2, "three")
+        await scene.complete()
+        await ann.hears("complete")
+        assert ann.recovered
+        assert [piece["index"] for piece in ann.all("stream")] == [0, 0, 2]
+        assert shown(ann.all("stream")) == "one two three"
+
+
+async def test_a_restart_goes_on_with_what_was_shown(tmp_path: Path) -> None:
+    """A server that ends in good order loses no chunk: readers find the text, the agent its place."""
+    async with running_parley(tmp_path) as parley:
+        service_key = parley.service_key
+        channel_id, made = await furnish(parley)
+        run = await ask(parley.bearer(made["ann"]), channel_id)
+        bot = parley.bearer(made["bot"])
+        for index, chunk in enumerate(["one ", "two "]):
+            await bot.post(f"{API}/runs/{run['id']}/chunks", {"index": index, "chunk": chunk})
+    async with (
+        running_parley(tmp_path) as parley,
+        talking(parley.url, {"token": made["ann"]}) as ann,
+        talking(parley.url, {"token": made["bot"]}) as bot_talker,
+    ):
+        await ann.wait_for("stream")
+        scene = Scene(parley, channel_id, made, run, bot_talker)
+        assert await bot_talker.code("stream", {**scene.where(3, "four"), "fence": 1}) == "CONFLICT"
+        await scene.say(2, "three", fence=1)
+        await scene.complete()
+        await ann.wait_for("complete")
+        assert [piece["index"] for piece in ann.all("stream")] == [0, 2]
+        assert shown(ann.all("stream")) == ann.all("message")[-1]["text"] == "one two three"
+        assert await parley.bearer(service_key).texts(channel_id) == ["two and two?", "one two three"]
+
+
+async def test_what_was_said_is_kept_of_an_agent_that_hangs(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although its connection answers: after the lease the part is the reply, and everybody is told."""
+    monkeypatch.setattr(overdue, "LOOK_SECONDS", 0.05)
+    parley = await start(run_lease_seconds=1)
+    channel_id, made = await furnish(parley)
+    run = await ask(parley.bearer(made["ann"]), channel_id)
+    async with (
+        talking(parley.url, {"token": made["bot"]}) as bot,
+        talking(parley.url, {"token": made["ann"]}) as ann,
+    ):
+        scene = Scene(parley, channel_id, made, run, bot)
+        await scene.say(0, "one ")
+        await scene.say(1, "two")
+        (end,) = await ann.wait_for("complete")
+        (part,) = ann.all("message")
+        assert (end["state"], end["reason"], end["reply_id"]) == ("timed_out", "lease", run["reply_id"])
+        assert (part["id"], part["text"], part["metadata"]["partial"]) == (run["reply_id"], "one two", True)
+        assert shown(ann.all("stream")) == "one two"
+
+
+async def test_each_chunk_is_encoded_once_for_each_namespace(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many read it."""
+    encoded: list[str] = []
+    encode = dialects.chunk
+
+    def count(namespace: str, *arguments: Any) -> Outgoing:
+        encoded.append(namespace)
+        return encode(namespace, *arguments)
+
+    async with AsyncExitStack() as stack:
+        readers = [await reader(stack, scene) for _ in range(4)]
+        elizas = [await reader(stack, scene, ELIZA) for _ in range(3)]
+        monkeypatch.setattr(dialects, "chunk", count)
+        await scene.say(0, "one ")
+        for client in readers:
+            await client.wait_for("stream")
+        for client in elizas:
+            await client.wait_for("messageStreamChunk")
+        assert sorted(encoded) == [ELIZA, NATIVE]
