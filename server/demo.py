@@ -6,8 +6,10 @@ address; nothing here uses more than the public protocol, but for making the key
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,8 +32,10 @@ AGENT_NAME = "Eliza"
 NAMESPACE = f"/servers/{DEFAULT_SERVER_ID}"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
+PAUSE_SECONDS = 0.1  # behind some words
 CONVERSATIONS = 1_000  # how many are remembered; whoever was silent the longest begins anew
 
+_WORDS = re.compile(r"(?:\s*\S+){1,3}\s*")
 _log = logging.getLogger("parley.demo")
 
 
@@ -139,10 +143,18 @@ class Eliza(socketio.AsyncClientNamespace):  # type: ignore[misc]  # has no type
         taken = await self._ask("claim_run", {"run_id": run_id})
         if taken is None:
             return
-        message = taken["message"]
         # To agents she has nothing to say: two that answer each other never stop.
-        said = {} if message["userId"] is None else {"response": self._respond(message)}
-        await self._ask("complete", {"run_id": run_id, **said})
+        if taken["message"]["userId"] is not None:
+            await self._say(taken["run"], self._respond(taken["message"]))
+        await self._ask("complete", {"run_id": run_id})
+
+    async def _say(self, run: dict[str, Any], text: str) -> None:
+        """Stream the reply, some words at a time."""
+        reply = {"message_id": run["reply_id"], "channel_id": run["channel_id"]}
+        for index, chunk in enumerate(_WORDS.findall(text)):
+            if await self._ask("stream", {**reply, "index": index, "chunk": chunk}) is None:
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _respond(self, message: dict[str, Any]) -> str:
         conversation = (message["channel_id"], message["userId"])

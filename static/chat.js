@@ -56,6 +56,7 @@ export class Chat {
       typing: (event) => this.#onTyping(event),
       run: ({ channel_id, run }) => this.#onRun(channel_id, (runs) => runs.change(run)),
       complete: (event) => this.#onRun(event.channel_id, (runs) => runs.end(event)),
+      stream: (event) => this.#onRun(event.channel_id, (runs) => runs.streams.grow(event)),
     });
   }
 

@@ -9,13 +9,14 @@ const TONES = 6;
 
 /** `isFirst` begins a group of one author. */
 export function Message({ message, isFirst, chat, room }) {
-  const state = message.isPending ? (message.problem ? ' failed' : ' pending') : '';
+  const state = describeState(message);
   return html`
-    <li class=${`message${isFirst ? ' first' : ''}${state}`}>
+    <li class=${`message${isFirst ? ' first' : ''}${state}`}
+        aria-busy=${message.isGrowing ? 'true' : null}>
       ${isFirst && html`<${Byline} message=${message} />`}
       <time class="at" datetime=${new Date(message.createdAt).toISOString()}>${describeTime(message.createdAt)}</time>
       <div class="said">
-        <p class="text" dir="auto">${withLinks(message.text)}</p>
+        <p class="text" dir="auto">${message.isGrowing ? message.text : withLinks(message.text)}</p>
         ${message.isEdited && html` <span class="quiet">(edited)</span>`}
         ${message.isPartial && html` <span class="quiet">(cut short)</span>`}
       </div>
@@ -24,6 +25,12 @@ export function Message({ message, isFirst, chat, room }) {
       <${Endings} endings=${room.runs.endings.get(message.id)} nameOf=${(id) => room.nameOf(id)} />
     </li>
   `;
+}
+
+function describeState({ isPending, isGrowing, problem }) {
+  if (isGrowing) return ' growing';
+  if (isPending) return problem ? ' failed' : ' pending';
+  return '';
 }
 
 function Byline({ message: { authorId, authorName, isByAgent } }) {

@@ -9,12 +9,14 @@ const NEAR_PX = 80;
 
 export function MessageList({ chat, room, pending }) {
   const messages = useMemo(() => withPending(room.messages, pending, chat.me), [room.messages, pending]);
-  const scroll = useScroll(messages, pending);
+  const { growing } = room;
+  const scroll = useScroll(messages, pending, growing.map(({ text }) => text.length).join());
   const older = useWhenSeen(() => chat.loadOlder(room), [room.messages.length, room.hasOlder, room.problem]);
   // Redrawing a long list at each sign of typing would be felt.
   const { endings } = room.runs;
   const entries = useMemo(() => draw(layOut(messages), chat, room), [messages, endings]);
-  const isEmpty = room.isCurrent && messages.length === 0;
+  const talk = draw(layOut(growing, messages.at(-1)), chat, room);
+  const isEmpty = room.isCurrent && messages.length + growing.length === 0;
   const isUnknown = !room.isCurrent && !room.problem && messages.length === 0;
   return html`
     <div class="log-frame">
@@ -25,7 +27,7 @@ export function MessageList({ chat, room, pending }) {
           ${isUnknown && html`<p class="quiet waiting">Loading…</p>`}
           ${room.problem && html`<${Problem} chat=${chat} room=${room} />`}
         </div>
-        ${isEmpty ? html`<${Empty} agents=${room.agents} />` : html`<ol role="list">${entries}</ol>`}
+        ${isEmpty ? html`<${Empty} agents=${room.agents} />` : html`<ol role="list">${[...entries, ...talk]}</ol>`}
       </div>
       ${scroll.isAway && html`
         <button class="to-end" onClick=${scroll.toEnd}>
@@ -53,8 +55,8 @@ function withPending(messages, pending, me) {
   return [...messages, ...waiting];
 }
 
-/** Keeps the end in sight, or else what is in sight where it is. */
-function useScroll(messages, pending) {
+/** Keeps the end in sight, or else what is in sight where it is; `growth` is another whenever the end grows. */
+function useScroll(messages, pending, growth) {
   const log = useRef(null);
   const last = useRef({ isAtEnd: true, first: null, height: 0, top: 0, sent: 0 });
   const [leftAt, setLeftAt] = useState(null);
@@ -74,7 +76,7 @@ function useScroll(messages, pending) {
       height: log.current.scrollHeight,
       sent: pending.length,
     });
-  }, [messages]);
+  }, [messages, growth]);
 
   useEffect(() => {
     // A keyboard on the screen, or a growing composer, takes its room from the list.

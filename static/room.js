@@ -34,6 +34,20 @@ export class Room {
     return [...this.#typing.keys()].map((id) => this.nameOf(id));
   }
 
+  /** What agents are saying: messages that are not stored yet. */
+  get growing() {
+    return this.runs.growing.map(({ id, agentId, text, since }) => ({
+      id,
+      text,
+      authorId: agentId,
+      authorName: this.nameOf(agentId),
+      isByAgent: true,
+      isGrowing: true,
+      createdAt: since,
+      attachments: [],
+    }));
+  }
+
   get agents() {
     return this.participants.filter(({ kind }) => kind === 'agent');
   }
@@ -75,6 +89,7 @@ export class Room {
 
   add(raw) {
     this.#stopTyping(raw.author_id);
+    this.runs.streams.store(raw.id);
     // An answer that comes late may be about a message of a page that is not loaded; it comes with that.
     const isInReach = this.messages.length === 0 || raw.seq > this.messages[0].seq;
     if (isInReach) this.#merge([raw]);

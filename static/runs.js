@@ -1,10 +1,12 @@
 // The runs of one channel: which are under way, and which have ended without an answer.
 
 import { fetchOpenRuns } from './api.js';
+import { Streams } from './streams.js';
 
 export class Runs {
   // What has ended without an answer before one's eyes, by the message that asked.
   endings = new Map();
+  streams = new Streams();
   #channelId;
   #session;
   #open = new Map();
@@ -21,9 +23,15 @@ export class Runs {
     return [...this.#open.values()].filter((run) => isAsked(run) || run.state !== 'queued');
   }
 
+  /** What is being said; what comes behind the end of its run is not. */
+  get growing() {
+    return this.streams.of([...this.#open.values()]);
+  }
+
   /** The connection was lost, and nobody tells what has ended since. */
   interrupt() {
     this.#open.clear();
+    this.streams.interrupt();
     this.#meanwhile = null;
   }
 
@@ -46,6 +54,7 @@ export class Runs {
   end({ run_id, agent_id, message_id, reply_id, state, reason }) {
     const run = this.#open.get(run_id);
     this.#note(run_id, null);
+    this.streams.end(run_id);
     if (run && isAsked(run) && !reply_id) this.#remember(message_id, { id: run_id, agentId: agent_id, state, reason });
   }
 

@@ -2,10 +2,9 @@
 
 const GROUP_MS = 5 * 60_000;
 
-/** Returns entries in order, either {day} or {message, isFirst}, where isFirst begins a group. */
-export function layOut(messages) {
+/** Returns entries in order, either {day} or {message, isFirst}, where isFirst begins a group; `last` is before them. */
+export function layOut(messages, last = null) {
   const entries = [];
-  let last = null;
   for (const message of messages) {
     const isNewDay = !last || dayOf(last) !== dayOf(message);
     if (isNewDay) entries.push({ day: message.createdAt });

@@ -278,7 +278,7 @@ async def test_news_below_are_announced_to_who_reads_above(parley: Parley, open_
 
 
 async def test_a_message_changes_and_goes_before_ones_eyes(parley: Parley, open_page: Open) -> None:
-    """An edit shows the new text in the place of the old one; what is deleted is there no longer."""
+    """An edit shows the new text in the place of the old one, and says so; what is deleted is gone."""
     page = await sign_in(open_page, parley)
     for text in ("one", "two", "three"):
         await say(page, text)
@@ -287,10 +287,12 @@ async def test_a_message_changes_and_goes_before_ones_eyes(parley: Parley, open_
     one, two, _three = [message["id"] for message in messages]
     assert (await parley.service.edit(one, "first")).status == 200
     await expect(page.locator(".message .text")).to_have_text(["first", "two", "three"])
+    await expect(page.locator(".message", has_text="first")).to_contain_text("(edited)")
     assert (await parley.service.delete_message(two)).status == 200
     await expect(page.locator(".message .text")).to_have_text(["first", "three"])
     await page.reload()
     await expect(page.locator(".message .text")).to_have_text(["first", "three"])
+    await expect(page.get_by_text("(edited)")).to_have_count(1)
 
 
 async def test_what_was_deleted_meanwhile_is_gone(tmp_path: Path, open_page: Open) -> None:
