@@ -1,6 +1,7 @@
 // Where a message is written.
 
 import { Send } from './icons.js';
+import { useMentionPicker } from './mention_picker.js';
 import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/htm-preact-3.1.1.js';
 
 const WARN_BELOW = 200;
@@ -25,8 +26,11 @@ export function Composer({ chat, channel }) {
     chat.drafts.set(chat.open, written);
     setText(written);
   };
+  const { participants } = chat.room(chat.open);
+  const picker = useMentionPicker({ field, participants, me: chat.me, write });
   const change = ({ target }) => {
     write(target.value);
+    picker.follow();
     chat.type(target.value !== '');
   };
   const send = (event) => {
@@ -36,16 +40,21 @@ export function Composer({ chat, channel }) {
     write('');
     field.current.focus();
   };
-  const sendOnEnter = (event) => {
+  const takeKey = (event) => {
+    if (picker.takeKey(event)) {
+      event.preventDefault();
+      return;
+    }
     // Enter also ends the choice of a character where several keys make one.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) send(event);
   };
 
   return html`
     <form class="composer" onSubmit=${send}>
-      <textarea ref=${field} rows="1" value=${text} aria-label="Message" dir="auto" enterkeyhint="send"
+      ${picker.list}
+      <textarea ...${picker.attributes} ref=${field} rows="1" value=${text} aria-label="Message" dir="auto" enterkeyhint="send"
                 placeholder=${channel ? `Message ${channel.name}` : ''} onInput=${change}
-                onKeyDown=${sendOnEnter}></textarea>
+                onKeyDown=${takeKey} onClick=${picker.follow} onBlur=${picker.close}></textarea>
       ${remaining < WARN_BELOW && html`
         <output class=${remaining < 0 ? 'remaining over' : 'remaining'}>${describe(remaining)}</output>
       `}

@@ -1,6 +1,7 @@
 // One message as it stands in the list.
 
 import { Endings } from './endings.js';
+import { Unclear, withMentions } from './mentions.js';
 import { link, withLinks } from './text.js';
 import { describeTime } from './timeline.js';
 import { html } from './vendor/htm-preact-3.1.1.js';
@@ -16,15 +17,22 @@ export function Message({ message, isFirst, chat, room }) {
       ${isFirst && html`<${Byline} message=${message} />`}
       <time class="at" datetime=${new Date(message.createdAt).toISOString()}>${describeTime(message.createdAt)}</time>
       <div class="said">
-        <p class="text" dir="auto">${message.isGrowing ? message.text : withLinks(message.text)}</p>
+        <p class="text" dir="auto">${formatted(message, chat.me)}</p>
         ${message.isEdited && html` <span class="quiet">(edited)</span>`}
         ${message.isPartial && html` <span class="quiet">(cut short)</span>`}
       </div>
       ${message.attachments.length > 0 && html`<${Attachments} attachments=${message.attachments} />`}
       ${message.problem && html`<${Unsent} message=${message} outbox=${chat.outbox} />`}
+      ${message.authorId === chat.me.id && html`<${Unclear} mentions=${message.mentions} />`}
       <${Endings} endings=${room.runs.endings.get(message.id)} nameOf=${(id) => room.nameOf(id)} />
     </li>
   `;
+}
+
+/** Nothing is known yet of what is still being said. */
+function formatted({ text, mentions, isGrowing }, me) {
+  if (isGrowing) return text;
+  return withLinks(text).flatMap((part) => (typeof part === 'string' ? withMentions(part, mentions, me) : [part]));
 }
 
 function describeState({ isPending, isGrowing, problem }) {

@@ -51,7 +51,7 @@ function withPending(messages, pending, me) {
   const stored = new Set(messages.map(({ id }) => id));
   const waiting = pending
     .filter(({ id }) => !stored.has(id))
-    .map((item) => ({ ...item, isPending: true, authorId: me.id, authorName: me.id, attachments: [] }));
+    .map((item) => ({ ...item, isPending: true, authorId: me.id, authorName: me.id, attachments: [], mentions: [] }));
   return [...messages, ...waiting];
 }
 

@@ -45,6 +45,7 @@ export class Room {
       isGrowing: true,
       createdAt: since,
       attachments: [],
+      mentions: [],
     }));
   }
 
@@ -183,5 +184,6 @@ function fromWire(raw) {
     isEdited: (raw.updated_at ?? createdAt) > createdAt,
     createdAt,
     attachments: raw.attachments ?? [],
+    mentions: raw.mentions ?? [],
   };
 }
