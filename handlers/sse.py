@@ -86,7 +86,10 @@ class EventStream(web.StreamResponse):
             await self.write(text)
 
     def _opening(self) -> bytes:
-        """Return the first words: where the client stands, and why, if that is not where it was."""
+        """Return the first words: where the client stands, and why, if that is not where it was.
+
+        What it would come back with changes only once it knows why.
+        """
         start, principal = self._reading.start, self._reading.principal
         cursor = self._ctx.cursors.write(start.cursor)
         ready = {
@@ -95,11 +98,11 @@ class EventStream(web.StreamResponse):
             "cursor": cursor,
             "recovered": start.resync is None and self._reading.wish.after is not None,
         }
-        opening = b"retry: %d\n\n" % RETRY_MS + _block(cursor, "ready", orjson.dumps(ready))
-        if start.resync is not None:
-            notice = orjson.dumps(resync_notice(self._ctx, start.resync))
-            opening += _block(cursor, "resync_required", notice)
-        return opening
+        greeting = b"retry: %d\n\n" % RETRY_MS
+        if start.resync is None:
+            return greeting + _block(cursor, "ready", orjson.dumps(ready))
+        notice = orjson.dumps(resync_notice(self._ctx, start.resync))
+        return greeting + _words("ready", orjson.dumps(ready)) + _block(cursor, "resync_required", notice)
 
     def _events(self, page: Sequence[Placed]) -> bytes:
         write = self._ctx.cursors.write
@@ -111,7 +114,11 @@ class EventStream(web.StreamResponse):
 
 
 def _block(cursor: str, kind: str, payload: bytes) -> bytes:
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), kind.encode(), payload)
+    return b"id: %b\n" % cursor.encode() + _words(kind, payload)
+
+
+def _words(kind: str, payload: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), payload)
 
 
 def _cut(request: web.BaseRequest) -> None:

@@ -3,13 +3,14 @@
 Both are opaque to clients. Inside are a version, the id of the secret that signed it, the server, the
 log's epoch, the seq, and a keyed BLAKE2s of 17 bytes (RFC 7693, 2.9), in base64url. A cursor may carry
 a *lag*: one channel of which less has been seen. A pid carries besides which connection it names, and
-whose it is.
+whose it is; and, if its client had to begin anew with it, why.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import enum
 import functools
 import hashlib
 import hmac
@@ -28,15 +29,27 @@ from rooms.errors import ValidationFailed
 from rooms.ids import new_id
 from rooms.tables import Secret
 
-CURSOR, LAGGING_CURSOR, PID, TICKET = 1, 2, 3, 4
+CURSOR, LAGGING_CURSOR, PID, TICKET, ANEW_PID = 1, 2, 3, 4, 5
 TAG_BYTES = 17  # so that the commonest text ends without padding
 
 _LOG = struct.Struct(">BB16sQ")  # version, key id, server, epoch
 _SEQ = struct.Struct(">Q")
 _LAG = struct.Struct(">16sQQ")
 _OWNER = struct.Struct(">16s8s")
+_REASON = struct.Struct(">B")
 _HEAD = _LOG.size + _SEQ.size
-_REST = {CURSOR: 0, LAGGING_CURSOR: _LAG.size, PID: _OWNER.size}
+_REST = {CURSOR: 0, LAGGING_CURSOR: _LAG.size, PID: _OWNER.size, ANEW_PID: _OWNER.size + _REASON.size}
+
+
+class Reason(enum.StrEnum):
+    """Why a client cannot go on from where it was; pids name them by their places here."""
+
+    INVALID = "invalid"  # this deployment did not write what the client sent, or not for it
+    EPOCH = "epoch"  # the log has begun anew since then
+    RETENTION = "retention"  # what the client missed is no longer kept
+
+
+_REASONS = tuple(Reason)
 
 
 class Lag(NamedTuple):
@@ -71,16 +84,20 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pid:
-    """The name by which a client finds its connection again, and where in the log that began."""
+    """The name by which a client finds its connection again, and where in the log that began.
+
+    ``reason`` is why the client had to begin anew there.
+    """
 
     id: str
     owner: bytes
     start: Cursor
+    reason: Reason | None = None
 
     @classmethod
-    def make(cls, principal_id: str, start: Cursor) -> Pid:
+    def make(cls, principal_id: str, start: Cursor, reason: Reason | None = None) -> Pid:
         """Return the name of a connection that begins."""
-        return cls(new_id(), _owner(principal_id), start)
+        return cls(new_id(), _owner(principal_id), start, reason)
 
     def belongs_to(self, principal_id: str) -> bool:
         """Tell whether the connection is the principal's."""
@@ -118,17 +135,20 @@ class CursorSigner:
 
     def write_pid(self, pid: Pid) -> str:
         """Return the pid as text."""
-        start = pid.start
-        head = _log(PID, self.key_id, start.server_id, start.epoch) + _SEQ.pack(start.seq)
-        return self._seal(head + _OWNER.pack(_uuid_bytes(pid.id), pid.owner))
+        start, reason = pid.start, pid.reason
+        kind = PID if reason is None else ANEW_PID
+        head = _log(kind, self.key_id, start.server_id, start.epoch) + _SEQ.pack(start.seq)
+        rest = b"" if reason is None else _REASON.pack(_REASONS.index(reason))
+        return self._seal(head + _OWNER.pack(_uuid_bytes(pid.id), pid.owner) + rest)
 
     def read_pid(self, text: str) -> Pid:
         """Return the pid behind the text; raise ValidationFailed if this deployment did not write it."""
         kind, start, rest = self._open(text)
-        if kind != PID:
+        if kind not in (PID, ANEW_PID):
             raise _foreign()
-        connection, owner = _OWNER.unpack(rest)
-        return Pid(str(uuid.UUID(bytes=connection)), owner, start)
+        connection, owner = _OWNER.unpack_from(rest)
+        reason = _REASONS[rest[-1]] if kind == ANEW_PID else None
+        return Pid(str(uuid.UUID(bytes=connection)), owner, start, reason)
 
     def write_ticket(self, body: bytes) -> str:
         """Return what a ticket says, whatever that is, as a text that only this deployment can make."""

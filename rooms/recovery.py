@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from rooms import replay, store
 from rooms.arrivals import Arrival
 from rooms.context import Context
-from rooms.cursors import Cursor, Pid
+from rooms.cursors import Cursor, Pid, Reason
 from rooms.errors import ValidationFailed
 from rooms.principals import Principal, Scope
-from rooms.replay import Reason, Resync
+from rooms.replay import Resync
 from rooms.rows import Interval
 from rooms.tables import ConnectionRow
 from rooms.transaction import Transaction, one_by_one
@@ -67,9 +67,12 @@ async def recover(ctx: Context, claim: Claim) -> Recovery | Resync | None:
         return None
     try:
         pid, cursor = _read(ctx, claim)
+        reason = _find_owed(claim, pid, cursor)
     except ValidationFailed:
+        reason = Reason.INVALID
+    if reason is not None:
         start = await replay.find_start(ctx, claim.server_id, None)
-        return Resync(Reason.INVALID, replay.oldest(start.server))
+        return Resync(reason, replay.oldest(start.server))
     start = await replay.find_start(ctx, claim.server_id, cursor)
     if start.resync is not None or pid is None:
         return start.resync or Recovery(cursor)
@@ -123,9 +126,18 @@ def _read(ctx: Context, claim: Claim) -> tuple[Pid | None, Cursor]:
     if not pid.belongs_to(claim.principal.id):
         raise ValidationFailed
     start = pid.start.require_server(claim.server_id)
-    if cursor is None or (cursor.epoch == start.epoch and cursor.seq < start.seq):
-        return pid, start
-    return pid, cursor
+    return pid, cursor or start
+
+
+def _find_owed(claim: Claim, pid: Pid | None, cursor: Cursor) -> Reason | None:
+    """Return why the client had to begin anew, if it cannot be known that it has heard of that.
+
+    It is told before it gets any cursor of its new connection: whoever has none may have been cut before.
+    """
+    if pid is None or pid.reason is None:
+        return None
+    is_older = cursor.epoch == pid.start.epoch and cursor.seq < pid.start.seq
+    return pid.reason if is_older or not claim.offset else None
 
 
 def _claim(transaction: Transaction, wanted: tuple[Claim, Pid]) -> ConnectionRow:

@@ -6,7 +6,6 @@ pruned. If not, nothing is replayed at all, and the client is told why.
 
 from __future__ import annotations
 
-import enum
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from sqlalchemy import Connection
 
 from rooms import epochs, store
 from rooms.context import Context
-from rooms.cursors import Cursor, Lag
+from rooms.cursors import Cursor, Lag, Reason
 from rooms.errors import Unavailable, server_not_found
 from rooms.principals import Principal, Scope
 from rooms.rows import Entry, Interval
@@ -30,14 +29,6 @@ PAGE_ENTRIES = 500
 PAGE_BYTES = 128 * 1024
 # How far one page looks for entries that its reader is shown.
 MAX_SCAN = 20_000
-
-
-class Reason(enum.StrEnum):
-    """Why a client cannot go on from where it was."""
-
-    INVALID = "invalid"  # this deployment did not write what the client sent, or not for it
-    EPOCH = "epoch"  # the log has begun anew since then
-    RETENTION = "retention"  # what the client missed is no longer kept
 
 
 @dataclass(frozen=True, slots=True)

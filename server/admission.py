@@ -161,7 +161,8 @@ class Admissions:
                 (channel_id, Interval(max(present.seq + 1, joined_seq), None))
                 for channel_id, joined_seq in admission.arrival.joined.items()
             )
-        pid = known or Pid.make(connection.principal.id, connection.cursor)
+        reason = admission.found.reason if isinstance(admission.found, Resync) else None
+        pid = known or Pid.make(connection.principal.id, connection.cursor, reason)
         connection.pid_id, connection.told = pid.id, connection.cursor.seq
         return pid
 

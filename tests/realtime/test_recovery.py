@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from rooms import participants, recovery, replay, retention
-from rooms.cursors import Cursor
+from rooms import epochs, participants, recovery, replay, retention
+from rooms.cursors import Cursor, Pid
 from rooms.errors import Unavailable
 from rooms.principals import Kind
 from rooms.retention import Retention
@@ -697,6 +697,56 @@ async def test_what_is_no_longer_kept_is_not_replayed_in_part(
     oldest = await enter(after=told["oldest"])
     await oldest.hears("message", 5)
     assert (ben.texts(), oldest.texts()) == ([], [str(n) for n in range(15, 20)])
+
+
+@pytest.mark.parametrize("has_offset", [True, False], ids=["offset", "no offset"])
+@pytest.mark.parametrize("reason", ["retention", "epoch", "invalid"])
+async def test_who_was_cut_before_it_was_told_to_begin_anew_is_told_again(
+    parley: Parley, enter: Enter, channel_id: str, reason: str, has_offset: bool
+) -> None:
+    """Its new pid does not stand for what it has never heard; once it has a cursor of it, that counts."""
+    ctx, ben = parley.node.ctx, await enter()
+    if has_offset:
+        await say(parley, channel_id, "heard")
+        await ben.hears("message")
+    await ben.drop()
+    before = ben.offset if has_offset else None
+    await say(parley, channel_id, *map(str, range(20)))
+    if reason == "retention":
+        async for _ in retention.forget(ctx, Retention(days=0, events=5)):
+            pass
+    elif reason == "epoch":
+        epoch, seq = ctx.tail.position(DEFAULT_SERVER_ID)
+        await epochs.begin_epoch(ctx, DEFAULT_SERVER_ID, Cursor(DEFAULT_SERVER_ID, epoch, seq + 1))
+    else:
+        ben.pid = ctx.cursors.write_pid(Pid.make("eve", ctx.cursors.read_pid(ben.pid or "").start))
+    for count in range(1, 4):
+        ben.offset = before
+        await ben.connect()
+        assert (await ben.hears("resync_required", count))[-1]["reason"] == reason
+        assert not ben.recovered
+        await ben.hears("cursor", count)
+        await ben.drop()
+    await say(parley, channel_id, "missed")
+    await ben.connect()
+    await ben.hears("message", 1 + has_offset)
+    assert (ben.texts()[-1], ben.recovered) == ("missed", True)
+    assert len(ben.all("resync_required")) == 3
+
+
+async def test_an_offset_from_before_the_pid_is_gone_on_from(
+    parley: Parley, enter: Enter, channel_id: str
+) -> None:
+    """Whoever has got less than its pid stands for misses what came between."""
+    older = (await (await enter()).data("heartbeat"))["cursor"]
+    await say(parley, channel_id, "one")
+    ben = await enter()
+    await ben.drop()
+    await say(parley, channel_id, "two")
+    ben.offset = older
+    await ben.connect()
+    await ben.hears("message", 2)
+    assert (ben.texts(), ben.recovered) == (["one", "two"], True)
 
 
 async def test_a_replay_that_is_overtaken_begins_anew(

@@ -225,7 +225,8 @@ async def assert_begins_anew(
     async with following(client, cursor) as stream:
         (told,) = await stream.wait_for("resync_required")
         assert told.data == answer["resync_required"]
-        assert told.id == answer["cursor"] == stream.all("ready")[0].id
+        # Who is cut before it has learnt why comes back with what it came with.
+        assert (stream.all("ready")[0].id, told.id) == ("", answer["cursor"])
         await say(parley, channel_id, "anew")
         await stream.hear("anew")
     assert stream.texts == texts(await poll(client, answer["cursor"])) == ["anew"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms.cursors import Cursor, CursorSigner, Lag, Pid
+from rooms.cursors import Cursor, CursorSigner, Lag, Pid, Reason
 from rooms.errors import ValidationFailed
 
 SERVER, CHANNEL = "3c90c3cc-0d44-4b50-8888-8dd25736052a", "00000000-0000-0000-0000-000000000001"
@@ -38,9 +38,10 @@ def test_a_cursor_of_another_secret_is_refused() -> None:
         CursorSigner(b"another").read(SIGNER.write(Cursor(SERVER, 1, 1)))
 
 
-def test_a_pid_is_its_owners_and_no_cursor() -> None:
-    """A pid says whose it is and where it began; neither is read as the other."""
-    pid = Pid.make("ann", Cursor(SERVER, 7, 9))
+@pytest.mark.parametrize("reason", [None, *Reason])
+def test_a_pid_is_its_owners_and_no_cursor(reason: Reason | None) -> None:
+    """A pid says whose it is, where it began, and why anew; neither is read as the other."""
+    pid = Pid.make("ann", Cursor(SERVER, 7, 9), reason)
     text = SIGNER.write_pid(pid)
     assert SIGNER.read_pid(text) == pid
     assert (pid.belongs_to("ann"), pid.belongs_to("eve")) == (True, False)
