@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from rooms.reach import MAX_URL
+from rooms.rules import Description
 from rooms.run_tables import Delivery as DeliveryRow
 from rooms.run_tables import Webhook as WebhookRow
 
@@ -16,7 +17,7 @@ class PutWebhook(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    url: Annotated[StrictStr, Field(max_length=MAX_URL)]
+    url: Annotated[Description, Field(max_length=MAX_URL)]
 
 
 class Webhook(BaseModel):

@@ -151,7 +151,7 @@ def _take(transaction: Transaction, due: DueDelivery) -> Parcel | None:
     run = _find_run(connection, delivery)
     webhook = store.webhooks.find(connection, delivery.agent_id)
     if run.state != RunState.QUEUED or webhook is None:
-        _drop(transaction, delivery, run)
+        _drop(transaction, delivery, run, delivery.error)
         return None
     if delivery.attempts > MAX_ATTEMPTS:
         _bury(transaction, delivery, run, "interrupted")
@@ -170,7 +170,7 @@ def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
     if outcome.error is None:
         return _accept(transaction, delivery, run, settlement)
     if run.state != RunState.QUEUED:
-        return _drop(transaction, delivery, run)
+        return _drop(transaction, delivery, run, outcome.error)
     if outcome.is_gone:
         store.webhooks.remove(connection, outcome.parcel.webhook)
     if outcome.is_gone or delivery.attempts >= MAX_ATTEMPTS:
@@ -182,12 +182,14 @@ def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
 
 
 def _accept(transaction: Transaction, delivery: Delivery, run: Run, settlement: _Settlement) -> State:
-    """Take the run for the agent, unless somebody was faster, and end it if there is a reply."""
+    """Take the run for the agent, unless it has done that itself, and end it if there is a reply."""
     store.deliveries.change(transaction.connection, delivery.id, State.DELIVERED)
+    if runs.is_over(run):
+        return State.DELIVERED
     if run.state == RunState.QUEUED:
         run = runs.take(transaction, run, HOLDER)
-        if settlement.is_unusable or not _complete(transaction, run, settlement.reply):
-            runs.end(transaction, run, RunState.FAILED, Reason.BAD_RESPONSE)
+    if settlement.is_unusable or not _complete(transaction, run, settlement.reply):
+        runs.end(transaction, run, RunState.FAILED, Reason.BAD_RESPONSE)
     return State.DELIVERED
 
 
@@ -195,7 +197,7 @@ def _complete(transaction: Transaction, run: Run, reply: str | None) -> bool:
     """End the run with the reply, if there is one; tell whether the agent may say it."""
     if reply is None:
         return True
-    sign = Sign(Principal(run.agent_id, Kind.AGENT), run.id, HOLDER, run.fence)
+    sign = Sign(Principal(run.agent_id, Kind.AGENT), run.id)
     try:
         with transaction.savepoint():
             completion.complete_one(transaction, Completion(sign, reply))
@@ -204,9 +206,9 @@ def _complete(transaction: Transaction, run: Run, reply: str | None) -> bool:
     return True
 
 
-def _drop(transaction: Transaction, delivery: Delivery, run: Run) -> State:
+def _drop(transaction: Transaction, delivery: Delivery, run: Run, error: str | None) -> State:
     """Send the run no more: it needs that no longer, or waits for its agent as any other does."""
-    store.deliveries.change(transaction.connection, delivery.id, State.OBSOLETE, delivery.error)
+    store.deliveries.change(transaction.connection, delivery.id, State.OBSOLETE, error)
     if run.state == RunState.QUEUED:
         due_at = run.created_at + transaction.policy.queue_ms
         store.runs.change(transaction.connection, run._replace(due_at=due_at))

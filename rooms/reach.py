@@ -47,6 +47,7 @@ _REFUSED = [
 # All that is routed over the Internet in IPv6; loopback, private, link-local and multicast lie outside.
 _ROUTED = ipaddress.ip_network("2000::/3")
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a translator, which will connect to it
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[A-Za-z0-9.:%_-]*:[A-Za-z0-9.:%_-]*")
 _NAME = re.compile(r"(?=.*[a-z])[a-z0-9_.-]*[a-z0-9]")
 
 
@@ -77,7 +78,7 @@ class Reach:
         Where its name leads is asked only when it is connected to: see :meth:`require`.
         """
         url = _parse(text)
-        host = url.host or ""
+        host = url.raw_host or ""
         # What looks like an address is connected to without asking for a name.
         if ":" in host or host.replace(".", "").isdigit():
             self.require(host, [host])
@@ -109,7 +110,8 @@ def _parse(text: str) -> URL:
         url = URL(text)
     except ValueError:
         raise ValueError("must be an http or https URL") from None
-    if url.scheme not in ("http", "https") or not url.host or len(text) > MAX_URL:
+    is_placed = url.scheme in ("http", "https") and _HOST.fullmatch(url.raw_host or "")
+    if not is_placed or len(text) > MAX_URL:
         raise ValueError(f"must be an http or https URL of at most {MAX_URL} characters")
     if url.user is not None or url.password is not None:
         raise ValueError("must not contain a user name or a password")

@@ -13,6 +13,7 @@ from rooms.context import Context
 from rooms.deliveries import Outcome, Parcel
 from rooms.errors import ParleyError
 from rooms.outbox import State
+from rooms.rows import DueDelivery
 from rooms.sealing import Unreadable
 from server.fetcher import Fetcher, FetchFailed, Request
 
@@ -64,21 +65,24 @@ class Courier:
 
     async def begin(self) -> int:
         """Begin as many attempts as are due and as there is room for; return how many were due."""
-        busy = Counter(parcel.webhook.agent_id for parcel in self.attempts.values())
-        full = [agent_id for agent_id, count in busy.items() if count >= AT_ONCE_TO_ONE]
-        room = AT_ONCE - len(self.attempts)
-        due = await deliveries.list_due(self._ctx, full, room) if room else []
-        chosen = []
-        for one in due:
-            busy[one.agent_id] += 1
-            if busy[one.agent_id] <= AT_ONCE_TO_ONE:
-                chosen.append(one)
-        taken = await deliveries.take(self._ctx, chosen)
+        taken = await deliveries.take(self._ctx, await self._choose())
         for parcel in filter(None, taken):
             task = asyncio.create_task(self._attempt(parcel), name=f"delivery {parcel.delivery_id}")
             self.attempts[task] = parcel
             task.add_done_callback(self._end)
         return len(taken)
+
+    async def _choose(self) -> list[DueDelivery]:
+        """Return what is due, as far as there is room for it."""
+        under_way = Counter(parcel.webhook.agent_id for parcel in self.attempts.values())
+        busy = [agent_id for agent_id, count in under_way.items() if count >= AT_ONCE_TO_ONE]
+        room = AT_ONCE - len(self.attempts)
+        chosen = []
+        for due in await deliveries.list_due(self._ctx, busy, room) if room else ():
+            under_way[due.agent_id] += 1
+            if under_way[due.agent_id] <= AT_ONCE_TO_ONE:
+                chosen.append(due)
+        return chosen
 
     async def stop(self) -> None:
         """Break off what is under way; it is tried again soon, by whoever comes next."""

@@ -108,6 +108,7 @@ async def test_only_agents_have_webhooks(parley: Parley) -> None:
         "ftp://agents.example/",
         "https://user:password@agents.example/",
         "https://agents.example/" + "x" * 2_048,
+        "https://agents.example/\x00",
         "http://127.0.0.1:3000/",
         "http://[::1]/",
         "http://169.254.169.254/latest/meta-data",
