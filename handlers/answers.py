@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, RootModel
 
+from handlers.approval_wire import Approval
+
 Time = int | str  # epoch seconds with a Bearer credential, ISO 8601 otherwise
 
 
@@ -52,6 +54,7 @@ class Message(BaseModel):
     attachments: list[dict[str, Any]]
     mentions: list[Mention]
     reactions: list[Sign]
+    approval: Approval | None = Field(None, description="what it asks people for; missing otherwise")
     deleted: bool = Field(False, description="it was, and what it said is gone; missing otherwise")
 
 

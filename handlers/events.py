@@ -11,6 +11,8 @@ import orjson
 from pydantic import BaseModel
 
 from handlers import (
+    approval_wire,
+    approvals,
     chunks,
     edits,
     envelope,
@@ -288,6 +290,7 @@ EVENTS = {
     "run_progress": EventRoute(runs.progress_event, run_wire.ProgressEvent),
     "stream": EventRoute(chunks.say_event, run_wire.ChunkEvent, streams=True),
     "cancel_run": EventRoute(runs.cancel_event, run_wire.CancelEvent, writes=True),
+    "resolve_approval": EventRoute(approvals.resolve_event, approval_wire.ResolveEvent, writes=True),
     "complete": EventRoute(runs.complete_event, run_wire.Complete, writes=True),
     "resume_agents": EventRoute(guard.resume_event, wire.ChannelEvent, writes=True),
 }

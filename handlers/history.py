@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from handlers import reactions
 from handlers.http import Call
-from handlers.parsing import BAD_PARAMETERS, page_size, whole_number
+from handlers.parsing import BAD_PARAMETERS, moment, page_size, whole_number
 from handlers.wire import Dialect
 from rooms import history, payloads, rules
 from rooms.cursors import Cursor
@@ -90,8 +89,8 @@ class _Bounds:
             return None, None
         if text.isascii() and text.isdigit():
             return whole_number(self._query, name, 0), None
-        if (moment := _moment(text)) is not None:
-            return moment, None
+        if (found := moment(text)) is not None:
+            return found, None
         try:
             position = self._signer.read(text)
         except ValidationFailed:
@@ -101,16 +100,6 @@ class _Bounds:
             ) from None
         self.positions.append(position)
         return None, position.seq
-
-
-def _moment(text: str) -> int | None:
-    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-        # A time without an offset is UTC, as in every answer of this API.
-        return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _write(call: Call[None], cursor: Cursor | None) -> str | None:

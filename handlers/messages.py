@@ -80,6 +80,7 @@ def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None 
         metadata=body.metadata,
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
         key=key,
+        approval=body.approval.request() if body.approval else None,
         id=key if key and rules.is_uuid(key) else new_id(),
     )
 

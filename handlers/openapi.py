@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import answers, run_wire, webhook_wire
+from handlers import answers, approval_wire, run_wire, webhook_wire
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -38,12 +38,17 @@ _HISTORY_QUERY = {
     "after": "only newer ones: epoch milliseconds, ISO 8601 or a cursor",
     "order": "asc or desc",
 }
+_APPROVALS_QUERY = {
+    "state": "requested unless told, several separated by commas",
+    "limit": "how many at most, 50 unless told, at most 200",
+}
 
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
     run_wire.Inbox: _INBOX_QUERY,
     webhook_wire.Deliveries: _DELIVERIES_QUERY,
+    approval_wire.Approvals: _APPROVALS_QUERY,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -55,6 +56,16 @@ def page_size(query: Mapping[str, str], default: int, most: int) -> int:
     if limit < 1:
         raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
     return limit
+
+
+def moment(text: str) -> int | None:
+    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
+    try:
+        found = datetime.datetime.fromisoformat(text)
+        # A time without an offset is UTC, as in every answer of this API.
+        return int(found.replace(tzinfo=found.tzinfo or datetime.UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _failure(error: ValidationError) -> ValidationFailed:

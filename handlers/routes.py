@@ -7,6 +7,8 @@ from aiohttp import web
 from handlers import (
     agent_wire,
     answers,
+    approval_wire,
+    approvals,
     channels,
     chunks,
     deliveries,
@@ -39,6 +41,7 @@ _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
 _RUN = f"{_MESSAGING}/runs/{{run_id}}"
+_APPROVAL = f"{_MESSAGING}/approvals/{{message_id}}"
 _AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 
 ROUTES = (
@@ -76,6 +79,12 @@ ROUTES = (
           run_wire.Said, run_wire.Chunk, streams=True),
     Route("POST", f"{_RUN}/cancel", runs.cancel, "Cancel a run",
           run_wire.Run, run_wire.Cancel),
+    Route("GET", f"{_MESSAGING}/approvals", approvals.list_all, "List the approvals that you may decide",
+          approval_wire.Approvals),
+    Route("GET", _APPROVAL, approvals.get, "Get what a message asks people for",
+          approval_wire.ApprovalInPlace),
+    Route("POST", f"{_APPROVAL}/resolve", approvals.resolve, "Decide what a message asks people for",
+          approval_wire.ApprovalInPlace, approval_wire.Resolve),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
           answers.CreatedServer, wire.CreateServer, 201),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",

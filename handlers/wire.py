@@ -15,6 +15,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 
+from handlers.approval_wire import AskApproval
+from rooms import payloads
 from rooms.access import Role
 from rooms.participants import DM
 from rooms.rows import Attendance, Message, Sign
@@ -76,6 +78,7 @@ class SubmitMessage(Body):
     raw_message: RawMessage = Field(default_factory=dict)
     metadata: Metadata = Field(default_factory=dict)
     attachments: Attachments = Field(default_factory=list)
+    approval: AskApproval | None = None
     messageId: IdempotencyKey | None = None  # noqa: N815 - the wire's spelling
 
 
@@ -193,6 +196,7 @@ def message(stored: Message, dialect: Dialect, signs: Sequence[Sign] = ()) -> di
         "attachments": stored.attachments,
         "mentions": stored.mentions,
         "reactions": [sign(given) for given in signs],
+        **({"approval": payloads.approval(stored.approval)} if stored.approval else {}),
         # A repeated submit answers what is left of its message.
         **({"deleted": True} if stored.deleted_at is not None else {}),
     }

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from rooms import store
 from rooms.errors import PermissionDenied, agent_not_found, channel_not_found
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Interval
+from rooms.rows import Approval, Interval
 from rooms.tables import Channel, Participant
 
 
@@ -86,6 +86,26 @@ def require_delete(standing: Standing, author_id: str) -> None:
     """Raise PermissionDenied unless the principal may delete what the author has said in the channel."""
     if standing.role not in _MANAGING:
         require_edit(standing, author_id)
+
+
+def may_decide(standing: Standing, approval: Approval) -> bool:
+    """Tell whether the principal may decide what somebody asks people for in the channel.
+
+    That is a user who may post there or, if somebody was named, whoever of those was; never who asks, and
+    no service but as somebody.
+    """
+    principal = standing.principal
+    if standing.role in (None, Role.OBSERVER) or principal.id == approval.requested_by:
+        return False
+    if approval.allowed:
+        return principal.id in approval.allowed and principal.kind is not Kind.SERVICE
+    return principal.kind is Kind.USER
+
+
+def require_decision(standing: Standing, approval: Approval) -> None:
+    """Raise PermissionDenied unless the principal may decide what somebody asks people for."""
+    if not may_decide(standing, approval):
+        raise PermissionDenied
 
 
 def require_management(standing: Standing) -> None:

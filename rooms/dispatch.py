@@ -50,9 +50,9 @@ class Dispatch:
             yield from store.runs.list_untaken(connection, agent_id, channel_id, count)
 
     def require_free(self, draft: Draft) -> None:
-        """Raise Conflict if the draft's id is reserved for the reply of another."""
+        """Raise Conflict if the draft's id is reserved for a reply that it is not."""
         run = self._reserved.get(draft.id)
-        if run is not None and run.agent_id != draft.author_id:
+        if run is not None and (run.agent_id != draft.author_id or draft.approval is not None):
             raise Conflict(f"messageId '{draft.id}' is already in use")
 
     def find_answered(self, draft: Draft) -> Answering | None:
@@ -60,8 +60,9 @@ class Dispatch:
 
         That is the one whose reply it is by its id, or by the message that it answers. Whoever answers
         without saying what ends the oldest run that nobody has taken: an agent that knows of runs does.
+        Whoever asks people for something has not answered yet.
         """
-        if draft.answering is not None:
+        if draft.answering is not None or draft.approval is not None:
             return draft.answering
         place = (draft.author_id, draft.channel_id)
         own = [run for run in self._open.values() if (run.agent_id, run.channel_id) == place]
@@ -77,14 +78,19 @@ class Dispatch:
         self._open.pop(answered.run.id, None)
         runs.end(self._transaction, answered.run, answered.state, answered.reason, reply_id)
 
-    def hops(self, draft: Draft, answered: Answering | None, parent: Message | None) -> int:
+    def note(self, run: Run) -> None:
+        """Know how a run that may be answered stands now."""
+        if run.id in self._open:
+            self._open[run.id] = run
+
+    def hops(self, draft: Draft, run: Run | None, parent: Message | None) -> int:
         """Return how many messages of agents, this one among them, lead from a person's to an agent's.
 
-        What ends no run goes on with what was said last: otherwise agents that say nothing of what they
+        What belongs to no run goes on with what was said last: otherwise agents that say nothing of what they
         answer, or name one old message each time, would begin anew with each of theirs.
         """
-        if answered is not None:
-            return answered.run.hops
+        if run is not None:
+            return run.hops
         stated = parent.hops + 1 if parent else 1
         guard = self._guards.get(draft.channel_id)
         return max(stated, guard.inherit_hops(draft.author_id)) if guard else stated

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from rooms.approvals import Request
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.publishing import Origin
@@ -31,7 +32,8 @@ class Draft:
     """A message that was validated and is not stored yet.
 
     ``key`` is its author's idempotency key. ``server_id`` is the server that the channel must belong
-    to; None leaves that to the channel. ``answering`` is the run that it ends, if that is known already.
+    to; None leaves that to the channel. ``answering`` is the run that it ends, if that is known already;
+    ``approval`` is what it asks people for.
     """
 
     principal: Principal
@@ -47,6 +49,7 @@ class Draft:
     key: str | None = None
     origin: Origin | None = None
     answering: Answering | None = None
+    approval: Request | None = None
     id: str = field(default_factory=new_id)
 
     @property
@@ -56,7 +59,9 @@ class Draft:
 
     def fingerprint(self) -> bytes:
         """Return what must be the same for two drafts of one key to be one message."""
-        parts = [self.channel_id, self.content, self.parent_id, self.attachments]
+        parts: list[Any] = [self.channel_id, self.content, self.parent_id, self.attachments]
+        if self.approval is not None:
+            parts += [self.approval.options, self.approval.allowed, self.approval.run_id]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
 
 

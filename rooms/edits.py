@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, mentions, messages, payloads, runs, store
+from rooms import access, decisions, mentions, messages, payloads, runs, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed, message_not_found
@@ -138,6 +138,8 @@ def _resolve(connection: Connection, standing: Standing, content: str) -> list[d
 
 
 def _say(edited: Message, payload: dict[str, Any]) -> dict[str, Any]:
+    if "text" not in payload:
+        return payload  # it tells of something else about the message
     now = {"text": edited.content, "updated_at": edited.updated_at, "mentions": edited.mentions}
     return {name: value for name, value in (payload | now).items() if name != "mentions" or value}
 
@@ -156,6 +158,7 @@ def _delete(transaction: Transaction, target: Target) -> Message:
         mentions=[],
         updated_at=now,
         deleted_at=now,
+        approval=None,
     )
     store.messages.change(transaction.connection, left)
     mentions.renew(transaction.connection, message, left)
@@ -165,6 +168,7 @@ def _delete(transaction: Transaction, target: Target) -> Message:
     transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
     payload = {**tombstone, "server_id": left.server_id}
     transaction.record(left.server_id, left.channel_id, "message_deleted", payload, message_id=left.id)
+    decisions.withdraw(transaction, message)
     opened = store.runs.list_of_message(transaction.connection, left.id)
     runs.end_all(transaction, opened, State.CANCELLED, Reason.MESSAGE_DELETED)
     return left

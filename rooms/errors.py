@@ -112,6 +112,11 @@ def run_not_found(run_id: str) -> NotFound:
     return NotFound(f"Run with ID '{run_id}' does not exist", message="Run not found")
 
 
+def approval_not_found(message_id: str) -> NotFound:
+    """Return the error for a message that asks for nothing, is absent, or not for the principal to see."""
+    return NotFound(f"There is no approval with the ID '{message_id}'", message="Approval not found")
+
+
 def entity_not_found(entity_id: str) -> NotFound:
     """Return the error for a user, an agent or a service that nobody has heard of."""
     return NotFound(f"Entity with ID '{entity_id}' does not exist", message="Entity not found")

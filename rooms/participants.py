@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, payloads, runs, servers, store
+from rooms import access, approvals, payloads, runs, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed
@@ -169,6 +169,8 @@ def _remove(transaction: Transaction, leaving: Joining) -> None:
         # Before it leaves: it is told nothing after that.
         left = store.runs.list_open(transaction.connection, leaving.entity_id, channel.id)
         runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
+        asked = store.approvals.list_open_of_asker(transaction.connection, leaving.entity_id, channel.id)
+        approvals.close_all(transaction, asked)
     seq = transaction.next_seq(channel.server_id)
     store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rooms.rows import Attendance, Message, Run
+from rooms.rows import Approval, Attendance, Message, Run
 from rooms.tables import Channel
 
 LINE_LENGTH = 200
@@ -34,6 +34,7 @@ def message(stored: Message, key: str | None = None) -> dict[str, Any]:
         "mentions": stored.mentions,
         "raw_message": stored.raw_message,
         "attachments": stored.attachments,
+        "approval": approval(stored.approval) if stored.approval else None,
         "messageId": key,
         "deleted": stored.deleted_at is not None,
     }
@@ -60,6 +61,30 @@ def reaction(stored: Message, entity_id: str, emoji: str, times: int, *, added: 
         "userId": entity_id,
         "added": added,
         "count": times,
+    }
+
+
+def approval(stored: Approval) -> dict[str, Any]:
+    """Return what a message asks people for, and what came of that."""
+    return {
+        "id": stored.id,
+        "options": stored.options,
+        "state": stored.state,
+        "choice": stored.choice,
+        "resolved_by": stored.resolved_by,
+        "expires_at": stored.expires_at,
+        "allowed": stored.allowed,
+    }
+
+
+def approval_in_place(stored: Approval) -> dict[str, Any]:
+    """Return the approval apart from its message, with where that is, and the run that waits for it."""
+    return {
+        "server_id": stored.server_id,
+        "channel_id": stored.channel_id,
+        "message_id": stored.id,
+        "run_id": stored.run_id,
+        "approval": approval(stored),
     }
 
 

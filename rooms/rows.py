@@ -6,6 +6,26 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to people that a message carries, as its table has it."""
+
+    id: str  # the message's
+    server_id: str
+    channel_id: str
+    seq: int  # the message's
+    run_id: str | None
+    requested_by: str
+    options: list[str]
+    allowed: list[str]
+    state: str
+    choice: str | None
+    resolved_by: str | None
+    created_at: int
+    expires_at: int
+    closed_at: int | None
+
+
 class Message(NamedTuple):
     """A stored message, with its author's name; times are epoch milliseconds."""
 
@@ -29,6 +49,7 @@ class Message(NamedTuple):
     updated_at: int
     author_name: str
     deleted_at: int | None = None  # what it said is gone then
+    approval: Approval | None = None
 
 
 class Run(NamedTuple):
@@ -53,6 +74,7 @@ class Run(NamedTuple):
     started_at: int | None
     updated_at: int
     due_at: int | None
+    waiting_since: int | None = None
 
 
 class Seat(NamedTuple):

@@ -32,6 +32,10 @@ MAX_RAW_MESSAGE_BYTES = 64 * 1024
 MAX_RAW_MESSAGE_LEVELS = 20
 SMALLEST_NUMBER, BIGGEST_NUMBER = -(2**63), 2**64  # parsers disagree about what lies beyond
 IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
+MIN_OPTIONS, MAX_OPTIONS = 2, 10  # of one approval
+MAX_OPTION = 80
+MAX_ALLOWED = 100
+MIN_APPROVAL_MS, MAX_APPROVAL_MS = 10_000, 7 * 24 * 60 * 60 * 1000
 
 ATTACHMENT_TYPES = frozenset(
     {
@@ -213,6 +217,7 @@ IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), After
 Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
 Emoji = Annotated[StrictStr, AfterValidator(emoji)]
 Handle = Annotated[StrictStr, AfterValidator(_handle)]
+Option = Annotated[StrictStr, Field(min_length=1, max_length=MAX_OPTION), AfterValidator(_text)]
 Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
 Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]
@@ -247,7 +252,7 @@ def check_length(content: str, limit: int) -> None:
         raise ValidationFailed(f"Field 'content' must have at most {limit} characters; it has {len(content)}")
 
 
-def check_executable(content: str) -> None:
+def check_executable(text: str, field: str = "content") -> None:
     """Refuse script tags, event-handler attributes and ``javascript:`` links."""
-    if _EXECUTABLE.search(content):
-        raise ValidationFailed("Field 'content' must not contain scripts; remove the markup that would run")
+    if _EXECUTABLE.search(text):
+        raise ValidationFailed(f"Field '{field}' must not contain scripts; remove the markup that would run")

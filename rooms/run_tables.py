@@ -43,6 +43,7 @@ class Run(SQLModel, table=True):
 
     ``due_at`` is when the run has to be looked at, and ended if nothing has happened; it is NULL once
     the run is over. ``fence`` counts the claims: whoever holds the newest one may go on.
+    ``waiting_since`` is when it began to wait for people; it is NULL while it does not.
     """
 
     __tablename__ = "runs"
@@ -85,6 +86,7 @@ class Run(SQLModel, table=True):
     started_at: int | None = _big(default=None, nullable=True)
     updated_at: int = _big()
     due_at: int | None = _big(default=None, nullable=True)
+    waiting_since: int | None = _big(default=None, nullable=True)
 
 
 class Guard(SQLModel, table=True):
@@ -104,6 +106,7 @@ class Approval(SQLModel, table=True):
 
     __tablename__ = "approvals"
     __table_args__ = (
+        Index("approvals_by_channel", "channel_id", "created_at"),
         Index(
             "approvals_due",
             "expires_at",
@@ -115,6 +118,7 @@ class Approval(SQLModel, table=True):
     id: str = Field(primary_key=True)  # the message's
     server_id: str = Field(foreign_key="servers.id")
     channel_id: str = Field(foreign_key="channels.id")
+    seq: int = _big()  # the message's
     run_id: str | None = None
     requested_by: str
     options: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
@@ -124,7 +128,7 @@ class Approval(SQLModel, table=True):
     resolved_by: str | None = None
     created_at: int = _big()
     expires_at: int = _big()
-    resolved_at: int | None = _big(default=None, nullable=True)
+    closed_at: int | None = _big(default=None, nullable=True)
 
 
 class Webhook(SQLModel, table=True):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, payloads, store
+from rooms import access, approvals, payloads, store
 from rooms.context import Context
 from rooms.errors import Conflict, NotFound, run_not_found
 from rooms.ids import new_id
@@ -219,11 +219,34 @@ def renew(transaction: Transaction, run: Run, heard_at: int | None = None) -> Ru
 
 
 def renewed(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
-    """Return the run with a new lease, which ends with the time that a run may take."""
+    """Return the run with a new lease, which ends with the time that a run may take.
+
+    One that waits for people has until then anyway.
+    """
     now = transaction.now if heard_at is None else max(heard_at, run.updated_at)
+    if run.waiting_since is not None:
+        return run._replace(updated_at=now)
     started_at = run.started_at or now
     due_at = min(now + transaction.policy.lease_ms, started_at + transaction.policy.run_ms)
     return run._replace(started_at=started_at, updated_at=now, due_at=due_at)
+
+
+def suspend(transaction: Transaction, run: Run, until: int) -> Run:
+    """Let the run wait for people until a time; it must give no sign before its lease after that."""
+    suspended = run._replace(
+        updated_at=transaction.now,
+        due_at=until + transaction.policy.lease_ms,
+        waiting_since=transaction.now if run.waiting_since is None else run.waiting_since,
+    )
+    store.runs.change(transaction.connection, suspended)
+    return suspended
+
+
+def resume(transaction: Transaction, run: Run) -> Run:
+    """Let a run that has waited go on with a new lease; it has as much time left as it had before."""
+    waited = transaction.now - (run.waiting_since or transaction.now)
+    started_at = (run.started_at or transaction.now) + waited
+    return renew(transaction, run._replace(started_at=started_at, waiting_since=None))
 
 
 def move(transaction: Transaction, run: Run) -> Run:
@@ -242,8 +265,10 @@ def end(
     """End the run, with the reply if there is one, announce that, and return it.
 
     An agent that does not use the reserved id answers under one of its own. What was streamed is kept no
-    longer.
+    longer, and what the run has asked people for is cancelled.
     """
+    if run.waiting_since is not None:
+        approvals.close_all(transaction, store.approvals.list_open_of_run(transaction.connection, run.id))
     ended = run._replace(
         state=state,
         reason=reason,
@@ -251,6 +276,7 @@ def end(
         partial="",
         updated_at=transaction.now,
         due_at=None,
+        waiting_since=None,
     )
     move(transaction, ended)
     _announce_end(transaction, ended, reply_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rooms import access, mentions, participants, payloads, rules, store
+from rooms import access, decisions, mentions, participants, payloads, rules, store
 from rooms.access import Role
 from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
@@ -125,12 +125,16 @@ class _Batch:
             raise Conflict(f"messageId '{draft.id}' is already in use")
         self._dispatch.require_free(draft)
         self._require_parent(draft)
+        question = decisions.examine(self._transaction, draft, by_agent=self._is_agents(draft))
         author = self._enrol(draft, channel)
         by_agent = self._is_agents(draft)
         answered = self._dispatch.find_answered(draft) if by_agent else None
+        run = answered.run if answered else question.run if question else None
         parent = self._messages.get(draft.parent_id or "")
-        hops = self._dispatch.hops(draft, answered, parent) if by_agent else 0
+        hops = self._dispatch.hops(draft, run, parent) if by_agent else 0
         message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
+        if question is not None:
+            message = message._replace(approval=question.of(message))
         event = self._transaction.record(
             channel.server_id,
             channel.id,
@@ -142,6 +146,8 @@ class _Batch:
             mentioned=mentions.told(message),
         )
         self._remember(draft, message)
+        if question is not None and (waiting := decisions.ask(self._transaction, message, question)):
+            self._dispatch.note(waiting)
         if answered is not None:
             self._dispatch.conclude(answered, message.id)
         self._dispatch.address(message, answered)

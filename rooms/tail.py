@@ -15,7 +15,7 @@ from rooms.publishing import Event
 from rooms.rows import Entry
 
 # What these events say of a message holds for the entries before them, too.
-REWRITING = frozenset({"message_updated", "message_deleted"})
+REWRITING = frozenset({"message_updated", "message_deleted", "approval"})
 
 MAX_BYTES = 8 * 1024 * 1024
 ENTRY_COST = 300  # bytes that an entry takes besides its payload

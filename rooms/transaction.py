@@ -14,7 +14,7 @@ from rooms import store
 from rooms.errors import ParleyError, server_not_found
 from rooms.policy import Policy
 from rooms.publishing import Event, Origin
-from rooms.rows import Message
+from rooms.rows import Approval, Message
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -74,10 +74,11 @@ class Transaction:
             raise server_not_found(server_id)
         return self._seqs[server_id] + 1
 
-    def retell(self, message: Message, change: Callable[[Payload], Payload]) -> int:
+    def retell(self, message: Message | Approval, change: Callable[[Payload], Payload]) -> int:
         """Change the payload of each event that tells of the message; return how many there are.
 
-        They keep their seqs. Some may be stored, others part of this commit.
+        They keep their seqs. Some may be stored, others part of this commit. An approval stands for the
+        message that carries it.
         """
         stored = store.log.list_payloads(self.connection, message)
         changed = [(seq, orjson.dumps(change(orjson.loads(payload)))) for seq, payload in stored]

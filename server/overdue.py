@@ -1,4 +1,4 @@
-"""Ends runs whose time has passed: so that none stays open because its agent has died, or hangs."""
+"""Ends runs and approvals whose time has passed: so that none stays open because nobody is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-from rooms import completion
+from rooms import completion, decisions
 from rooms.completion import Overdue
 from rooms.context import Context
 from rooms.errors import ParleyError
@@ -20,7 +20,7 @@ _log = logging.getLogger("parley.runs")
 
 @contextlib.asynccontextmanager
 async def ending_overdue(ctx: Context, fanout: Fanout) -> AsyncIterator[None]:
-    """Look after the open runs, again and again, until the block ends."""
+    """Look after what is open, again and again, until the block ends."""
     task = asyncio.create_task(_look_for_ever(ctx, fanout), name="runs")
     try:
         yield
@@ -35,14 +35,20 @@ async def _look_for_ever(ctx: Context, fanout: Fanout) -> None:
         try:
             await end_overdue(ctx, fanout)
         except ParleyError as error:
-            _log.warning("runs cannot be looked after at the moment: %s", error.details)
+            _log.warning("runs and approvals cannot be looked after at the moment: %s", error.details)
         except Exception:  # noqa: BLE001 - other runs must end all the same
-            _log.exception("runs could not be looked after")
+            _log.exception("runs and approvals could not be looked after")
         await asyncio.sleep(LOOK_SECONDS)
 
 
 async def end_overdue(ctx: Context, fanout: Fanout) -> None:
-    """End every run whose time has passed."""
+    """End every approval, and then every run, whose time has passed.
+
+    A run has a new lease once the approval that it has waited for is over.
+    """
+    while expired := await decisions.list_expired(ctx):
+        if not await decisions.expire(ctx, expired):
+            break
     while due := await completion.list_overdue(ctx):
         overdue = [
             Overdue(run_id, server_id, fanout.is_present(server_id, agent_id))

@@ -6,6 +6,7 @@ carry as attributes. Functions take and return lists where a batch has a use for
 
 from rooms.store import (
     agents,
+    approvals,
     channels,
     connections,
     deliveries,
@@ -27,6 +28,7 @@ from rooms.store import (
 
 __all__ = [
     "agents",
+    "approvals",
     "channels",
     "connections",
     "deliveries",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, text, union_all, update
 
 from rooms.publishing import Event
-from rooms.rows import Entry, LogSummary, Message
+from rooms.rows import Approval, Entry, LogSummary, Message
 from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["events"]
@@ -128,7 +128,7 @@ def read(
     return found
 
 
-def list_payloads(connection: Connection, message: Message) -> list[tuple[int, bytes]]:
+def list_payloads(connection: Connection, message: Message | Approval) -> list[tuple[int, bytes]]:
     """Return seq and payload of each event that tells of the message."""
     values = {"server_id": message.server_id, "seq": message.seq, "message_id": message.id}
     return [(row.seq, row.payload) for row in connection.execute(_OF_MESSAGE, values)]

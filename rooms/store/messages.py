@@ -9,17 +9,21 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, and_, bindparam, false, func, insert, or_, select, text, update
 
-from rooms.rows import Interval, Line, Message, Window
+from rooms.rows import Approval, Interval, Line, Message, Window
+from rooms.store import approvals
 from rooms.store.statements import Bulk, any_of, tables
 
 table = tables["messages"]
 _entities = tables["entities"]
 _servers, _events = tables["servers"], tables["events"]
 
-# The author's name comes from the registry, and nothing is stored as deleted.
-_COLUMNS = Message._fields[:-2]
-_MESSAGE = select(*(table.c[name] for name in _COLUMNS), _entities.c.name, table.c.deleted_at).join(
-    _entities, _entities.c.id == table.c.author_id
+# The author's name comes from the registry, nothing is stored as deleted, and approvals have their own table.
+_COLUMNS = Message._fields[:-3]
+_SAID = [*(table.c[name] for name in _COLUMNS), _entities.c.name, table.c.deleted_at]
+_MESSAGE = (
+    select(*_SAID, *approvals.columns)
+    .join(_entities, _entities.c.id == table.c.author_id)
+    .outerjoin(approvals.table, approvals.table.c.id == table.c.id)
 )
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
 _INSERT = Bulk(insert(table), _COLUMNS)
@@ -52,7 +56,12 @@ _CHANGEABLE = ("content", "raw_message", "details", "attachments", "mentions", "
 def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:
     """Return the messages that exist, by id; of one that was deleted, what is left."""
     found = connection.execute(_BY_IDS, {"ids": list(message_ids)})
-    return {row.id: Message._make(row) for row in found}
+    return {message.id: message for message in map(_read, found)}
+
+
+def _read(row: Sequence[Any]) -> Message:
+    said, asked = row[: len(_SAID)], row[len(_SAID) :]
+    return Message._make([*said, Approval(*asked) if asked[0] is not None else None])
 
 
 def add(connection: Connection, messages: Sequence[Message]) -> None:
@@ -61,7 +70,7 @@ def add(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 def _row(message: Message) -> tuple[Any, ...]:
-    *fields, raw_message, details, attachments, mentions, replies, created_at, updated_at, _, _ = message
+    *fields, raw_message, details, attachments, mentions, replies, created_at, updated_at, _, _, _ = message
     documents = [_json(raw_message), _json(details), _json(attachments), _json(mentions)]
     return (*fields, *documents, replies, created_at, updated_at)
 
@@ -112,7 +121,7 @@ def _list(connection: Connection, place: Any, visible: Sequence[Interval], windo
     ]
     order = seq.asc() if window.from_the_beginning else seq.desc()
     statement = _MESSAGE.where(*where).order_by(order).limit(window.limit).offset(window.offset or 0)
-    page = [Message._make(row) for row in connection.execute(statement)]
+    page = [_read(row) for row in connection.execute(statement)]
     return page if window.from_the_beginning else page[::-1]
 
 

@@ -72,6 +72,7 @@ _CHANGEABLE = (
     "started_at",
     "updated_at",
     "due_at",
+    "waiting_since",
 )
 _CHANGE = (
     update(table)

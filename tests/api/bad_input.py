@@ -66,6 +66,11 @@ def _attachment(**fields: Any) -> str:
     return json.dumps([kept])
 
 
+def _approval(**fields: Any) -> str:
+    good = {"options": ["yes", "no"], "expires_in": 60}
+    return json.dumps({name: value for name, value in {**good, **fields}.items() if value is not None})
+
+
 _WRONG_TEXTS = ["5", "null", "true", "[]", "{}", '["text"]', "1.5"]
 _WRONG_OBJECTS = ["5", '"text"', "true", "[]", "[{}]"]
 _WRONG_IDS = ["5", '""', '"x"', f'"{NOWHERE}0"', f'" {NOWHERE}"', f'"{{{NOWHERE}}}"', '"%s"' % ("-" * 36)]
@@ -109,6 +114,38 @@ BAD: list[Bad] = [
     *(Bad("raw_message", _object({"a": f'"{bad}"'})) for bad in [r"\u0000", *_SURROGATES]),
     *(Bad("raw_message", _object({"a b": number})) for number in _NUMBERS),
     *(Bad("attachments", raw) for raw in ["5", '"x"', "{}", "[5]", "[null]", '["x"]', "[[]]", "[{}]"]),
+    *(Bad("approval", raw) for raw in ["5", '"yes"', "[]", "{}", '{"options":["yes","no"]}']),
+    *(
+        Bad("approval", _approval(**fields))
+        for fields in (
+            {"options": None},
+            {"options": "yes"},
+            {"options": []},
+            {"options": ["yes"]},
+            {"options": ["yes", "yes"]},
+            {"options": ["yes", 5]},
+            {"options": ["yes", ""]},
+            {"options": ["yes", "x" * 81]},
+            {"options": ["yes", "a\0b"]},
+            {"options": [str(n) for n in range(11)]},
+            {"expires_in": None},
+            {"expires_in": 9.9},
+            {"expires_in": -60},
+            {"expires_in": 7 * 86_400 + 1},
+            {"expires_in": "60"},
+            {"expires_in": True},
+            {"expires_at": 2_000_000_000_000},
+            {"expires_in": None, "expires_at": "soon"},
+            {"expires_in": None, "expires_at": 1.5},
+            {"expires_in": None, "expires_at": True},
+            {"allowed": "ann"},
+            {"allowed": ["a b"]},
+            {"allowed": [5]},
+            {"allowed": ["ann"] * 101},
+            {"run_id": "x"},
+        )
+    ),
+    Bad("approval", _approval(), "PERMISSION_DENIED"),  # for whoever is no agent
     Bad("attachments", json.dumps(json.loads(_attachment()) * 11)),
     Bad("attachments", json.dumps(json.loads(_attachment(size=13 * 2**20)) * 2)),
     *(

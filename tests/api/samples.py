@@ -16,6 +16,8 @@ from tests.running import Parley
 
 _numbers = itertools.count(1)
 
+# What only people decide.
+NOT_FOR_SERVICES = {("POST", "/api/messaging/approvals/{message_id}/resolve")}
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 PRIVATE = [route for route in ROUTES if not route.public]
 
@@ -29,7 +31,8 @@ def name(route: Route) -> str:
 class World:
     """What the samples refer to: a channel of the default server, with one participant and an agent.
 
-    The message is one that may be deleted; the run is another message's.
+    The message is one that may be deleted; the run is another message's. The approval is one that the
+    participant may decide.
     """
 
     parley: Parley
@@ -37,6 +40,7 @@ class World:
     message_id: str
     run_id: str
     delivery_id: str
+    approval_id: str
     member: str = "ann"
     agent: str = "bot"
 
@@ -44,7 +48,7 @@ class World:
         """Return the route's path about the things of this world; one that can wait does not."""
         path = route.path.format(
             channel_id=self.channel_id,
-            message_id=self.message_id,
+            message_id=self.approval_id if "/approvals/" in route.path else self.message_id,
             run_id=self.run_id,
             delivery_id=self.delivery_id,
             server_id=DEFAULT_SERVER_ID,
@@ -59,11 +63,18 @@ class World:
         if route.path.endswith("/read"):
             client = client.having(X_Entity_Id=self.member)
         body = await BODIES[route.method, route.path](self) if route.body else None
+        if (route.method, route.path) in NOT_FOR_SERVICES and client.secret is not None:
+            client = await self._as_member(client)
         return await client.request(route.method, self.path(route), **({"json": body} if body else {}))
+
+    async def _as_member(self, client: Rest) -> Rest:
+        """Return a client of the participant's, in the dialect of another."""
+        member = await self.parley.user(self.member)
+        return member if "Authorization" in client.headers else member.in_elizas_dialect()
 
 
 async def new_world(parley: Parley) -> World:
-    """Create what the samples refer to, with two messages in it."""
+    """Create what the samples refer to, with three messages in it."""
     await parley.key(Kind.AGENT, World.agent)
     channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member, World.agent)
     first, second = [
@@ -71,7 +82,10 @@ async def new_world(parley: Parley) -> World:
         for text in ("first", "second")
     ]
     run_id = await _run_of(parley, first)
-    return World(parley, channel_id, second, run_id, await _dead_delivery(parley, run_id))
+    dead = await _dead_delivery(parley, run_id)
+    asking = {"author_id": World.agent, "approval": {"options": ["yes", "no"], "expires_in": 60}}
+    third = (await parley.service.submit(channel_id, "third?", **asking)).data["id"]
+    return World(parley, channel_id, second, run_id, dead, third)
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
@@ -106,6 +120,10 @@ async def _nothing(_world: World) -> dict[str, Any]:
 
 async def _chunk(_world: World) -> dict[str, Any]:
     return {"index": 0, "chunk": "well"}
+
+
+async def _choice(_world: World) -> dict[str, Any]:
+    return {"option": "yes"}
 
 
 async def _edit(_world: World) -> dict[str, Any]:
@@ -149,6 +167,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/runs/{run_id}/progress"): _nothing,
     ("POST", "/api/messaging/runs/{run_id}/chunks"): _chunk,
     ("POST", "/api/messaging/runs/{run_id}/cancel"): _nothing,
+    ("POST", "/api/messaging/approvals/{message_id}/resolve"): _choice,
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,
     ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,

@@ -164,6 +164,7 @@ def _create_runs() -> None:
         _big("started_at", nullable=True),
         _big("updated_at"),
         _big("due_at", nullable=True),
+        _big("waiting_since", nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("runs_by_message", "runs", ["message_id"])
@@ -186,6 +187,7 @@ def _create_runs() -> None:
         _text("id"),
         _text("server_id", "servers.id"),
         _text("channel_id", "channels.id"),
+        _big("seq"),
         _text("run_id", nullable=True),
         _text("requested_by"),
         sa.Column("options", sa.JSON(), nullable=False),
@@ -195,9 +197,10 @@ def _create_runs() -> None:
         _text("resolved_by", nullable=True),
         _big("created_at"),
         _big("expires_at"),
-        _big("resolved_at", nullable=True),
+        _big("closed_at", nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("approvals_by_channel", "approvals", ["channel_id", "created_at"])
     op.create_index("approvals_due", "approvals", ["expires_at"], **_partial("state = 'requested'"))
 
 
