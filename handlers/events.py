@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from handlers import (
+    agent_wire,
     approval_wire,
     approvals,
     chunks,
@@ -18,6 +19,7 @@ from handlers import (
     envelope,
     guard,
     messages,
+    mutes,
     parsing,
     people_wire,
     reactions,
@@ -292,5 +294,7 @@ EVENTS = {
     "cancel_run": EventRoute(runs.cancel_event, run_wire.CancelEvent, writes=True),
     "resolve_approval": EventRoute(approvals.resolve_event, approval_wire.ResolveEvent, writes=True),
     "complete": EventRoute(runs.complete_event, run_wire.Complete, writes=True),
+    "mute_agent": EventRoute(mutes.mute_event, agent_wire.MuteEvent, writes=True),
+    "unmute_agent": EventRoute(mutes.unmute_event, agent_wire.AgentEvent, writes=True),
     "resume_agents": EventRoute(guard.resume_event, wire.ChannelEvent, writes=True),
 }

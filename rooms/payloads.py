@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rooms.rows import Approval, Attendance, Message, Run
+from rooms.run_tables import Mute
 from rooms.tables import Channel
 
 LINE_LENGTH = 200
@@ -174,4 +175,16 @@ def chunk(streamed: Run, index: int, text: str, count: int = 1) -> dict[str, Any
         "index": index,
         "chunk": text,
         **merged,
+    }
+
+
+def mute(stored: Mute) -> dict[str, Any]:
+    """Return until when and why an agent is muted in a channel."""
+    return {
+        "channel_id": stored.channel_id,
+        "agent_id": stored.agent_id,
+        "reason": stored.reason,
+        "until": stored.until,
+        "by": stored.muted_by,
+        "created_at": stored.created_at,
     }

@@ -1,4 +1,4 @@
-"""What the registry knows of agents, and where they are muted."""
+"""What the registry knows of agents, and what keeps them from speaking."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from rooms.rows import Seat
 from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
-mutes = tables["mutes"]
-_guards, _participants, _webhooks = tables["guards"], tables["participants"], tables["webhooks"]
+_guards, _mutes = tables["guards"], tables["mutes"]
+_participants, _webhooks = tables["participants"], tables["webhooks"]
 
 _SEATS = (
     select(
         _participants.c.channel_id,
         _participants.c.entity_id,
         func.coalesce(table.c.is_active, True),
-        mutes.c.agent_id.is_not(None),
-        mutes.c.until,
+        _mutes.c.agent_id.is_not(None),
+        _mutes.c.until,
         _webhooks.c.agent_id.is_not(None),
         _guards.c.reason,
         func.coalesce(_guards.c.resumed_seq, 0),
     )
     .outerjoin(table, table.c.entity_id == _participants.c.entity_id)
     .outerjoin(
-        mutes,
+        _mutes,
         and_(
-            mutes.c.channel_id == _participants.c.channel_id,
-            mutes.c.agent_id == _participants.c.entity_id,
+            _mutes.c.channel_id == _participants.c.channel_id,
+            _mutes.c.agent_id == _participants.c.entity_id,
         ),
     )
     .outerjoin(_webhooks, _webhooks.c.agent_id == _participants.c.entity_id)

@@ -154,6 +154,10 @@ async def _webhook(_world: World) -> dict[str, Any]:
     return {"url": "https://agents.example/hook"}
 
 
+async def _mute(_world: World) -> dict[str, Any]:
+    return {"reason": "quiet, please", "minutes": 5}
+
+
 async def _code(world: World) -> dict[str, Any]:
     return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
 
@@ -175,5 +179,6 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/entities/me"): _rename,
     ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
     ("PUT", "/api/messaging/agents/{agent_id}/webhook"): _webhook,
+    ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
     ("POST", "/api/auth/sign-in"): _code,
 }

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import Connection
 
-from rooms import guard, messages, participants, store
+from rooms import guard, messages, mutes, participants
 from rooms.access import Role
 from rooms.database import Database
 from rooms.errors import NotFound, PermissionDenied
 from rooms.messages import Submitted
+from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
@@ -137,7 +137,7 @@ async def test_what_addresses_nobody_does_not_count_for_a_pair(stage: Stage) -> 
     await stage.say(ANN)
     await stage.be_silent()
     await stage.say(B)
-    await stage.world.database.inner.write(lambda connection: _mute(connection, stage, B))
+    await mutes.mute(stage.world.ctx, Muting(SERVICE, stage.world.channel_id, B.id))
     for _ in range(5):
         await stage.be_silent()
         assert [run.reason for run in await stage.opened(await stage.say(A))] == ["muted"]
@@ -146,11 +146,6 @@ async def test_what_addresses_nobody_does_not_count_for_a_pair(stage: Stage) -> 
         await stage.be_silent()
     await stage.say(A, "@b, are you there?")
     assert await stage.pause() == "pair"
-
-
-def _mute(connection: Connection, stage: Stage, agent: Principal) -> None:
-    row = {"channel_id": stage.world.channel_id, "agent_id": agent.id, "reason": "", "until": None}
-    connection.execute(store.agents.mutes.insert(), [{**row, "muted_by": "ann", "created_at": 0}])
 
 
 async def test_agents_that_repeat_themselves_are_stopped(stage: Stage) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from rooms import completion, edits, keys, messages, participants, runs, store
+from rooms import completion, edits, keys, messages, mutes, participants, runs, store
 from rooms.completion import Prompt, Sign
 from rooms.drafts import Submitted
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
 from rooms.ids import new_id
 from rooms.keys import KeyDraft
+from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
@@ -242,17 +243,7 @@ async def test_the_runs_of_an_agent_that_is_removed_fail(stage: Stage) -> None:
 
 async def mute(stage: Stage, until: int | None = None) -> None:
     """Mute the agent in the channel."""
-    row = {
-        "channel_id": stage.world.channel_id,
-        "agent_id": BOT.id,
-        "reason": "too loud",
-        "until": until,
-        "muted_by": "ann",
-        "created_at": 0,
-    }
-    await stage.world.database.inner.write(
-        lambda connection: connection.execute(insert(tables["mutes"]), [row])
-    )
+    await mutes.mute(stage.world.ctx, Muting(SERVICE, stage.world.channel_id, BOT.id, until=until))
 
 
 async def test_a_muted_agent_is_passed_over(stage: Stage) -> None:
