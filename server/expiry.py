@@ -15,6 +15,7 @@ from rooms import keys
 from rooms.context import Context
 from rooms.errors import ParleyError
 from server.admission import Admissions
+from server.background import in_background
 
 LOOK_SECONDS = 1.0
 LOOKS_PER_QUESTION = 5  # so often the clock is looked at before the database is asked
@@ -25,13 +26,8 @@ _log = logging.getLogger("parley.sockets")
 @contextlib.asynccontextmanager
 async def expiring(ctx: Context, admissions: Admissions) -> AsyncIterator[None]:
     """Look after the credentials of the node's connections, again and again, until the block ends."""
-    task = asyncio.create_task(_look_for_ever(ctx, admissions), name="expiry")
-    try:
+    async with in_background("expiry", _look_for_ever(ctx, admissions)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _look_for_ever(ctx: Context, admissions: Admissions) -> None:

@@ -11,6 +11,7 @@ from rooms import completion, decisions
 from rooms.completion import Overdue
 from rooms.context import Context
 from rooms.errors import ParleyError
+from server.background import in_background
 from server.fanout import Fanout
 
 LOOK_SECONDS = 1.0
@@ -21,13 +22,8 @@ _log = logging.getLogger("parley.runs")
 @contextlib.asynccontextmanager
 async def ending_overdue(ctx: Context, fanout: Fanout) -> AsyncIterator[None]:
     """Look after what is open, again and again, until the block ends."""
-    task = asyncio.create_task(_look_for_ever(ctx, fanout), name="runs")
-    try:
+    async with in_background("runs", _look_for_ever(ctx, fanout)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _look_for_ever(ctx: Context, fanout: Fanout) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Container
 from rooms import retention
 from rooms.context import Context
 from rooms.retention import Retention
+from server.background import in_background
 
 FIRST_SECONDS = 60.0  # after the start, when clients have come back
 EVERY_SECONDS = 300.0
@@ -24,13 +25,8 @@ async def forgetting(ctx: Context, bounds: Retention, held: Container[str]) -> A
 
     ``held`` are, at any time, the ids of the connections that are open.
     """
-    task = asyncio.create_task(_forget_for_ever(ctx, bounds, held), name="retention")
-    try:
+    async with in_background("retention", _forget_for_ever(ctx, bounds, held)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _forget_for_ever(ctx: Context, bounds: Retention, held: Container[str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from rooms import checkpoints
 from rooms.context import Context
 from rooms.errors import ParleyError
+from server.background import in_background
 
 SAVE_SECONDS = 1.0
 
@@ -20,13 +21,10 @@ _log = logging.getLogger("parley.runs")
 async def saving(ctx: Context) -> AsyncIterator[None]:
     """Go on with the streams that are open in the database, and save them all until the block ends."""
     await checkpoints.load(ctx)
-    task = asyncio.create_task(_save_for_ever(ctx), name="streams")
     try:
-        yield
+        async with in_background("streams", _save_for_ever(ctx)):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await _save(ctx)
 
 

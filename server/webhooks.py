@@ -15,6 +15,7 @@ from rooms.errors import ParleyError
 from rooms.outbox import State
 from rooms.rows import DueDelivery
 from rooms.sealing import Unreadable
+from server.background import in_background
 from server.fetcher import Fetcher, FetchFailed, Request
 
 LOOK_SECONDS = 1.0
@@ -30,13 +31,10 @@ _log = logging.getLogger("parley.webhooks")
 async def delivering(ctx: Context, fetcher: Fetcher) -> AsyncIterator[None]:
     """Send what is due, again and again, until the block ends."""
     courier = Courier(ctx, fetcher)
-    task = asyncio.create_task(courier.work_for_ever(), name="webhooks")
     try:
-        yield
+        async with in_background("webhooks", courier.work_for_ever()):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await courier.stop()
 
 
