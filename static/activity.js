@@ -1,6 +1,7 @@
 // Who is busy in a channel: agents that think, and people who type.
 
-import { html, useState } from './vendor/htm-preact-3.1.1.js';
+import { useAttempts } from './attempts.js';
+import { html } from './vendor/htm-preact-3.1.1.js';
 
 export function Activity({ chat, room }) {
   // Without a connection nobody knows what has ended.
@@ -17,23 +18,25 @@ export function Activity({ chat, room }) {
 
 function Thinking({ room, runs }) {
   const agents = namesOf(room, runs);
-  const doing = runs.every(({ state }) => state === 'streaming') ? 'answering' : 'thinking';
+  const [one, several] = doingOf(runs);
   return agents.length === 1
-    ? html`<span><bdi>${agents[0]}</bdi> is ${doing}…</span>`
-    : html`<span>${agents.length} agents are ${doing}…</span>`;
+    ? html`<span><bdi>${agents[0]}</bdi> ${one}…</span>`
+    : html`<span>${agents.length} agents ${several}…</span>`;
+}
+
+function doingOf(runs) {
+  if (runs.every(({ state }) => state === 'streaming')) return ['is answering', 'are answering'];
+  return ['is thinking', 'are thinking'];
 }
 
 function Stop({ chat, room, runs }) {
-  const [isBusy, setBusy] = useState(false);
-  const stop = async () => {
-    setBusy(true);
-    await chat.cancel(room, runs);
-    setBusy(false);
-  };
+  const { attempt, isBusy, problem } = useAttempts();
   return html`
-    <button class="small" aria-label=${`Stop ${namesOf(room, runs).join(', ')}`} disabled=${isBusy} onClick=${stop}>
+    <button class="small" aria-label=${`Stop ${namesOf(room, runs).join(', ')}`} disabled=${isBusy}
+            onClick=${() => attempt(() => chat.cancel(room, runs))}>
       Stop
     </button>
+    ${problem && html`<p role="status">${problem}</p>`}
   `;
 }
 

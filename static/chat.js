@@ -56,6 +56,8 @@ export class Chat {
       typing: (event) => this.#onTyping(event),
       run: ({ channel_id, run }) => this.#onRun(channel_id, (runs) => runs.change(run)),
       complete: (event) => this.#onRun(event.channel_id, (runs) => runs.end(event)),
+      agents_paused: ({ channel_id, reason }) => this.room(channel_id).setPause(reason),
+      agents_resumed: ({ channel_id }) => this.room(channel_id).setPause(null),
       stream: (event) => this.#onRun(event.channel_id, (runs) => runs.streams.grow(event)),
     });
   }
@@ -126,16 +128,17 @@ export class Chat {
     return run.user_id === this.me.id || room.isManagedBy(this.me.id);
   }
 
-  /** Cancels runs; their ends are told to everybody. */
+  /** Cancels runs; throws what the server has against it. */
   async cancel(room, runs) {
-    const wishes = runs.map(({ id }) => this.#connection.ask('cancel_run', { run_id: id }));
-    try {
-      await Promise.all(wishes);
-    } catch {
-      // Whoever is refused may not know how things stand.
-      await room.runs.load().catch(() => {});
-      this.#changed();
-    }
+    await Promise.all(runs.map(({ id }) => this.#connection.ask('cancel_run', { run_id: id })));
+    // The end of one that was over already is not told again.
+    await room.runs.load();
+    this.#changed();
+  }
+
+  /** Lets the agents of a channel go on; throws what the server has against it. */
+  async resumeAgents({ channelId }) {
+    await this.#connection.ask('resume_agents', { channel_id: channelId });
   }
 
   #onReady({ principal, server, channels, joinable, limits, recovered }) {

@@ -5,6 +5,7 @@ import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { Hash, Menu } from './icons.js';
 import { MessageList } from './message_list.js';
+import { Pause } from './pause.js';
 import { Sidebar } from './sidebar.js';
 import { Waiting } from './sign_in.js';
 import { html, useEffect, useMemo, useReducer, useState } from './vendor/htm-preact-3.1.1.js';
@@ -70,6 +71,7 @@ function Conversation({ chat, channel, toggle }) {
       <${Present} participants=${room.participants} />
     </header>
     <${MessageList} chat=${chat} room=${room} pending=${pending} />
+    <${Pause} chat=${chat} room=${room} />
     <${Activity} chat=${chat} room=${room} />
     <${Composer} chat=${chat} channel=${channel} />
   `;

@@ -52,8 +52,8 @@ export function Composer({ chat, channel }) {
   return html`
     <form class="composer" onSubmit=${send}>
       ${picker.list}
-      <textarea ...${picker.attributes} ref=${field} rows="1" value=${text} aria-label="Message" dir="auto" enterkeyhint="send"
-                placeholder=${channel ? `Message ${channel.name}` : ''} onInput=${change}
+      <textarea ...${picker.attributes} ref=${field} rows="1" value=${text} aria-label="Message" dir="auto"
+                enterkeyhint="send" placeholder=${channel ? `Message ${channel.name}` : ''} onInput=${change}
                 onKeyDown=${takeKey} onClick=${picker.follow} onBlur=${picker.close}></textarea>
       ${remaining < WARN_BELOW && html`
         <output class=${remaining < 0 ? 'remaining over' : 'remaining'}>${describe(remaining)}</output>

@@ -14,7 +14,8 @@ export function MessageList({ chat, room, pending }) {
   const older = useWhenSeen(() => chat.loadOlder(room), [room.messages.length, room.hasOlder, room.problem]);
   // Redrawing a long list at each sign of typing would be felt.
   const { endings } = room.runs;
-  const entries = useMemo(() => draw(layOut(messages), chat, room), [messages, endings]);
+  const { participants } = room;
+  const entries = useMemo(() => draw(layOut(messages), chat, room), [messages, endings, participants]);
   const talk = draw(layOut(growing, messages.at(-1)), chat, room);
   const isEmpty = room.isCurrent && messages.length + growing.length === 0;
   const isUnknown = !room.isCurrent && !room.problem && messages.length === 0;

@@ -1,6 +1,6 @@
 // What this page knows of one channel.
 
-import { fetchHistory } from './api.js';
+import { fetchChannel, fetchHistory } from './api.js';
 import { Runs } from './runs.js';
 
 const TYPING_MS = 3_000;
@@ -13,11 +13,14 @@ export class Room {
   isLoading = false;
   hasOlder = false;
   problem = null;
+  // Why the agents are paused, if they are.
+  pause = null;
   runs;
   #session;
   #changed;
   #heldUpTo = 0;
   #interruptions = 0;
+  #pauses = 0;
   #typing = new Map();
   // What was edited or deleted, by id: a page that was read before may arrive after.
   #changes = new Map();
@@ -72,7 +75,7 @@ export class Room {
 
   async loadNewest() {
     const interruptions = this.#interruptions;
-    const [page] = await Promise.all([this.#fetch(0), this.runs.load()]);
+    const [page] = await Promise.all([this.#fetch(0), this.runs.load(), this.#loadPause()]);
     const seqs = page.messages.map(({ seq }) => seq);
     const oldest = Math.min(...seqs);
     const newest = Math.max(this.#heldUpTo, ...seqs);
@@ -104,6 +107,13 @@ export class Room {
     this.#changed();
   }
 
+  /** Notes why the agents are paused, or with null that they are not. */
+  setPause(reason) {
+    this.#pauses += 1;
+    this.pause = reason;
+    this.#changed();
+  }
+
   setTyping(userId, isTyping) {
     this.#stopTyping(userId);
     if (isTyping) {
@@ -123,6 +133,13 @@ export class Room {
 
   bidFarewell({ userId }) {
     this.participants = this.participants.filter((present) => present.userId !== userId);
+  }
+
+  async #loadPause() {
+    const pauses = this.#pauses;
+    const { agents_paused } = await fetchChannel(this.#session, this.channelId);
+    // What was told meanwhile is newer.
+    if (pauses === this.#pauses) this.pause = agents_paused;
   }
 
   async #fetch(offset) {

@@ -2,7 +2,7 @@
 
 const GROUP_MS = 5 * 60_000;
 
-/** Returns entries in order, either {day} or {message, isFirst}, where isFirst begins a group; `last` is before them. */
+/** Returns entries in order, either {day} or {message, isFirst}, where isFirst begins a group behind `last`. */
 export function layOut(messages, last = null) {
   const entries = [];
   for (const message of messages) {
