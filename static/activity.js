@@ -18,13 +18,14 @@ export function Activity({ chat, room }) {
 
 function Thinking({ room, runs }) {
   const agents = namesOf(room, runs);
-  const [one, several] = doingOf(runs);
+  const [one, several] = doingOf(room, runs);
   return agents.length === 1
     ? html`<span><bdi>${agents[0]}</bdi> ${one}…</span>`
     : html`<span>${agents.length} agents ${several}…</span>`;
 }
 
-function doingOf(runs) {
+function doingOf(room, runs) {
+  if (runs.every(({ agent_id }) => room.isAsking(agent_id))) return ['needs a decision', 'need a decision'];
   if (runs.every(({ state }) => state === 'streaming')) return ['is answering', 'are answering'];
   return ['is thinking', 'are thinking'];
 }

@@ -56,6 +56,7 @@ export class Chat {
       typing: (event) => this.#onTyping(event),
       run: ({ channel_id, run }) => this.#onRun(channel_id, (runs) => runs.change(run)),
       complete: (event) => this.#onRun(event.channel_id, (runs) => runs.end(event)),
+      approval: (event) => this.#onApproval(event),
       agents_paused: ({ channel_id, reason }) => this.room(channel_id).setPause(reason),
       agents_resumed: ({ channel_id }) => this.room(channel_id).setPause(null),
       stream: (event) => this.#onRun(event.channel_id, (runs) => runs.streams.grow(event)),
@@ -141,6 +142,11 @@ export class Chat {
     await this.#connection.ask('resume_agents', { channel_id: channelId });
   }
 
+  /** Chooses an option of what a message asks for; throws what the server has against it. */
+  async decide(messageId, option) {
+    this.#onApproval(await this.#connection.ask('resolve_approval', { message_id: messageId, option }));
+  }
+
   #onReady({ principal, server, channels, joinable, limits, recovered }) {
     if (principal.kind === 'service') {
       this.#refused(new Error('This key is for programs; a person needs a key of their own.'));
@@ -199,6 +205,12 @@ export class Chat {
   #onRun(channelId, note) {
     note(this.room(channelId).runs);
     this.#changed();
+  }
+
+  #onApproval(event) {
+    // By the time it arrives its message may be gone already.
+    if (event.deleted) this.#onChange(event);
+    else this.room(event.channel_id).setApproval(event.message_id, event.approval);
   }
 
   async #deliver({ id, channelId, text }) {

@@ -1,5 +1,6 @@
 // One message as it stands in the list.
 
+import { Approval } from './approval.js';
 import { Endings } from './endings.js';
 import { Unclear, withMentions } from './mentions.js';
 import { link, withLinks } from './text.js';
@@ -23,6 +24,7 @@ export function Message({ message, isFirst, chat, room }) {
       </div>
       ${message.attachments.length > 0 && html`<${Attachments} attachments=${message.attachments} />`}
       ${message.problem && html`<${Unsent} message=${message} outbox=${chat.outbox} />`}
+      ${message.approval && html`<${Approval} chat=${chat} room=${room} message=${message} />`}
       ${message.authorId === chat.me.id && html`<${Unclear} mentions=${message.mentions} />`}
       <${Endings} endings=${room.runs.endings.get(message.id)} nameOf=${(id) => room.nameOf(id)} />
     </li>

@@ -22,8 +22,9 @@ export class Room {
   #interruptions = 0;
   #pauses = 0;
   #typing = new Map();
-  // What was edited or deleted, by id: a page that was read before may arrive after.
+  // What was edited, deleted or decided, by id: a page that was read before may arrive after.
   #changes = new Map();
+  #approvals = new Map();
 
   constructor(channelId, session, changed) {
     this.channelId = channelId;
@@ -64,11 +65,23 @@ export class Room {
     return this.participants.some(({ userId, role }) => userId === id && MANAGING.includes(role));
   }
 
+  /** Tells whether somebody waits for a decision of others. */
+  isAsking(id) {
+    return this.messages.some(({ authorId, approval }) => authorId === id && approval?.state === 'requested');
+  }
+
+  /** Tells whether somebody may decide what a message asks for. */
+  mayDecide(id, { authorId, approval: { allowed } }) {
+    if (id === authorId || (allowed.length > 0 && !allowed.includes(id))) return false;
+    return this.participants.some(({ userId, role }) => userId === id && role !== 'observer');
+  }
+
   /** The connection was lost, and what was missed does not come by itself. */
   interrupt() {
     this.isCurrent = false;
     this.#interruptions += 1;
     this.#changes.clear();
+    this.#approvals.clear();
     this.runs.interrupt();
     this.#heldUpTo = this.messages.at(-1)?.seq ?? 0;
   }
@@ -103,6 +116,12 @@ export class Room {
   /** Shows a message as it was edited, or no longer if it was deleted. */
   change(raw) {
     this.#changes.set(raw.id, raw);
+    this.#merge([]);
+    this.#changed();
+  }
+
+  setApproval(messageId, approval) {
+    this.#approvals.set(messageId, approval);
     this.#merge([]);
     this.#changed();
   }
@@ -163,9 +182,11 @@ export class Room {
   #merge(more) {
     this.messages = merge(this.messages, more).flatMap((message) => {
       const change = this.#changes.get(message.id);
-      if (!change) return [message];
+      if (change?.deleted) return [];
       // The seq of a change is not the message's.
-      return change.deleted ? [] : [{ ...fromWire(change), seq: message.seq }];
+      const now = change ? { ...fromWire(change), seq: message.seq } : message;
+      const approval = this.#approvals.get(message.id);
+      return approval ? [{ ...now, approval }] : [now];
     });
   }
 
@@ -202,5 +223,6 @@ function fromWire(raw) {
     createdAt,
     attachments: raw.attachments ?? [],
     mentions: raw.mentions ?? [],
+    approval: raw.approval ?? null,
   };
 }

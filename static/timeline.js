@@ -34,3 +34,9 @@ export function describeDay(ms, now = new Date()) {
 export function describeTime(ms) {
   return new Date(ms).toLocaleTimeString([], { hour: 'numeric', minute: '2-digit' });
 }
+
+/** Tells the day, too, if it is not today. */
+export function describeMoment(ms) {
+  const day = describeDay(ms);
+  return day === 'Today' ? describeTime(ms) : `${day}, ${describeTime(ms)}`;
+}
