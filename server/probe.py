@@ -39,6 +39,7 @@ class Probe:
             self._websocket.write(frame(TEXT, b"3probe"))
         elif packet == _UPGRADE and self._session.waits_for(self._websocket):
             self._session.use(self._websocket)
+            self._session.filled()  # or was, before its next poll
         else:
             self._websocket.close(PROTOCOL_ERROR)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 OPEN, CLOSE, PING, PONG, MESSAGE, _UPGRADE, NOOP = "0123456"
 
-# A client that has not yet made room for what it was sent is closed, and comes back.
-MAX_UNSENT = 1024 * 1024
+# A client that has not yet made room for what it was sent is closed, and comes back. Long before that it is
+# spared what may be missed: here one that polls, one with a WebSocket when asyncio says that it is full.
+MAX_UNSENT, SPARED_FROM = 1024 * 1024, 64 * 1024
 # Reading stops while this much waits to be handled; each message counts as more than its bytes.
 MAX_INBOX, INBOX_LOW, MESSAGE_COST = 1024 * 1024, 256 * 1024, 4096
 TURN = 64  # messages of one client before it is the others' turn
@@ -80,7 +81,7 @@ class Session:
         self._engine = engine
         self._websocket: WebSocket | None = None
         self._probe: WebSocket | None = None
-        self._poll: asyncio.Future[None] | None = None
+        self._poll: asyncio.Event | None = None
         self._unsent: list[Outgoing] = []
         self._unsent_bytes = 0
         self._left_bytes = 0  # of these, what had not been polled when the last tick was over
@@ -132,6 +133,8 @@ class Session:
             self.close(TRY_LATER)
         else:
             self._left_bytes = self._unsent_bytes
+            if self._left_bytes > SPARED_FROM:
+                self.filled()
         self._tell_of_room()
 
     def _write(self, websocket: WebSocket) -> None:
@@ -176,7 +179,7 @@ class Session:
             self._engine.owner.session_has_room(self)
 
     def filled(self) -> None:
-        """Know that the WebSocket has got full, or has room again."""
+        """Know that the client's transport has got full, or has room again."""
         self._engine.owner.session_filled(self)
         self._tell_of_room()
 
@@ -188,10 +191,7 @@ class Session:
         self._engine.owner.session_pinged(self)
 
     async def poll(self) -> bytes:
-        """Wait until there is something to send and return it as the body of a poll's answer.
-
-        While a WebSocket proves itself nobody waits for long: the client cannot change over amid a poll.
-        """
+        """Wait until there is something to send and return it as the body of a poll's answer."""
         if self._poll is not None:
             self.close(PROTOCOL_ERROR, farewell=CLOSE)
             raise ConnectionError("a second poll at the same time")
@@ -206,23 +206,23 @@ class Session:
             return _NOOP
         packets = [packet for outgoing in self._unsent for packet in outgoing.packets]
         self._unsent, self._unsent_bytes, self._left_bytes = [], 0, 0
-        self._tell_of_room()
+        self.filled()
         return SEPARATOR.encode().join(packets)
 
     async def _wait_in_poll(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._poll = loop.create_future()
-        idle = loop.call_later(PROBED_SECONDS, self._wake_poll) if self._probe is not None else None
+        self._poll = asyncio.Event()
         try:
-            await self._poll
+            # A client that waits for a poll cannot change over to the WebSocket that proves itself.
+            async with asyncio.timeout(PROBED_SECONDS if self._probe is not None else None):
+                await self._poll.wait()
+        except TimeoutError:
+            pass
         finally:
             self._poll = None
-            if idle is not None:
-                idle.cancel()
 
     def _wake_poll(self) -> None:
-        if self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+        if self._poll is not None:
+            self._poll.set()
 
     def dismiss(self, farewell: Outgoing) -> None:
         """Drop what is queued, send this instead, and close; the poll that waits, or the next, gets it."""
@@ -330,8 +330,7 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """Tell whether something from the client is still to be handled, or something for it to leave."""
-        unwritten = self._websocket.waiting if self._websocket is not None else 0
-        return self.is_posting or self._worker is not None or bool(self._unsent or unwritten)
+        return self.is_posting or self._worker is not None or self._backlog() > 0
 
     # Transports
 

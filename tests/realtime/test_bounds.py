@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import orjson
 import pytest
 
+from server import session as bounds
 from server.engine import Engine
 from server.session import MAX_INBOX, MAX_UNSENT
 from server.websocket import MAX_MESSAGE
@@ -138,6 +139,28 @@ async def test_a_poller_that_does_not_poll_is_closed(parley: Parley, engine: Eng
             await parley.service.submit(channel_id, CONTENT, author_id="ann")
             assert session._unsent_bytes <= MAX_UNSENT + 10_000
     await poller.assert_ended()
+
+
+async def test_a_poller_is_not_closed_for_what_it_may_miss(
+    parley: Parley, engine: Engine, poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two polls it stops hearing who types before it comes to the bound, and nothing else."""
+    monkeypatch.setattr(bounds, "MAX_UNSENT", 150_000)
+    channel_id = await parley.service.new_channel("talk", "ann", "ben")
+    ben = await parley.user("ben")
+    typing = {"channel_id": channel_id, "is_typing": True}
+    async with talking(parley.url, {"token": ben.secret}) as talker:
+        for _ in range(3):
+            for _ in range(2_000):
+                await talker.emit("typing", typing)
+            await talker.settle()
+            assert engine.sockets[poller.sid]._unsent_bytes < 100_000
+            await talker.data("submit", {"channel_id": channel_id, "content": "hello"})
+            heard = await poller.poll()
+            assert sum('"message"' in packet for packet in heard) == 1
+            assert 0 < sum('"typing"' in packet for packet in heard) < 2_000
+        await talker.data("typing", typing)
+        assert sum('"typing"' in packet for packet in await poller.poll()) == 1
 
 
 async def test_one_tick_closes_no_poller_between_two_polls(
