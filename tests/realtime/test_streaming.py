@@ -10,12 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
+from rooms import streams
 from rooms.ids import new_id
 from rooms.principals import Kind
 from server import dialects, overdue
 from server.engine import Engine
 from server.frames import Outgoing
 from server.relay import Relay
+from server.session import Session
 from server.sockets import SocketServer
 from tests.realtime.raw import Poller, open_poller
 from tests.rest import API, Rest
@@ -211,26 +213,39 @@ async def test_two_processes_of_an_agent_do_not_speak_at_once(scene: Scene) -> N
 
 
 async def test_chunks_take_from_no_bucket(start: Start) -> None:
-    """A reply of a thousand chunks is within everybody's limits; calls that lead nowhere are not."""
+    """A reply goes on when nothing else is granted any more; calls that lead nowhere are not free."""
+    parley = await start(rate_limits="on")
+    channel_id, made = await furnish(parley)
+    run = await ask(parley.bearer(made["ann"]), channel_id)
+    async with talking(parley.url, {"token": made["bot"]}) as talker:
+        scene, bot = Scene(parley, channel_id, made, run, talker), parley.bearer(made["bot"])
+        await scene.say(0, "0")
+        nowhere = {**scene.where(0, "x"), "message_id": new_id()}
+        while (code := await talker.code("stream", nowhere)) == "RESOURCE_NOT_FOUND":
+            pass
+        path = f"{API}/runs/{new_id()}/chunks"
+        while (reply := await bot.post(path, {"index": 0, "chunk": "x"})).status == 404:
+            pass
+        assert (code, reply.refusal) == ("RATE_LIMIT_EXCEEDED", (429, "RATE_LIMIT_EXCEEDED"))
+        for index in range(1, 200, 2):
+            await scene.say(index, "1")
+            chunk = {"index": index + 1, "chunk": "2", "fence": 1}
+            reply = await bot.post(f"{API}/runs/{run['id']}/chunks", chunk)
+            assert reply.data["next"] == index + 2
+
+
+async def test_calls_for_one_reply_are_bounded(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gets round the limits by saying the same chunk for ever."""
+    monkeypatch.setattr(streams, "FREE_CALLS", 10)
     parley = await start(rate_limits="on")
     channel_id, made = await furnish(parley)
     run = await ask(parley.bearer(made["ann"]), channel_id)
     async with talking(parley.url, {"token": made["bot"]}) as bot:
         scene = Scene(parley, channel_id, made, run, bot)
-        for index in range(700):
-            await scene.say(index, "x")
-        rest = parley.bearer(made["bot"])
-        chunks = f"{API}/runs/{run['id']}/chunks"
-        for index in range(700, 1_100):
-            reply = await rest.post(chunks, {"index": index, "chunk": "x", "fence": 1})
-            assert reply.data["next"] == index + 1
-        lost = f"{API}/runs/{new_id()}/chunks"
-        found = {(await rest.post(lost, {"index": 0, "chunk": "x"})).status for _ in range(125)}
-        assert found == {404, 429}
-        nowhere = {**scene.where(0, "x"), "message_id": new_id()}
-        codes = {await bot.code("stream", nowhere) for _ in range(650)}
-        assert codes == {"RESOURCE_NOT_FOUND", "RATE_LIMIT_EXCEEDED"}
-        assert (await scene.complete())["response"] == "x" * 1_100
+        await scene.say(0, "a")
+        while (ack := await bot.call("stream", scene.where(0, "a")))["success"]:
+            pass
+        assert ack["error"]["code"] == "RATE_LIMIT_EXCEEDED"
 
 
 async def returner(
@@ -259,10 +274,7 @@ async def test_a_slow_reader_gets_what_it_missed_as_one_piece(
         (*_, session) = engines[0].sockets.values()
         await scene.say(0, "one ")
         await slow.hears(PIECES[namespace])
-        slow.transport.pause_reading()
-        big = [{"channel_id": scene.channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
-        while not session.is_full:
-            await scene.parley.service.post(f"{API}/submit/batch", {"messages": big})
+        await fill(scene, slow, session)
         waiting = session._backlog()
         for index, chunk in enumerate(["two ", "three ", "four "], 1):
             await scene.say(index, chunk)
@@ -287,10 +299,7 @@ async def test_a_slow_reader_is_not_sent_pieces_of_what_is_over(scene: Scene, en
     async with AsyncExitStack() as stack:
         slow = await returner(stack, scene)
         (*_, session) = engines[0].sockets.values()
-        slow.transport.pause_reading()
-        big = [{"channel_id": scene.channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
-        while not session.is_full:
-            await scene.parley.service.post(f"{API}/submit/batch", {"messages": big})
+        await fill(scene, slow, session)
         await scene.say(0, "fo")
         await scene.say(1, "ur")
         await scene.complete()
@@ -298,6 +307,19 @@ async def test_a_slow_reader_is_not_sent_pieces_of_what_is_over(scene: Scene, en
         await slow.hears("complete")
         await slow.settle()
         assert (slow.all("stream"), slow.texts()[-1]) == ([], "four")
+        assert relay(engines[0])._owed == {}
+
+
+async def test_nothing_is_kept_of_readers_that_are_gone(scene: Scene, engines: list[Engine]) -> None:
+    """Although the reply that they have seen a part of goes on."""
+    async with AsyncExitStack() as stack:
+        ann, ben = await returner(stack, scene), await returner(stack, scene, who="ben")
+        await scene.say(0, "one ")
+        for client in (ann, ben):
+            await client.hears("stream")
+        await ann.drop()
+        await scene.say(1, "two")
+        await ben.hears("stream", 2)
         assert relay(engines[0])._owed == {}
 
 
@@ -372,6 +394,34 @@ async def test_whoever_joins_a_channel_late_gets_what_was_said(scene: Scene) -> 
             assert shown(client.all("stream")) == "one two three four"
         assert [piece["index"] for piece in service.all("stream")] == [0, 0, 3]
         assert [piece["index"] for piece in dan.all("stream")] == [0, 2, 3]
+
+
+async def test_whoever_leaves_amid_a_stream_begins_anew_when_it_returns(
+    scene: Scene, engines: list[Engine]
+) -> None:
+    """Although it was still to get a part of what was said before."""
+    async with AsyncExitStack() as stack:
+        ben = await returner(stack, scene, who="ben")
+        (*_, session) = engines[0].sockets.values()
+        await scene.say(0, "one ")
+        await ben.hears("stream")
+        await fill(scene, ben, session)
+        await scene.say(1, "two ")
+        await scene.parley.service.remove(scene.channel_id, "ben")
+        await scene.say(2, "three ")
+        await scene.parley.service.add(scene.channel_id, "ben")
+        await scene.say(3, "four")
+        ben.transport.resume_reading()
+        pieces = await ben.hears("stream", 2)
+        assert [(piece["index"], piece.get("count", 1)) for piece in pieces] == [(0, 1), (0, 4)]
+
+
+async def fill(scene: Scene, client: Returner, session: Session) -> None:
+    """Let a client read nothing until it takes less than it is sent."""
+    client.transport.pause_reading()
+    big = [{"channel_id": scene.channel_id, "author_id": "ann", "content": "x" * 4_000}] * 100
+    while not session.is_full:
+        await scene.parley.service.post(f"{API}/submit/batch", {"messages": big})
 
 
 async def test_whoever_is_removed_is_shown_nothing_more(scene: Scene) -> None:
