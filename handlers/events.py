@@ -38,6 +38,7 @@ from rooms.context import Context
 from rooms.cursors import Cursor, Lag
 from rooms.drafts import Submitted
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
+from rooms.guard import find_pause
 from rooms.recovery import Move, Recovery
 from rooms.replay import Resync
 from rooms.rows import Interval
@@ -198,6 +199,7 @@ async def _join(gate: Gate, connection: Connection, channel_id: str) -> dict[str
     present = await participants.list_for(gate.ctx, connection.principal, channel_id)
     return {
         "channel": payloads.channel(channel),
+        "agents_paused": await find_pause(gate.ctx, channel_id),
         "participants": [payloads.participant(attendance) for attendance in present],
     }
 

@@ -44,11 +44,6 @@ export async function fetchHistory(session, channelId, offset) {
   return { messages, total: pagination.total };
 }
 
-/** A channel, and why agents do not go on in it. */
-export function fetchChannel(session, channelId) {
-  return call(`/api/messaging/channels/${channelId}`, { session });
-}
-
 /** The runs of a channel that are under way. */
 export function fetchOpenRuns(session, channelId) {
   const query = new URLSearchParams({ channel_id: channelId, state: 'queued,working,streaming', limit: MOST });

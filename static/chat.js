@@ -87,9 +87,7 @@ export class Chat {
     remember('channel', channelId);
     this.#changed();
     try {
-      const { channel, participants } = await this.#connection.ask('join', { channel_id: channelId });
-      room.participants = participants;
-      this.#adopt(channel);
+      this.#adopt(await room.arrive(this.#connection.ask('join', { channel_id: channelId })));
       if (!room.isCurrent) await room.loadNewest();
     } catch (error) {
       this.#complain(room, error);

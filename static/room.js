@@ -1,6 +1,6 @@
 // What this page knows of one channel.
 
-import { fetchChannel, fetchHistory } from './api.js';
+import { fetchHistory } from './api.js';
 import { Runs } from './runs.js';
 
 const TYPING_MS = 3_000;
@@ -86,9 +86,19 @@ export class Room {
     this.#heldUpTo = this.messages.at(-1)?.seq ?? 0;
   }
 
+  /** Takes what the server tells whoever joins, and returns the channel. */
+  async arrive(joining) {
+    const pauses = this.#pauses;
+    const { channel, participants, agents_paused } = await joining;
+    this.participants = participants;
+    // What was told meanwhile is newer.
+    if (pauses === this.#pauses) this.pause = agents_paused;
+    return channel;
+  }
+
   async loadNewest() {
     const interruptions = this.#interruptions;
-    const [page] = await Promise.all([this.#fetch(0), this.runs.load(), this.#loadPause()]);
+    const [page] = await Promise.all([this.#fetch(0), this.runs.load()]);
     const seqs = page.messages.map(({ seq }) => seq);
     const oldest = Math.min(...seqs);
     const newest = Math.max(this.#heldUpTo, ...seqs);
@@ -152,13 +162,6 @@ export class Room {
 
   bidFarewell({ userId }) {
     this.participants = this.participants.filter((present) => present.userId !== userId);
-  }
-
-  async #loadPause() {
-    const pauses = this.#pauses;
-    const { agents_paused } = await fetchChannel(this.#session, this.channelId);
-    // What was told meanwhile is newer.
-    if (pauses === this.#pauses) this.pause = agents_paused;
   }
 
   async #fetch(offset) {

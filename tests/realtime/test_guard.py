@@ -105,6 +105,7 @@ async def test_agents_are_let_go_on_by_whoever_manages_the_channel(start: Start)
         await ann.data("submit", {"channel_id": channel_id, "content": "What do you think?"})
         await ann.wait_for("agents_paused")
         assert await ann.code("resume_agents", {"channel_id": channel_id}) == "PERMISSION_DENIED"
+        assert (await ann.data("join", {"channel_id": channel_id}))["agents_paused"] == "hops"
         assert (await parley.bearer(await parley.key(Kind.USER, "ben")).post(path)).status == 404
         await parley.service.remove(channel_id, "ann")
         await parley.service.add(channel_id, "ann", role="owner")
