@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, StrictInt, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, model_validator
 
 from handlers.wire import Body, ChannelEvent
-from rooms.rules import Note, PrincipalId
+from rooms.rules import Capability, Description, Handle, Label, Metadata, Note, PrincipalId
 
+MOST_CAPABILITIES = 50
 MOST_MINUTES = 366 * 24 * 60
 BIGGEST_TIME = 2**53  # in milliseconds; every client can count so far
+
+
+def _unique(words: list[str]) -> list[str]:
+    return list(dict.fromkeys(words))
+
+
+Capabilities = Annotated[list[Capability], Field(max_length=MOST_CAPABILITIES), AfterValidator(_unique)]
+
+
+class ChangeAgent(Body):
+    """What is to be said of an agent from now on; ``handle: null`` gives the handle up."""
+
+    name: Label | None = None
+    handle: Handle | None = None
+    bio: Description | None = None
+    capabilities: Capabilities | None = None
+    settings: Metadata | None = None
+    is_active: StrictBool | None = None
+
+
+class Agent(BaseModel):
+    """An agent as the registry knows it."""
+
+    id: str
+    name: str
+    handle: str | None
+    bio: str
+    is_active: bool = Field(description="it is addressed by messages")
+    status: str = Field(description="active or inactive: the same in elizaOS's words")
+    capabilities: list[str]
+    settings: dict[str, Any] | None = Field(None, description="for itself and who may change it")
+    connected: bool = Field(description="to this node, by a socket, a stream or by waiting")
+    created_at: int
+
+
+class Agents(BaseModel):
+    """Agents: the active ones first, then by name."""
+
+    agents: list[Agent]
 
 
 class MuteAgent(Body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,8 +83,11 @@ class Connection(Protocol):
         """Send something ephemeral to the others in the channel."""
 
 
-class Whispers(Protocol):
-    """The native connections of this node."""
+class Audience(Protocol):
+    """Who is connected to this node."""
 
     def whisper(self, channel_id: str, name: str, payload: dict[str, Any]) -> None:
-        """Send something ephemeral to those in the channel."""
+        """Send something ephemeral to the native connections in the channel."""
+
+    def find_present(self, principal_ids: Collection[str]) -> set[str]:
+        """Return which of the principals are connected, or read a log."""

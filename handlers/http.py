@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from uuid_utils import uuid4
 
 from handlers import bodies, envelope, refusals
-from handlers.connection import Whispers
+from handlers.connection import Audience
 from handlers.credentials import ANYBODY, Credentials
 from handlers.draining import Draining
 from handlers.following import Followers
@@ -49,7 +49,7 @@ class Gate:
     limits: Limits
     draining: Draining
     followers: Followers
-    whispers: Whispers
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)

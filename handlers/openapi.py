@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import answers, approval_wire, run_wire, webhook_wire
+from handlers import agent_wire, answers, approval_wire, run_wire, webhook_wire
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -46,6 +46,7 @@ _APPROVALS_QUERY = {
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
+    agent_wire.Agents: {"server_id": "only those that take part in a channel of it"},
     run_wire.Inbox: _INBOX_QUERY,
     webhook_wire.Deliveries: _DELIVERIES_QUERY,
     approval_wire.Approvals: _APPROVALS_QUERY,

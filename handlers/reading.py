@@ -19,7 +19,7 @@ async def mark(call: Call[reading_wire.ReadChannel]) -> dict[str, Any]:
     channel_id, body = call.path["channel_id"].lower(), call.body
     marked = await reading.mark(call.ctx, Place(call.principal, channel_id, body.seq, body.message_id))
     if marked.is_new:
-        call.gate.whispers.whisper(channel_id, "read", _told(call.principal, marked))
+        call.gate.audience.whisper(channel_id, "read", _told(call.principal, marked))
     return _view(marked.unread)
 
 

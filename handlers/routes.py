@@ -6,6 +6,7 @@ from aiohttp import web
 
 from handlers import (
     agent_wire,
+    agents,
     answers,
     approval_wire,
     approvals,
@@ -124,6 +125,14 @@ ROUTES = (
           people_wire.Person, people_wire.Rename),
     Route("PATCH", f"{_MESSAGING}/entities/{{entity_id}}", entities.rename, "Give somebody a name or handle",
           people_wire.Person, people_wire.Rename),
+    Route("GET", f"{_MESSAGING}/agents", agents.list_all, "List agents",
+          agent_wire.Agents),
+    Route("GET", _AGENT, agents.get, "Get an agent",
+          agent_wire.Agent),
+    Route("PUT", _AGENT, agents.put, "Register an agent, or change what is said of it",
+          agent_wire.Agent, agent_wire.ChangeAgent),
+    Route("PATCH", _AGENT, agents.change, "Change what is said of an agent",
+          agent_wire.Agent, agent_wire.ChangeAgent),
     Route("PUT", f"{_AGENT}/webhook", webhooks.put, "Have an agent's runs sent to a URL",
           webhook_wire.NewWebhook, webhook_wire.PutWebhook),
     Route("GET", f"{_AGENT}/webhook", webhooks.get, "Get an agent's webhook",

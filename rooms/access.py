@@ -114,9 +114,14 @@ def require_management(standing: Standing) -> None:
         raise PermissionDenied
 
 
+def may_act_for(principal: Principal, agent_id: str) -> bool:
+    """Tell whether the principal may see and change what is the agent's own."""
+    return principal.id == agent_id or principal.may(Scope.AGENTS_WRITE)
+
+
 def require_agent(principal: Principal, agent_id: str) -> None:
     """Raise NotFound unless the principal may see and change what is the agent's own."""
-    if principal.id != agent_id and not principal.may(Scope.AGENTS_WRITE):
+    if not may_act_for(principal, agent_id):
         raise agent_not_found(agent_id)
 
 

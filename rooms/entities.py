@@ -38,13 +38,17 @@ async def rename(ctx: Context, wish: Renaming) -> Entity:
 
 
 def _rename(transaction: Transaction, wish: Renaming) -> Entity:
-    connection = transaction.connection
     entity = _require(transaction, wish)
     handle = wish.handle if wish.has_handle else entity.handle
+    call(transaction.connection, entity, wish.name or entity.name, handle)
+    return store.entities.find(transaction.connection, [wish.entity_id])[wish.entity_id]
+
+
+def call(connection: Connection, entity: Entity, name: str, handle: str | None) -> None:
+    """Give the entity this name and handle; raise ValidationFailed if the handle is somebody else's."""
     if handle is not None and handle != entity.handle:
-        _require_free(connection, handle, wish.entity_id)
-    store.entities.change(connection, wish.entity_id, name=wish.name or entity.name, handle=handle)
-    return store.entities.find(connection, [wish.entity_id])[wish.entity_id]
+        _require_free(connection, handle, entity.id)
+    store.entities.change(connection, entity.id, name=name, handle=handle)
 
 
 def _require(transaction: Transaction, wish: Renaming) -> Entity:

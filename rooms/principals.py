@@ -22,7 +22,7 @@ class Scope(enum.StrEnum):
     CHANNELS_WRITE = "channels:write"  # create channels, change participants
     SERVERS_WRITE = "servers:write"  # create message servers
     ENTITIES_WRITE = "entities:write"  # give others names and handles
-    AGENTS_WRITE = "agents:write"  # change where agents' runs are sent
+    AGENTS_WRITE = "agents:write"  # register agents, and change what is theirs
 
 
 ALL_SCOPES = frozenset(Scope)

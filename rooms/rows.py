@@ -103,6 +103,19 @@ class DueDelivery(NamedTuple):
     server_id: str
 
 
+class Profile(NamedTuple):
+    """What the registry knows of an agent; ``settings`` is None for those who may not see them."""
+
+    id: str
+    name: str
+    handle: str | None
+    bio: str
+    is_active: bool
+    capabilities: list[str]
+    settings: dict[str, Any] | None
+    created_at: int
+
+
 class Line(NamedTuple):
     """What was said, as far as it matters for what agents say next."""
 

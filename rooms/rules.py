@@ -50,6 +50,7 @@ ATTACHMENT_TYPES = frozenset(
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
+_CAPABILITY = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+")
 # C0 without TAB, LF and CR; DEL; C1; surrogates, which no encoding can carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -129,6 +130,12 @@ def _handle(text: str) -> str:
     if handle[0] in "-." or handle[-1] in "-.":
         raise ValueError("must begin and end with a letter, a digit or an underscore")
     return handle
+
+
+def _capability(text: str) -> str:
+    if _CAPABILITY.fullmatch(text) is None:
+        raise ValueError("must be 1 to 64 letters, digits or _ . : / + -")
+    return text
 
 
 def name_key(name: str) -> str:
@@ -219,6 +226,7 @@ Emoji = Annotated[StrictStr, AfterValidator(emoji)]
 Note = Annotated[StrictStr, Field(max_length=256), AfterValidator(_text)]
 Handle = Annotated[StrictStr, AfterValidator(_handle)]
 Option = Annotated[StrictStr, Field(min_length=1, max_length=MAX_OPTION), AfterValidator(_text)]
+Capability = Annotated[StrictStr, AfterValidator(_capability)]
 Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
 Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from rooms.cursors import Cursor, CursorSigner
@@ -85,6 +85,10 @@ class Fanout:
     def is_present(self, server_id: str, principal_id: str) -> bool:
         """Tell whether the principal is connected to this node, or reads the server's log from it."""
         return (server_id, principal_id) in self._connections
+
+    def find_present(self, principal_ids: Collection[str]) -> set[str]:
+        """Return which of the principals are connected to this node, or read a log from it."""
+        return {principal_id for _, principal_id in self._connections if principal_id in principal_ids}
 
     def go_live(self, receiver: Receiver) -> None:
         """Deliver to the connection what its view shows from the next event on."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy import JSON, Connection, and_, bindparam, exists, func, or_, select, text
 
-from rooms.rows import Seat
+from rooms.principals import Kind
+from rooms.rows import Profile, Seat
 from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
 _guards, _mutes = tables["guards"], tables["mutes"]
 _participants, _webhooks = tables["participants"], tables["webhooks"]
+_channels, _entities = tables["channels"], tables["entities"]
 
 _SEATS = (
     select(
@@ -39,7 +42,89 @@ _SEATS = (
     .order_by(_participants.c.joined_seq)
 )
 
+_PROFILE = (
+    select(
+        _entities.c.id,
+        _entities.c.name,
+        _entities.c.handle,
+        func.coalesce(table.c.bio, ""),
+        func.coalesce(table.c.is_active, True).label("is_active"),
+        table.c.capabilities,
+        table.c.settings,
+        _entities.c.created_at,
+    )
+    .outerjoin(table, table.c.entity_id == _entities.c.id)
+    .where(_entities.c.kind == Kind.AGENT)
+)
+_LOCK = select(_entities.c.id).where(_entities.c.id == bindparam("agent_id")).with_for_update()
+_PUT = text(
+    "INSERT INTO agents (entity_id, bio, is_active, capabilities, settings, updated_at)"
+    " VALUES (:id, :bio, :is_active, :capabilities, :settings, :now) ON CONFLICT (entity_id) DO UPDATE"
+    " SET bio = excluded.bio, is_active = excluded.is_active, capabilities = excluded.capabilities,"
+    " settings = excluded.settings, updated_at = excluded.updated_at"
+).bindparams(bindparam("capabilities", type_=JSON), bindparam("settings", type_=JSON))
+
 
 def list_seats(connection: Connection, channel_ids: Collection[str]) -> list[Seat]:
     """Return the agents that take part in the channels, in the order in which they joined."""
     return [Seat._make(row) for row in connection.execute(_SEATS, {"ids": list(channel_ids)})]
+
+
+def list_profiles(
+    connection: Connection,
+    limit: int,
+    *,
+    viewer: str | None,
+    server_id: str | None = None,
+    agent_id: str | None = None,
+) -> list[Profile]:
+    """Return agents, the active ones first, then by name.
+
+    With a ``viewer`` only itself, and those that take part in a channel that it is in or may join; with a
+    server only those that take part in a channel of it.
+    """
+    statement = _PROFILE
+    if agent_id is not None:
+        statement = statement.where(_entities.c.id == agent_id)
+    if server_id is not None:
+        statement = statement.where(_takes_part(viewer, server_id))
+    elif viewer is not None:
+        statement = statement.where(or_(_entities.c.id == viewer, _takes_part(viewer, None)))
+    order = (text("is_active DESC"), _entities.c.name_key, _entities.c.id)
+    found = connection.execute(statement.order_by(*order).limit(limit))
+    return [_profile(*row) for row in found]
+
+
+def _takes_part(viewer: str | None, server_id: str | None) -> Any:
+    """Return the condition that an agent is in a channel: one of the server, one that the viewer knows."""
+    theirs = _participants.alias("theirs")
+    where = [theirs.c.entity_id == _entities.c.id, theirs.c.left_seq.is_(None)]
+    where += [_channels.c.id == theirs.c.channel_id]
+    if server_id is not None:
+        where.append(_channels.c.server_id == server_id)
+    if viewer is not None:
+        own = _participants.alias("own")
+        is_in = exists().where(
+            own.c.channel_id == theirs.c.channel_id, own.c.entity_id == viewer, own.c.left_seq.is_(None)
+        )
+        where.append(or_(_channels.c.joinable, is_in))
+    return exists().where(*where)
+
+
+def _profile(*values: Any) -> Profile:
+    """Return an agent; of one that nobody has described there is no row."""
+    found = Profile._make(values)
+    return found._replace(
+        is_active=bool(found.is_active), capabilities=found.capabilities or [], settings=found.settings or {}
+    )
+
+
+def lock(connection: Connection, agent_id: str) -> None:
+    """Let nobody else change the agent before this transaction is over."""
+    connection.execute(_LOCK, {"agent_id": agent_id})
+
+
+def put(connection: Connection, profile: Profile, now: int) -> None:
+    """Store what the registry knows of the agent beyond its id, name and handle."""
+    names = ("id", "bio", "is_active", "capabilities", "settings")
+    connection.execute(_PUT, {name: getattr(profile, name) for name in names} | {"now": now})

@@ -154,6 +154,10 @@ async def _webhook(_world: World) -> dict[str, Any]:
     return {"url": "https://agents.example/hook"}
 
 
+async def _agent(_world: World) -> dict[str, Any]:
+    return {"bio": "I count.", "capabilities": ["count"], "settings": {"model": "small"}}
+
+
 async def _mute(_world: World) -> dict[str, Any]:
     return {"reason": "quiet, please", "minutes": 5}
 
@@ -180,5 +184,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
     ("PUT", "/api/messaging/agents/{agent_id}/webhook"): _webhook,
     ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
+    ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
+    ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,
     ("POST", "/api/auth/sign-in"): _code,
 }
