@@ -85,7 +85,10 @@ async def test_any_body_is_survived_by_every_route(parley: Parley, ann: Rest, bo
     for route in WITH_BODY:
         path = path_of(route)
         for client in (ann, parley.service):
-            assert (await send(client, route.method, path, body)).refusal in REFUSALS
+            reply = await send(client, route.method, path, body)
+            # Nothing has to be said of an agent: an object without a known field will do.
+            is_enough = reply.status == 200 and route.path == f"{API}/agents/{{agent_id}}"
+            assert is_enough or reply.refusal in REFUSALS
 
 
 def fields_of(model: type[BaseModel]) -> st.SearchStrategy[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from rooms import guard, messages, mutes, participants
 from rooms.access import Role
 from rooms.database import Database
 from rooms.errors import NotFound, PermissionDenied
+from rooms.journal import Journal
 from rooms.messages import Submitted
 from rooms.mutes import Muting
 from rooms.participants import Joining
@@ -314,3 +316,26 @@ async def test_a_person_parts_repetitions(stage: Stage) -> None:
         await stage.answer(run, "I agree.")
         await stage.be_silent()
     assert stage.told() == []
+
+
+async def test_nodes_count_together(stage: Stage) -> None:
+    """Agents that speak through different nodes are stopped as if there were one, and let go on by either."""
+    journal = Journal(stage.world.database, stage.world.heard, stage.clock)
+    journal.start()
+    other = replace(stage.world.ctx, journal=journal)
+    try:
+        await stage.say(ANN)
+        await stage.be_silent()
+        opened = []
+        for n in range(4):
+            draft = stage.world.draft("the same", principal=A, author_id=A.id)
+            first = (await messages.submit(other, draft)).message
+            opened.append(len(await stage.opened(first)))
+            opened.append(len(await stage.opened(await stage.say(B, f"something else {n}"))))
+        assert opened == [1, 1, 1, 1, 1, 1, 0, 0]
+        assert stage.told() == [("agents_paused", "repetition")]
+        await messages.submit(other, stage.world.draft("well?", principal=ANN, author_id=ANN.id))
+        assert [run.agent_id for run in await stage.opened(await stage.say(A))] == ["b"]
+        assert stage.told()[1:] == [("agents_resumed", "ann")]
+    finally:
+        await journal.close()
