@@ -89,7 +89,7 @@ def _concerns(standing: Standing, approval: Approval) -> bool:
 def look_up(connection: Connection, principal: Principal, message_id: str) -> Approval:
     """Return the approval that a message carries; raise NotFound without one that the principal may see."""
     missing = approval_not_found(message_id)
-    approval = store.approvals.find(connection, message_id) if is_uuid(message_id) else None
+    approval = store.approvals.find(connection, [message_id]).get(message_id) if is_uuid(message_id) else None
     if approval is None:
         raise missing
     if approval.requested_by == principal.id:
@@ -119,7 +119,7 @@ def close(
     """Close an open approval, announce that, and return it; raise Conflict if it is closed already."""
     closed = replace(approval, state=state, choice=choice, resolved_by=resolved_by, closed_at=transaction.now)
     if not store.approvals.close(transaction.connection, closed):
-        raise is_closed(store.approvals.find(transaction.connection, approval.id) or approval)
+        raise is_closed(store.approvals.find(transaction.connection, [approval.id])[approval.id])
     transaction.retell(closed, lambda payload: _say(closed, payload))
     _announce(transaction, closed)
     return closed

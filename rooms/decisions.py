@@ -179,7 +179,7 @@ def _resolve(transaction: Transaction, decision: Decision) -> Approval:
 
 
 def _expire(transaction: Transaction, expired: Approval) -> None:
-    approval = store.approvals.find(transaction.connection, expired.id)
+    approval = store.approvals.find(transaction.connection, [expired.id]).get(expired.id)
     if approval is not None and approval.state == State.REQUESTED:
         _go_on(transaction, approvals.close(transaction, approval, State.EXPIRED))
 

@@ -14,9 +14,8 @@ from rooms.store.statements import any_of, tables
 table = tables["approvals"]
 _participants = tables["participants"]
 
-columns = [table.c[field.name] for field in dataclasses.fields(Approval)]
-_APPROVAL = select(*columns)
-_BY_ID = _APPROVAL.where(table.c.id == bindparam("the_id"))
+_APPROVAL = select(*(table.c[field.name] for field in dataclasses.fields(Approval)))
+_BY_IDS = _APPROVAL.where(table.c.id.in_(any_of("ids")))
 # Word for word the condition of the index.
 _OPEN = _APPROVAL.where(text("approvals.state = 'requested'")).order_by(table.c.expires_at)
 _OPEN_OF_RUN = _OPEN.where(table.c.run_id == bindparam("run_id"))
@@ -46,9 +45,9 @@ _CLOSE = (
 _REMOVE = delete(table).where(table.c.id == bindparam("the_id"))
 
 
-def find(connection: Connection, message_id: str) -> Approval | None:
-    """Return the approval that the message carries, or None."""
-    return next(iter(_fetch(connection, _BY_ID, the_id=message_id)), None)
+def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Approval]:
+    """Return the approvals that the messages carry, by their ids."""
+    return {approval.id: approval for approval in _fetch(connection, _BY_IDS, ids=list(message_ids))}
 
 
 def list_open_of_run(connection: Connection, run_id: str) -> list[Approval]:

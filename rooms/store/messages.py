@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, false, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Select, and_, bindparam, false, func, insert, or_, select, text, update
 
-from rooms.rows import Approval, Interval, Line, Message, Window
+from rooms.rows import Interval, Line, Message, Window
 from rooms.store import approvals
 from rooms.store.statements import Bulk, any_of, tables
 
@@ -19,9 +19,13 @@ _servers, _events = tables["servers"], tables["events"]
 
 # The author's name comes from the registry, nothing is stored as deleted, and approvals have their own table.
 _COLUMNS = Message._fields[:-3]
-_SAID = [*(table.c[name] for name in _COLUMNS), _entities.c.name, table.c.deleted_at]
 _MESSAGE = (
-    select(*_SAID, *approvals.columns)
+    select(
+        *(table.c[name] for name in _COLUMNS),
+        _entities.c.name,
+        table.c.deleted_at,
+        approvals.table.c.id.label("approval_id"),
+    )
     .join(_entities, _entities.c.id == table.c.author_id)
     .outerjoin(approvals.table, approvals.table.c.id == table.c.id)
 )
@@ -55,13 +59,17 @@ _CHANGEABLE = ("content", "raw_message", "details", "attachments", "mentions", "
 
 def find(connection: Connection, message_ids: Collection[str]) -> dict[str, Message]:
     """Return the messages that exist, by id; of one that was deleted, what is left."""
-    found = connection.execute(_BY_IDS, {"ids": list(message_ids)})
-    return {message.id: message for message in map(_read, found)}
+    found = _fetch(connection, _BY_IDS, {"ids": list(message_ids)})
+    return {message.id: message for message in found}
 
 
-def _read(row: Sequence[Any]) -> Message:
-    said, asked = row[: len(_SAID)], row[len(_SAID) :]
-    return Message._make([*said, Approval(*asked) if asked[0] is not None else None])
+def _fetch(connection: Connection, statement: Select[Any], values: dict[str, Any]) -> list[Message]:
+    rows = connection.execute(statement, values).all()
+    asking = [row.approval_id for row in rows if row.approval_id is not None]
+    if not asking:
+        return [Message._make(row) for row in rows]
+    asked = approvals.find(connection, asking)
+    return [Message._make([*row[:-1], asked.get(row.id)]) for row in rows]
 
 
 def add(connection: Connection, messages: Sequence[Message]) -> None:
@@ -121,7 +129,7 @@ def _list(connection: Connection, place: Any, visible: Sequence[Interval], windo
     ]
     order = seq.asc() if window.from_the_beginning else seq.desc()
     statement = _MESSAGE.where(*where).order_by(order).limit(window.limit).offset(window.offset or 0)
-    page = [_read(row) for row in connection.execute(statement)]
+    page = _fetch(connection, statement, {})
     return page if window.from_the_beginning else page[::-1]
 
 
