@@ -1,9 +1,11 @@
 """What the page shows of the runs of agents."""
 
+import asyncio
+import re
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 from sqlalchemy import insert
 
 from rooms.principals import Kind
@@ -147,3 +149,41 @@ async def test_what_was_under_way_is_shown_after_a_reload(parley: Parley, open_p
         page = await sign_in(open_page, parley)
         await expect(said(page, "hello")).to_be_visible()
         await expect(thinking(page)).to_be_empty()
+
+
+async def test_what_has_ended_unseen_is_waited_for_no_longer(parley: Parley, open_page: Open) -> None:
+    """A connection that begins anew is not told of it; without one nobody is said to think."""
+    connections: list[WebSocketRoute] = []
+    may_return = asyncio.Event()
+
+    async def pass_on(socket: WebSocketRoute) -> None:
+        if connections:
+            await may_return.wait()
+        connections.append(socket)
+        server = socket.connect_to_server()
+        socket.on_message(lambda frame: server.send(without_pid(str(frame))))
+        server.on_message(socket.send)
+
+    async with agent_in_general(parley) as agent:
+        page = await open_page("about:blank")
+        await page.route_web_socket(re.compile("/socket.io/"), pass_on)
+        await page.goto(parley.url)
+        await enter_key(page, await parley.key(Kind.USER, OWNER_ID))
+        await say(page, "hello")
+        await expect(thinking(page)).to_have_text("Bot is thinking…")
+        await connections[0].close()
+        await expect(page.get_by_text("Offline. Trying to connect again…")).to_be_visible()
+        await expect(thinking(page)).to_be_empty()
+        await agent.complete(await agent.asked())
+        may_return.set()
+        await expect(page.get_by_text("Offline. Trying to connect again…")).to_be_hidden()
+        await say(page, "and again")
+        await expect(thinking(page)).to_have_text("Bot is thinking…")
+        await agent.complete(await agent.asked(2), response="yes")
+        await expect(said(page, "yes")).to_be_visible()
+        await expect(thinking(page)).to_be_empty()
+
+
+def without_pid(frame: str) -> str:
+    """Return what the client sends without what it knows of its last connection."""
+    return re.sub(r'"(pid|offset)":"[^"]*",?', "", frame)
