@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from rooms.errors import (
+    AgentNotFound,
     AuthenticationFailed,
     Conflict,
     NotFound,
     ParleyError,
     PermissionDenied,
     RateLimited,
+    RenewalFailed,
+    SessionExpired,
+    SessionNotFound,
     TooLarge,
     Unavailable,
     ValidationFailed,
@@ -22,6 +26,10 @@ STATUS: dict[type[ParleyError], int] = {
     AuthenticationFailed: 401,
     PermissionDenied: 403,
     NotFound: 404,
+    AgentNotFound: 404,
+    SessionNotFound: 404,
+    SessionExpired: 410,
+    RenewalFailed: 400,
     Conflict: 409,
     TooLarge: 413,
     RateLimited: 429,

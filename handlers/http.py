@@ -83,7 +83,8 @@ class Route:
     """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
 
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
-    again and again by the minute. One that ``streams`` is free as long as it goes on with a reply.
+    again and again by the minute. One that ``streams`` is free as long as it goes on with a reply. The answer
+    of one that ``is_bare`` stands alone, not in ``data``, as elizaOS's clients expect it.
     """
 
     method: str
@@ -97,6 +98,7 @@ class Route:
     follows: bool = False
     waits: bool = False
     streams: bool = False
+    is_bare: bool = False
 
 
 def endpoint(gate: Gate, route: Route) -> Handler:
@@ -111,7 +113,7 @@ def endpoint(gate: Gate, route: Route) -> Handler:
             return web.Response(status=route.status)
         if isinstance(data, web.StreamResponse):
             return data
-        return _reply(request, envelope.success(data), route.status)
+        return _reply(request, data if route.is_bare else envelope.success(data), route.status)
 
     return handle
 

@@ -121,7 +121,8 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
 def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.answer is None:
         return {}
-    answer = _body({"success": {"const": True}, "data": schemas.ref(route.answer, "serialization")})
+    schema = schemas.ref(route.answer, "serialization")
+    answer = _content(schema) if route.is_bare else _body({"success": {"const": True}, "data": schema})
     if route.follows:
         answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     return answer
@@ -145,5 +146,8 @@ def _query(route: Route) -> dict[str, str]:
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return _content({"type": "object", "required": list(properties), "properties": properties})
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}

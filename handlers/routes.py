@@ -31,6 +31,8 @@ from handlers import (
     run_wire,
     runs,
     servers,
+    session_wire,
+    sessions,
     stream,
     system,
     webhook_wire,
@@ -44,6 +46,7 @@ _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
 _RUN = f"{_MESSAGING}/runs/{{run_id}}"
 _APPROVAL = f"{_MESSAGING}/approvals/{{message_id}}"
+_SESSION = f"{_MESSAGING}/sessions/{{session_id}}"
 _AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 
 ROUTES = (
@@ -143,6 +146,22 @@ ROUTES = (
           "Send the message of a dead delivery again", webhook_wire.Delivery, status=201),
     Route("DELETE", f"{_AGENT}/webhook", webhooks.remove, "Remove an agent's webhook",
           webhook_wire.Webhook),
+    Route("POST", f"{_MESSAGING}/sessions", sessions.create, "Begin a session with an agent",
+          session_wire.NewSession, session_wire.CreateSession, 201, is_bare=True),
+    Route("GET", f"{_MESSAGING}/sessions", sessions.list_all, "List sessions",
+          session_wire.Sessions, is_bare=True),
+    Route("GET", f"{_MESSAGING}/sessions/health", sessions.health, "How many sessions there are",
+          session_wire.Health, public=True, is_bare=True),
+    Route("GET", _SESSION, sessions.get, "Get a session",
+          session_wire.Info, is_bare=True),
+    Route("POST", f"{_SESSION}/renew", sessions.renew, "Renew a session",
+          session_wire.Info, is_bare=True),
+    Route("PATCH", f"{_SESSION}/timeout", sessions.change_timeout, "Change how long a session lasts",
+          session_wire.Info, session_wire.ChangeTimeout, is_bare=True),
+    Route("POST", f"{_SESSION}/heartbeat", sessions.heartbeat, "Keep a session alive",
+          session_wire.Info, is_bare=True),
+    Route("DELETE", _SESSION, sessions.delete, "End a session",
+          session_wire.DeletedSession, is_bare=True),
     Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
           answers.Events, follows=True, waits=True),
     Route("GET", f"{_AGENT}/inbox", inbox.read, "Follow the runs of an agent, as a stream or by waiting",

@@ -12,6 +12,7 @@ from rooms.database import Database
 from rooms.gathering import Gathering
 from rooms.journal import Clock, Journal
 from rooms.policy import Policy
+from rooms.rows import Session
 from rooms.sealing import Sealer
 from rooms.streams import Streams
 from rooms.tables import ApiKey, Entity, Server
@@ -27,8 +28,8 @@ class Context:
     ``tail`` is what this node has delivered, ``streams`` are the replies that it is being told. ``homes``
     remembers which server each channel that was used belongs to, which never changes. ``replays`` bounds
     how many pages of logs are read at once. ``keys`` (by digest), ``valid_keys``, ``entities``,
-    ``servers`` (by id) and ``arrivals`` are look-ups that requests share. ``sealer`` is None where the
-    operator has set no secret to encrypt under.
+    ``servers``, ``sessions`` (by id) and ``arrivals`` are look-ups that requests share. ``sealer`` is None
+    where the operator has set no secret to encrypt under.
     """
 
     database: Database
@@ -45,6 +46,7 @@ class Context:
     valid_keys: Gathering[str, bool] = field(init=False)
     entities: Gathering[str, Entity] = field(init=False)
     servers: Gathering[str, Server] = field(init=False)
+    sessions: Gathering[str, Session] = field(init=False)
     arrivals: Gathering[Visitor, Arrival] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class Context:
         object.__setattr__(self, "valid_keys", Gathering(self.database, store.keys.find_valid))
         object.__setattr__(self, "entities", Gathering(self.database, store.entities.find))
         object.__setattr__(self, "servers", Gathering(self.database, store.servers.find))
+        object.__setattr__(self, "sessions", Gathering(self.database, store.sessions.find))
         object.__setattr__(self, "arrivals", Gathering(self.database, arrivals.look_up))
 
     def now(self) -> int:

@@ -5,6 +5,10 @@ ParleyError
 ├── AuthenticationFailed   AUTHENTICATION_FAILED   no credential, or a bad one
 ├── PermissionDenied       PERMISSION_DENIED       a good credential without this right
 ├── NotFound               RESOURCE_NOT_FOUND      it does not exist, or may not be seen
+│   ├── AgentNotFound      AGENT_NOT_FOUND         there is no such agent to talk with
+│   └── SessionNotFound    SESSION_NOT_FOUND       there is no such session, or no longer
+├── SessionExpired         SESSION_EXPIRED         it has ended for want of activity; begin another
+├── RenewalFailed          SESSION_RENEWAL_FAILED  it has lasted as long as it may; begin another
 ├── Conflict               CONFLICT                the same id or key with other content
 ├── TooLarge               PAYLOAD_TOO_LARGE       more bytes than the limit
 ├── RateLimited            RATE_LIMIT_EXCEEDED     too many requests; retry later
@@ -60,6 +64,36 @@ class NotFound(ParleyError):
     code = "RESOURCE_NOT_FOUND"
     message = "Resource not found"
     details = "The requested resource does not exist"
+
+
+class AgentNotFound(NotFound):
+    """There is no agent of this id to talk with."""
+
+    code = "AGENT_NOT_FOUND"
+    message = "Agent not found"
+
+
+class SessionNotFound(NotFound):
+    """There is no such session, or it was deleted, or it is somebody else's."""
+
+    code = "SESSION_NOT_FOUND"
+    message = "Session not found"
+
+
+class SessionExpired(ParleyError):
+    """The session has ended, and stays ended."""
+
+    code = "SESSION_EXPIRED"
+    message = "Session expired"
+    details = "The session has expired; create another one"
+
+
+class RenewalFailed(ParleyError):
+    """The session has lasted as long as it may, however often it was renewed."""
+
+    code = "SESSION_RENEWAL_FAILED"
+    message = "Session cannot be renewed"
+    details = "The session has reached its maximum duration; create another one"
 
 
 class Conflict(ParleyError):
@@ -125,6 +159,11 @@ def entity_not_found(entity_id: str) -> NotFound:
 def agent_not_found(agent_id: str) -> NotFound:
     """Return the error for an agent that is absent, or that the principal may not act for."""
     return NotFound(f"Agent with ID '{agent_id}' does not exist", message="Agent not found")
+
+
+def session_not_found(session_id: str) -> SessionNotFound:
+    """Return the error for a session that is absent, or not for the principal to see."""
+    return SessionNotFound(f"Session with ID '{session_id}' does not exist")
 
 
 def server_not_found(server_id: str) -> NotFound:

@@ -19,6 +19,7 @@ from rooms.transaction import Transaction, one_by_one
 
 DM = "dm"
 DM_SIZE = 2
+SESSION = "session"  # the source of channels that are sessions'
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,11 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
 
 
 def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str) -> None:
-    """Keep a dm at two participants, and the only one of its pair."""
+    """Keep a dm at two participants, and the only one of its pair, but for those of their sessions."""
     present = store.participants.list_present(transaction.connection, channel.id)
     if len(present) >= DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; create a group instead")
-    if present:
+    if present and channel.source_type != SESSION:
         key = pair_key(present[0].entity_id, entity_id)
         if existing := store.channels.find_dm(transaction.connection, channel.server_id, key):
             raise ValidationFailed(f"The pair has a dm in this server already: '{existing.id}'")

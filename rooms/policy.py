@@ -12,6 +12,17 @@ MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long sessions last, in minutes, unless somebody wishes otherwise; and how long at most."""
+
+    default_minutes: int = 30
+    min_minutes: int = 5
+    max_minutes: int = 1_440
+    duration_minutes: int = 720
+    warning_minutes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules that an operator sets: lengths in code points, times in milliseconds.
 
@@ -30,6 +41,7 @@ class Policy:
     max_hops: int = 8
     pair_messages: int = 20  # a minute, from one agent to another
     agent_messages: int = 60  # a minute, of all agents in a channel
+    sessions: SessionPolicy = field(default_factory=SessionPolicy)
 
     def length_limit(self, kind: Kind) -> int:
         """Return how long a content may be: agents say more than people."""

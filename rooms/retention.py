@@ -3,7 +3,7 @@
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
 somebody can be told all that happened since. What is known of connections that have not come back for
-as many days goes too.
+as many days goes too, and so do sessions, some time after they have ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Container
 from dataclasses import dataclass
 
-from rooms import store
+from rooms import sessions, store
 from rooms.context import Context
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
@@ -66,6 +66,9 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
         if not looked_at:
             break
         yield forgotten
+    since = ctx.now() - sessions.KEPT_DAYS * DAY_MS
+    while forgotten := await ctx.journal.append_one(_forget_sessions_all, since):
+        yield forgotten
 
 
 def _forget_events(transaction: Transaction, step: _Step) -> int:
@@ -99,3 +102,13 @@ def _forget_unused(transaction: Transaction, unused: _Unused) -> tuple[int, int]
 
 
 _forget_unused_all = one_by_one(_forget_unused)
+
+
+def _forget_sessions(transaction: Transaction, since: int) -> int:
+    """Return how many sessions that have ended before are forgotten in this step."""
+    old = store.sessions.list_old(transaction.connection, since, STEP)
+    store.sessions.remove(transaction.connection, old)
+    return len(old)
+
+
+_forget_sessions_all = one_by_one(_forget_sessions)

@@ -77,6 +77,27 @@ class Run(NamedTuple):
     waiting_since: int | None = None
 
 
+class Session(NamedTuple):
+    """A user's conversation with an agent, as its table has it."""
+
+    id: str
+    channel_id: str
+    agent_id: str
+    user_id: str
+    details: dict[str, Any]
+    timeout_ms: int
+    auto_renew: bool
+    duration_ms: int
+    warning_ms: int
+    renewals: int
+    created_at: int
+    active_at: int
+    beat_at: int | None
+    base_at: int
+    expires_at: int
+    due_at: int | None
+
+
 class Seat(NamedTuple):
     """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it.
 

@@ -29,7 +29,7 @@ from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
 from rooms.context import MAX_REPLAYS
-from rooms.policy import Policy
+from rooms.policy import Policy, SessionPolicy
 from rooms.reach import Reach
 from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
@@ -50,6 +50,10 @@ class BadSetting(Exception):
 
 def _named(*names: str) -> Any:
     return AliasChoices(*names)
+
+
+def _session_minutes(variable: str, default: int, least: int, most: int) -> Any:
+    return Field(default=default, ge=least, le=most, validation_alias=_named(variable))
 
 
 class Settings(BaseSettings):
@@ -80,6 +84,11 @@ class Settings(BaseSettings):
     max_hops: int = Field(default=8, ge=1, le=1_000)
     pair_messages: int = Field(default=20, ge=1, le=100_000)
     channel_agent_messages: int = Field(default=60, ge=1, le=100_000)
+    session_default_timeout_minutes: int = _session_minutes("SESSION_DEFAULT_TIMEOUT_MINUTES", 30, 1, 10_080)
+    session_min_timeout_minutes: int = _session_minutes("SESSION_MIN_TIMEOUT_MINUTES", 5, 1, 60)
+    session_max_timeout_minutes: int = _session_minutes("SESSION_MAX_TIMEOUT_MINUTES", 1_440, 60, 10_080)
+    session_max_duration_minutes: int = _session_minutes("SESSION_MAX_DURATION_MINUTES", 720, 60, 20_160)
+    session_warning_threshold_minutes: int = _session_minutes("SESSION_WARNING_THRESHOLD_MINUTES", 5, 1, 60)
     drain_seconds: float = Field(default=8.0, ge=0, le=3_600)
     secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
@@ -231,6 +240,13 @@ class Settings(BaseSettings):
             max_hops=self.max_hops,
             pair_messages=self.pair_messages,
             agent_messages=self.channel_agent_messages,
+            sessions=SessionPolicy(
+                self.session_default_timeout_minutes,
+                self.session_min_timeout_minutes,
+                self.session_max_timeout_minutes,
+                self.session_max_duration_minutes,
+                self.session_warning_threshold_minutes,
+            ),
         )
 
     def retention(self) -> Retention:

@@ -23,7 +23,8 @@ DEADLINE = 20.0
 COMMAND = Path(sys.executable).parent / "parley"
 
 _SETTING = re.compile(
-    r"PARLEY_(?!TEST_)|(DATABASE_URL|REDIS_URL|SERVER_HOST|SERVER_PORT|ELIZA_SERVER_AUTH_TOKEN|CORS_ORIGIN)$"
+    r"PARLEY_(?!TEST_)|SESSION_[A-Z_]+_MINUTES$"
+    r"|(DATABASE_URL|REDIS_URL|SERVER_HOST|SERVER_PORT|ELIZA_SERVER_AUTH_TOKEN|CORS_ORIGIN)$"
 )
 
 _PORT = re.compile(r"listens on https?://\S+:(\d+)\n")

@@ -4,6 +4,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import rooms.run_tables
+import rooms.session_tables
 import rooms.tables  # noqa: F401 - both fill the metadata
 
 context.configure(

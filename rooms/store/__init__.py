@@ -24,6 +24,7 @@ from rooms.store import (
     runs,
     secrets,
     servers,
+    sessions,
     webhooks,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "runs",
     "secrets",
     "servers",
+    "sessions",
     "webhooks",
 ]

@@ -16,7 +16,8 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import SQLModel
 
 import rooms.run_tables
-import rooms.tables  # noqa: F401 - both fill the metadata
+import rooms.session_tables
+import rooms.tables  # noqa: F401 - each fills the metadata
 
 R = TypeVar("R")
 Row = dict[str, Any]

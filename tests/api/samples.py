@@ -41,6 +41,7 @@ class World:
     run_id: str
     delivery_id: str
     approval_id: str
+    session_id: str
     member: str = "ann"
     agent: str = "bot"
 
@@ -51,6 +52,7 @@ class World:
             message_id=self.approval_id if "/approvals/" in route.path else self.message_id,
             run_id=self.run_id,
             delivery_id=self.delivery_id,
+            session_id=self.session_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             agent_id=self.agent,
@@ -85,7 +87,9 @@ async def new_world(parley: Parley) -> World:
     dead = await _dead_delivery(parley, run_id)
     asking = {"author_id": World.agent, "approval": {"options": ["yes", "no"], "expires_in": 60}}
     third = (await parley.service.submit(channel_id, "third?", **asking)).data["id"]
-    return World(parley, channel_id, second, run_id, dead, third)
+    session = {"agentId": World.agent, "userId": World.member}
+    session_id = (await parley.service.post("/api/messaging/sessions", session)).body["sessionId"]
+    return World(parley, channel_id, second, run_id, dead, third, session_id)
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
@@ -162,6 +166,14 @@ async def _mute(_world: World) -> dict[str, Any]:
     return {"reason": "quiet, please", "minutes": 5}
 
 
+async def _session(world: World) -> dict[str, Any]:
+    return {"agentId": world.agent, "userId": world.member, "timeoutConfig": {"timeoutMinutes": "20"}}
+
+
+async def _timeout(_world: World) -> dict[str, Any]:
+    return {"timeoutMinutes": 60}
+
+
 async def _code(world: World) -> dict[str, Any]:
     return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
 
@@ -186,5 +198,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
     ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,
+    ("POST", "/api/messaging/sessions"): _session,
+    ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
 }

@@ -1,0 +1,106 @@
+"""REST: conversations that end when nobody goes on with them. Their answers stand alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from handlers import session_wire
+from handlers.http import Call
+from handlers.parsing import BAD_PARAMETERS, page_size
+from rooms import rules, sessions
+from rooms.errors import ValidationFailed
+from rooms.rows import Session
+from rooms.sessions import Asked, SessionDraft
+from rooms.timeouts import Wish
+
+_BEGAN = time.monotonic()
+_IS_LIVE = {"active": True, "expired": False}
+
+
+async def create(call: Call[session_wire.CreateSession]) -> dict[str, Any]:
+    """Begin a session."""
+    body = call.body
+    wish = body.timeoutConfig.wish if body.timeoutConfig else Wish()
+    draft = SessionDraft(call.principal, body.agentId, body.userId, body.metadata, wish)
+    return session_wire.new_session(await sessions.create(call.ctx, draft))
+
+
+async def get(call: Call[None]) -> dict[str, Any]:
+    """Answer a session."""
+    return _info(call, await sessions.require(call.ctx, call.principal, _id(call)))
+
+
+async def list_all(call: Call[None]) -> dict[str, Any]:
+    """Answer the principal's newest sessions, those that have ended, too."""
+    found = await sessions.list_page(call.ctx, call.principal, _asked(call))
+    return {
+        "sessions": [_info(call, session) for session in found.sessions],
+        "total": found.total,
+        "stats": {
+            "totalSessions": found.total,
+            "activeSessions": found.live,
+            "expiredSessions": found.total - found.live,
+        },
+    }
+
+
+async def health(call: Call[None]) -> dict[str, Any]:
+    """Answer how many sessions there are."""
+    live, near = await sessions.count(call.ctx)
+    return {
+        "status": "healthy",
+        "activeSessions": live,
+        "expiringSoon": near,
+        "invalidSessions": 0,
+        "timestamp": session_wire.moment(call.ctx.now()),
+        "uptime": time.monotonic() - _BEGAN,
+    }
+
+
+async def renew(call: Call[None]) -> dict[str, Any]:
+    """Renew a session, also one that does not renew itself."""
+    return _info(call, await sessions.renew(call.ctx, call.principal, _id(call)))
+
+
+async def heartbeat(call: Call[None]) -> dict[str, Any]:
+    """Keep a session alive."""
+    return _info(call, await sessions.beat(call.ctx, call.principal, _id(call)))
+
+
+async def change_timeout(call: Call[session_wire.ChangeTimeout]) -> dict[str, Any]:
+    """Let a session last for longer, or shorter."""
+    changed = await sessions.change(call.ctx, call.principal, _id(call), call.body.wish)
+    return _info(call, changed)
+
+
+async def delete(call: Call[None]) -> dict[str, Any]:
+    """End a session; what was said in it stays."""
+    await sessions.delete(call.ctx, call.principal, _id(call))
+    return {"success": True, "message": f"Session {_id(call)} deleted successfully"}
+
+
+def _info(call: Call[Any], session: Session) -> dict[str, Any]:
+    return session_wire.info(session, call.ctx.now())
+
+
+def _id(call: Call[Any]) -> str:
+    return call.path["session_id"].lower()
+
+
+def _asked(call: Call[None]) -> Asked:
+    query = call.query
+    before, status = query.get("before"), query.get("status")
+    if status is not None and status not in _IS_LIVE:
+        raise ValidationFailed("Parameter 'status' must be active or expired", message=BAD_PARAMETERS)
+    return Asked(
+        user_id=_entity(query.get("userId")),
+        agent_id=_entity(query.get("agentId")),
+        is_live=_IS_LIVE[status] if status else None,
+        before=before.lower() if before else None,
+        limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+    )
+
+
+def _entity(stated: str | None) -> str | None:
+    return rules.entity_id(stated) if stated else None
