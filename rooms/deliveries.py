@@ -157,7 +157,7 @@ def _take(transaction: Transaction, due: DueDelivery) -> Parcel | None:
         _bury(transaction, delivery, run, "interrupted")
         return None
     message = store.messages.find(connection, [run.message_id])[run.message_id]
-    body = orjson.dumps({"run": payloads.run(run), "message": payloads.message(message)})
+    body = orjson.dumps(payloads.envelope(run, message))
     return Parcel(delivery.id, delivery.attempts, run.server_id, webhook, body)
 
 
