@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from rooms import mentions, outbox, runs, store
 from rooms.drafts import Answering, Draft
-from rooms.errors import Conflict
+from rooms.errors import Conflict, PermissionDenied
 from rooms.guard import Guard
 from rooms.rows import Message, Run, Seat
 from rooms.runs import Reason
@@ -94,6 +94,18 @@ class Dispatch:
         stated = parent.hops + 1 if parent else 1
         guard = self._guards.get(draft.channel_id)
         return max(stated, guard.inherit_hops(draft.author_id)) if guard else stated
+
+    def require_wanted(self, draft: Draft, run: Run | None, hops: int) -> None:
+        """Raise PermissionDenied if an agent that is paused goes on with an agent's words, without a run.
+
+        Otherwise agents that know nothing of runs, and answer what they hear, would not stop.
+        """
+        guard = self._guards.get(draft.channel_id)
+        if guard is not None and guard.pause is not None and run is None and hops > 1:
+            raise PermissionDenied(
+                f"Agents are paused in this channel ({guard.pause}): wait until a person has spoken",
+                message="Agents are paused",
+            )
 
     def address(self, message: Message, answered: Answering | None) -> None:
         """Open a run for each agent that the message addresses, unless the guard stops them."""

@@ -1,8 +1,9 @@
 """The guard: agents that go on talking with each other, and with nobody else, are stopped.
 
 What an agent says is looked at before it opens runs for other agents. If it goes too far, the channel is
-paused: agents' messages are stored there as ever and open no runs, until a person speaks, or whoever may
-lets the agents go on. An agent's one answer to what a person has said never pauses a channel.
+paused: until a person speaks, or whoever may lets the agents go on, agents' messages open no runs there,
+and what goes on with an agent's words without a run is refused. An agent's one answer to what a person has
+said never pauses a channel.
 """
 
 from __future__ import annotations
@@ -73,12 +74,15 @@ def _record_resumption(transaction: Transaction, server_id: str, channel_id: str
 
 
 class Guard:
-    """Watches one channel over the messages of one commit, from the seats of its agents."""
+    """Watches one channel over the messages of one commit, from the seats of its agents.
+
+    ``pause`` is why agents do not go on there now, or None.
+    """
 
     def __init__(self, transaction: Transaction, seats: Sequence[Seat]) -> None:
         self._transaction = transaction
         self._channel_id = seats[0].channel_id
-        self._pause = seats[0].pause
+        self.pause = seats[0].pause
         self._resumed_seq = seats[0].resumed_seq
         self._agents = {seat.agent_id for seat in seats if seat.is_active}
         self._said: list[Line] = []  # in this commit
@@ -103,16 +107,16 @@ class Guard:
         """
         if not message.by_agent:
             self._let_go_on(message)
-        elif agent_ids and self._pause is None:
+        elif agent_ids and self.pause is None:
             self._watch(message, agent_ids, is_answer=is_answer)
         self._note(message, agent_ids)
         limit = self._transaction.policy.max_hops
-        return not message.by_agent or (self._pause is None and message.hops < limit)
+        return not message.by_agent or (self.pause is None and message.hops < limit)
 
     def _let_go_on(self, message: Message) -> None:
-        if self._pause is None:
+        if self.pause is None:
             return
-        self._pause = None
+        self.pause = None
         self._said.clear()
         self._addressed.clear()
         self._stored_lines = []
@@ -180,11 +184,11 @@ class Guard:
     def _note(self, message: Message, agent_ids: Collection[str]) -> None:
         """Remember the message, which is not stored before the others of this commit are decided on."""
         self._said.append(Line(*(getattr(message, name) for name in Line._fields)))
-        if message.hops > 1 and self._pause is None:
+        if message.hops > 1 and self.pause is None:
             self._addressed.update((message.author_id, agent) for agent in agent_ids)
 
     def _announce_pause(self, message: Message, reason: Reason) -> None:
-        self._pause = reason
+        self.pause = reason
         payload = {
             "channel_id": message.channel_id,
             "server_id": message.server_id,

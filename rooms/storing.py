@@ -126,12 +126,13 @@ class _Batch:
         self._dispatch.require_free(draft)
         self._require_parent(draft)
         question = decisions.examine(self._transaction, draft, by_agent=self._is_agents(draft))
-        author = self._enrol(draft, channel)
         by_agent = self._is_agents(draft)
         answered = self._dispatch.find_answered(draft) if by_agent else None
         run = answered.run if answered else question.run if question else None
         parent = self._messages.get(draft.parent_id or "")
         hops = self._dispatch.hops(draft, run, parent) if by_agent else 0
+        self._dispatch.require_wanted(draft, run, hops)
+        author = self._enrol(draft, channel)
         message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
         if question is not None:
             message = message._replace(approval=question.of(message))

@@ -10,7 +10,7 @@ import pytest
 
 from rooms.principals import Kind
 from tests.rest import API
-from tests.running import Parley, Start
+from tests.running import DEADLINE, Parley, Start
 from tests.talking import Talker, talking
 
 
@@ -60,6 +60,45 @@ async def shown_pause(parley: Parley, channel_id: str) -> str | None:
     assert shown["channel"] == {name: shown[name] for name in shown["channel"]}
     reason: str | None = shown["agents_paused"]
     return reason
+
+
+async def answer_every_message(agent: Talker, name: str) -> None:
+    """Answer whatever others say, as an agent does that knows nothing of runs, until it is refused."""
+    for count in range(1, 10_000):
+        await agent.wait_for("message", count)
+        heard = agent.all("message")[count - 1]
+        if heard["author_id"] == name:
+            continue
+        parent = {"in_reply_to_message_id": heard["id"]}
+        answer = {"channel_id": heard["channel_id"], "content": f"{name} has {count} answers", **parent}
+        if not (ack := await agent.call("submit", answer))["success"]:
+            assert ack["error"]["code"] == "PERMISSION_DENIED"
+            return
+
+
+async def test_agents_that_know_nothing_of_runs_are_stopped_too(parley: Parley) -> None:
+    """They answer all that they hear: behind the pause that is refused, and nothing more is said."""
+    channel_id = await parley.service.new_channel("talk", "ann", "alpha", "beta")
+    keys = [await parley.key(Kind.AGENT, name) for name in ("alpha", "beta")]
+    async with (
+        talking(parley.url, {"token": await parley.key(Kind.USER, "ann")}) as ann,
+        talking(parley.url, {"token": keys[0]}) as alpha,
+        talking(parley.url, {"token": keys[1]}) as beta,
+    ):
+        await ann.data("submit", {"channel_id": channel_id, "content": "What do you think?"})
+        answering = [
+            asyncio.create_task(answer_every_message(agent, name))
+            for agent, name in ((alpha, "alpha"), (beta, "beta"))
+        ]
+        # Whoever is not refused first may never hear another word.
+        await asyncio.wait(answering, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+        assert any(task.done() for task in answering)
+        await until_nothing_waits(parley, channel_id)
+        await ann.settle()
+        for task in answering:
+            await _end(task)
+        assert len(ann.all("agents_paused")) == 1
+        assert 9 <= len(ann.all("message")) <= 20
 
 
 @pytest.mark.parametrize("says_to_what", [True, False])
