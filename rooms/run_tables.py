@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, text
+from sqlalchemy import JSON, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
-
-def _big(*, default: int | None = 0, nullable: bool = False) -> Any:
-    return Field(default=default, sa_type=BigInteger, nullable=nullable)
+from rooms.tables import big, only_where
 
 
 class Agent(SQLModel, table=True):
@@ -22,7 +20,7 @@ class Agent(SQLModel, table=True):
     is_active: bool = True
     capabilities: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
     settings: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, nullable=False)
-    updated_at: int = _big()
+    updated_at: int = big()
 
 
 class Mute(SQLModel, table=True):
@@ -33,9 +31,9 @@ class Mute(SQLModel, table=True):
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
     agent_id: str = Field(foreign_key="entities.id", primary_key=True)
     reason: str = ""
-    until: int | None = _big(default=None, nullable=True)
+    until: int | None = big(default=None, nullable=True)
     muted_by: str
-    created_at: int = _big()
+    created_at: int = big()
 
 
 class Run(SQLModel, table=True):
@@ -52,19 +50,8 @@ class Run(SQLModel, table=True):
         Index("runs_by_reply", "reply_id", unique=True),
         Index("runs_by_channel", "channel_id", "id"),
         Index("runs_by_agent", "agent_id", "id"),
-        Index(
-            "runs_open",
-            "agent_id",
-            "channel_id",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
-        Index(
-            "runs_due",
-            "due_at",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
+        Index("runs_open", "agent_id", "channel_id", **only_where("due_at IS NOT NULL")),
+        Index("runs_due", "due_at", **only_where("due_at IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -78,15 +65,15 @@ class Run(SQLModel, table=True):
     reason: str | None = None
     hops: int = 0  # that the reply will have
     holder: str | None = None
-    fence: int = _big()
-    seq: int = _big()  # of the event that opened it
+    fence: int = big()
+    seq: int = big()  # of the event that opened it
     partial: str = Field(default="", sa_type=Text, nullable=False)  # what was streamed so far
-    chunks: int = _big()  # how many chunks that was
-    created_at: int = _big()
-    started_at: int | None = _big(default=None, nullable=True)
-    updated_at: int = _big()
-    due_at: int | None = _big(default=None, nullable=True)
-    waiting_since: int | None = _big(default=None, nullable=True)
+    chunks: int = big()  # how many chunks that was
+    created_at: int = big()
+    started_at: int | None = big(default=None, nullable=True)
+    updated_at: int = big()
+    due_at: int | None = big(default=None, nullable=True)
+    waiting_since: int | None = big(default=None, nullable=True)
 
 
 class Guard(SQLModel, table=True):
@@ -97,8 +84,8 @@ class Guard(SQLModel, table=True):
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
     reason: str | None = None  # NULL: they may go on
     message_id: str  # that was one too many
-    created_at: int = _big()
-    resumed_seq: int = _big()  # of the event since which agents' messages are counted
+    created_at: int = big()
+    resumed_seq: int = big()  # of the event since which agents' messages are counted
 
 
 class Approval(SQLModel, table=True):
@@ -107,18 +94,13 @@ class Approval(SQLModel, table=True):
     __tablename__ = "approvals"
     __table_args__ = (
         Index("approvals_by_channel", "channel_id", "created_at"),
-        Index(
-            "approvals_due",
-            "expires_at",
-            sqlite_where=text("state = 'requested'"),
-            postgresql_where=text("state = 'requested'"),
-        ),
+        Index("approvals_due", "expires_at", **only_where("state = 'requested'")),
     )
 
     id: str = Field(primary_key=True)  # the message's
     server_id: str = Field(foreign_key="servers.id")
     channel_id: str = Field(foreign_key="channels.id")
-    seq: int = _big()  # the message's
+    seq: int = big()  # the message's
     run_id: str | None = None
     requested_by: str
     options: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
@@ -126,9 +108,9 @@ class Approval(SQLModel, table=True):
     state: str
     choice: str | None = None
     resolved_by: str | None = None
-    created_at: int = _big()
-    expires_at: int = _big()
-    closed_at: int | None = _big(default=None, nullable=True)
+    created_at: int = big()
+    expires_at: int = big()
+    closed_at: int | None = big(default=None, nullable=True)
 
 
 class Webhook(SQLModel, table=True):
@@ -139,7 +121,7 @@ class Webhook(SQLModel, table=True):
     agent_id: str = Field(foreign_key="entities.id", primary_key=True)
     url: str
     secret: bytes = Field(sa_type=LargeBinary)  # encrypted
-    created_at: int = _big()
+    created_at: int = big()
 
 
 class Delivery(SQLModel, table=True):
@@ -148,12 +130,7 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "deliveries"
     __table_args__ = (
         Index("deliveries_by_agent", "agent_id", "id"),
-        Index(
-            "deliveries_due",
-            "due_at",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
+        Index("deliveries_due", "due_at", **only_where("due_at IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -162,5 +139,5 @@ class Delivery(SQLModel, table=True):
     state: str
     attempts: int = 0
     error: str | None = None  # of the last attempt
-    created_at: int = _big()
-    due_at: int | None = _big(default=None, nullable=True)  # when it is tried next
+    created_at: int = big()
+    due_at: int | None = big(default=None, nullable=True)  # when it is tried next

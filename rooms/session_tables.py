@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, text
+from sqlalchemy import JSON, Index
 from sqlmodel import Field, SQLModel
 
-
-def _big(*, default: int | None = 0, nullable: bool = False) -> Any:
-    return Field(default=default, sa_type=BigInteger, nullable=nullable)
+from rooms.tables import big, only_where
 
 
 class Session(SQLModel, table=True):
@@ -23,12 +21,7 @@ class Session(SQLModel, table=True):
     __table_args__ = (
         Index("sessions_by_user", "user_id", "id"),
         Index("sessions_by_expiry", "expires_at"),
-        Index(
-            "sessions_due",
-            "due_at",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
+        Index("sessions_due", "due_at", **only_where("due_at IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -36,14 +29,14 @@ class Session(SQLModel, table=True):
     agent_id: str = Field(foreign_key="entities.id")
     user_id: str = Field(foreign_key="entities.id")
     details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, nullable=False)
-    timeout_ms: int = _big()
+    timeout_ms: int = big()
     auto_renew: bool = True
-    duration_ms: int = _big()  # since the creation, however often it is renewed
-    warning_ms: int = _big()
-    renewals: int = _big()
-    created_at: int = _big()
-    active_at: int = _big()
-    beat_at: int | None = _big(default=None, nullable=True)  # of the heartbeat that was written last
-    base_at: int = _big()
-    expires_at: int = _big()
-    due_at: int | None = _big(default=None, nullable=True)
+    duration_ms: int = big()  # since the creation, however often it is renewed
+    warning_ms: int = big()
+    renewals: int = big()
+    created_at: int = big()
+    active_at: int = big()
+    beat_at: int | None = big(default=None, nullable=True)  # of the heartbeat that was written last
+    base_at: int = big()
+    expires_at: int = big()
+    due_at: int | None = big(default=None, nullable=True)

@@ -11,8 +11,14 @@ from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 
-def _big(*, default: int | None = 0, nullable: bool = False) -> Any:
+def big(*, default: int | None = 0, nullable: bool = False) -> Any:
+    """Return a column of 64 bits."""
     return Field(default=default, sa_type=BigInteger, nullable=nullable)
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Return what bounds an index to the rows that fulfil the condition."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def _json() -> Any:
@@ -29,11 +35,11 @@ class Server(SQLModel, table=True):
     source_type: str
     source_id: str | None = None
     details: dict[str, Any] = _json()
-    epoch: int = _big()  # changes only if the log is rebuilt
-    seq: int = _big()  # of the newest event
-    floor_seq: int = _big()  # of the newest event that is no longer kept; all before it are gone too
-    created_at: int = _big()
-    updated_at: int = _big()
+    epoch: int = big()  # changes only if the log is rebuilt
+    seq: int = big()  # of the newest event
+    floor_seq: int = big()  # of the newest event that is no longer kept; all before it are gone too
+    created_at: int = big()
+    updated_at: int = big()
 
 
 class Channel(SQLModel, table=True):
@@ -61,10 +67,10 @@ class Channel(SQLModel, table=True):
     details: dict[str, Any] = _json()
     joinable: bool = False  # anybody of the server may join
     earlier_history: bool = True  # members read what was said before they joined
-    message_count: int = _big()
-    seq: int = _big()  # of the channel's newest event
-    created_at: int = _big()
-    updated_at: int = _big()
+    message_count: int = big()
+    seq: int = big()  # of the channel's newest event
+    created_at: int = big()
+    updated_at: int = big()
 
 
 class Entity(SQLModel, table=True):
@@ -84,7 +90,7 @@ class Entity(SQLModel, table=True):
     name_key: str  # the name as it is compared: NFKC, case-folded
     handle: str | None = None  # by which it is mentioned, beside its id
     handle_key: str | None = None  # case-folded
-    created_at: int = _big()
+    created_at: int = big()
 
 
 class Participant(SQLModel, table=True):
@@ -93,28 +99,18 @@ class Participant(SQLModel, table=True):
     __tablename__ = "participants"
     __table_args__ = (
         Index(
-            "participants_active",
-            "entity_id",
-            "channel_id",
-            unique=True,
-            sqlite_where=text("left_seq IS NULL"),
-            postgresql_where=text("left_seq IS NULL"),
+            "participants_active", "entity_id", "channel_id", unique=True, **only_where("left_seq IS NULL")
         ),
-        Index(
-            "participants_agents",
-            "channel_id",
-            sqlite_where=text("is_agent AND left_seq IS NULL"),
-            postgresql_where=text("is_agent AND left_seq IS NULL"),
-        ),
+        Index("participants_agents", "channel_id", **only_where("is_agent AND left_seq IS NULL")),
     )
 
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
     entity_id: str = Field(foreign_key="entities.id", primary_key=True)
     joined_seq: int = Field(sa_type=BigInteger, primary_key=True)
-    left_seq: int | None = _big(default=None, nullable=True)
+    left_seq: int | None = big(default=None, nullable=True)
     role: str = "member"
     is_agent: bool = False
-    joined_at: int = _big()
+    joined_at: int = big()
 
 
 class MessageRow(SQLModel, table=True):
@@ -124,26 +120,14 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         Index("messages_by_channel", "channel_id", "seq"),
         Index("messages_by_time", "channel_id", "created_at"),
-        Index(
-            "messages_by_thread",
-            "root_id",
-            "seq",
-            sqlite_where=text("root_id IS NOT NULL"),
-            postgresql_where=text("root_id IS NOT NULL"),
-        ),
-        Index(
-            "messages_by_agents",
-            "channel_id",
-            "created_at",
-            sqlite_where=text("by_agent"),
-            postgresql_where=text("by_agent"),
-        ),
+        Index("messages_by_thread", "root_id", "seq", **only_where("root_id IS NOT NULL")),
+        Index("messages_by_agents", "channel_id", "created_at", **only_where("by_agent")),
     )
 
     id: str = Field(primary_key=True)
     server_id: str = Field(foreign_key="servers.id")
     channel_id: str = Field(foreign_key="channels.id")
-    seq: int = _big()
+    seq: int = big()
     author_id: str = Field(foreign_key="entities.id")
     by_agent: bool = False
     content: str = Field(sa_type=Text)
@@ -155,10 +139,10 @@ class MessageRow(SQLModel, table=True):
     details: dict[str, Any] = _json()
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
     mentions: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, nullable=False)
-    reply_count: int = _big()  # in the thread that it is the root of
-    created_at: int = _big()
-    updated_at: int = _big()
-    deleted_at: int | None = _big(default=None, nullable=True)  # what was said is gone then
+    reply_count: int = big()  # in the thread that it is the root of
+    created_at: int = big()
+    updated_at: int = big()
+    deleted_at: int | None = big(default=None, nullable=True)  # what was said is gone then
 
 
 class Mention(SQLModel, table=True):
@@ -170,7 +154,7 @@ class Mention(SQLModel, table=True):
     message_id: str = Field(foreign_key="messages.id", primary_key=True)
     entity_id: str = Field(foreign_key="entities.id", primary_key=True)
     channel_id: str = Field(foreign_key="channels.id")
-    seq: int = _big()  # of the message
+    seq: int = big()  # of the message
 
 
 class Reaction(SQLModel, table=True):
@@ -181,7 +165,7 @@ class Reaction(SQLModel, table=True):
     message_id: str = Field(foreign_key="messages.id", primary_key=True)
     entity_id: str = Field(foreign_key="entities.id", primary_key=True)
     emoji: str = Field(primary_key=True)
-    created_at: int = _big()
+    created_at: int = big()
 
 
 class ReadMarker(SQLModel, table=True):
@@ -191,8 +175,8 @@ class ReadMarker(SQLModel, table=True):
 
     channel_id: str = Field(foreign_key="channels.id", primary_key=True)
     entity_id: str = Field(foreign_key="entities.id", primary_key=True)
-    seq: int = _big()
-    updated_at: int = _big()
+    seq: int = big()
+    updated_at: int = big()
 
 
 class LogEvent(SQLModel, table=True):
@@ -202,12 +186,7 @@ class LogEvent(SQLModel, table=True):
     __table_args__ = (
         Index("events_by_channel", "channel_id", "seq"),
         # A message's own event stands at the message's seq; what came of the message later is found here.
-        Index(
-            "events_by_message",
-            "message_id",
-            sqlite_where=text("kind <> 'message'"),
-            postgresql_where=text("kind <> 'message'"),
-        ),
+        Index("events_by_message", "message_id", **only_where("kind <> 'message'")),
     )
 
     server_id: str = Field(foreign_key="servers.id", primary_key=True)
@@ -215,7 +194,7 @@ class LogEvent(SQLModel, table=True):
     channel_id: str
     kind: str
     message_id: str | None = None
-    created_at: int = _big()
+    created_at: int = big()
     payload: bytes = Field(sa_type=LargeBinary)
 
 
@@ -232,7 +211,7 @@ class ConnectionRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     server_id: str = Field(foreign_key="servers.id")
     principal_id: str
-    generation: int = _big()
+    generation: int = big()
     joined: dict[str, int] = _json()
     parted: dict[str, int] = _json()
     updated_at: int = Field(default=0, sa_type=BigInteger, index=True)
@@ -262,8 +241,8 @@ class ApiKey(SQLModel, table=True):
     principal_id: str
     name: str
     scopes: str = ""
-    created_at: int = _big()
-    revoked_at: int | None = _big(default=None, nullable=True)
+    created_at: int = big()
+    revoked_at: int | None = big(default=None, nullable=True)
 
 
 class Secret(SQLModel, table=True):
@@ -273,7 +252,7 @@ class Secret(SQLModel, table=True):
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     value: bytes = Field(sa_type=LargeBinary)
-    created_at: int = _big()
+    created_at: int = big()
 
 
 class SignInCode(SQLModel, table=True):
@@ -283,4 +262,4 @@ class SignInCode(SQLModel, table=True):
 
     digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
     principal_id: str
-    expires_at: int = _big()
+    expires_at: int = big()
