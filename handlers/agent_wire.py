@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, model_validator
 
-from handlers.wire import Body, ChannelEvent
+from handlers.parsing import Body
+from handlers.wire import ChannelEvent
 from rooms.rules import Capability, Description, Handle, Label, Metadata, Note, PrincipalId
 
 MOST_CAPABILITIES = 50

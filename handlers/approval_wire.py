@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictFloat,
     StrictStr,
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from handlers.parsing import moment
+from handlers.parsing import Body, moment
 from rooms.approvals import Request
 from rooms.rules import (
     MAX_ALLOWED,
@@ -52,13 +51,7 @@ Moment = Annotated[
 Seconds = Annotated[StrictFloat, Field(ge=MIN_APPROVAL_MS / 1000, le=MAX_APPROVAL_MS / 1000)]
 
 
-class _Body(BaseModel):
-    """A JSON object; fields that nobody documented are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class AskApproval(_Body):
+class AskApproval(Body):
     """What a message asks people for: until a time, or for so many seconds."""
 
     options: Annotated[
@@ -86,7 +79,7 @@ class AskApproval(_Body):
         )
 
 
-class Resolve(_Body):
+class Resolve(Body):
     """The option that somebody chooses."""
 
     option: StrictStr

@@ -7,16 +7,17 @@ from typing import Any
 from handlers import approval_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
-from handlers.parsing import BAD_PARAMETERS, page_size
+from handlers.parsing import one_of, page_size
 from rooms import approvals, decisions, payloads, rules
 from rooms.approvals import State
 from rooms.decisions import Decision
-from rooms.errors import ValidationFailed
 
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
     """Answer the newest approvals that the principal may decide, or has asked for."""
-    states = [_state(text) for text in call.query.get("state", State.REQUESTED).split(",") if text]
+    states = [
+        one_of(State, "state", text) for text in call.query.get("state", State.REQUESTED).split(",") if text
+    ]
     limit = page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE)
     found = await approvals.list_concerning(call.ctx, call.principal, states, limit)
     return {"approvals": [payloads.approval_in_place(approval) for approval in found]}
@@ -44,11 +45,3 @@ async def resolve_event(
 
 def _message_id(call: Call[Any]) -> str:
     return call.path["message_id"].lower()
-
-
-def _state(text: str) -> State:
-    try:
-        return State(text)
-    except ValueError:
-        known = ", ".join(State)
-        raise ValidationFailed(f"Parameter 'state' must be of {known}", message=BAD_PARAMETERS) from None

@@ -6,20 +6,19 @@ from typing import Any
 
 from handlers import webhook_wire
 from handlers.http import Call
-from handlers.parsing import BAD_PARAMETERS, page_size
+from handlers.parsing import one_of, page_size
 from rooms import deliveries, rules
-from rooms.errors import ValidationFailed
 from rooms.outbox import State
 
 
 async def list_page(call: Call[None]) -> dict[str, Any]:
     """Answer what was sent to an agent's webhook, or is to be."""
-    before = call.query.get("before")
+    state, before = call.query.get("state"), call.query.get("before")
     found = await deliveries.list_page(
         call.ctx,
         call.principal,
         rules.entity_id(call.path["agent_id"]),
-        _state(call.query.get("state")),
+        one_of(State, "state", state) if state is not None else None,
         before.lower() if before else None,
         page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
     )
@@ -33,11 +32,3 @@ async def redeliver(call: Call[None]) -> dict[str, Any]:
         call.ctx, call.principal, rules.entity_id(call.path["agent_id"]), delivery_id
     )
     return webhook_wire.delivery(queued)
-
-
-def _state(text: str | None) -> State | None:
-    try:
-        return None if text is None else State(text)
-    except ValueError:
-        known = ", ".join(State)
-        raise ValidationFailed(f"Parameter 'state' must be one of {known}", message=BAD_PARAMETERS) from None

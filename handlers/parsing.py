@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from rooms.errors import ValidationFailed
 
 B = TypeVar("B", bound=BaseModel)
+E = TypeVar("E", bound=enum.Enum)
 
 MAX_DIGITS = 15  # fits every integer type on the way
 BAD_PARAMETERS = "Invalid request parameters"
 
 _PYDANTIC_SUBJECT = re.compile(r"^(Input|String|List|Dictionary|Value) should ")
+
+
+class Body(BaseModel):
+    """A JSON object; fields that nobody documented are ignored."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
 
 def parse_json(body: type[B], raw: bytes) -> B:
@@ -56,6 +64,15 @@ def page_size(query: Mapping[str, str], default: int, most: int) -> int:
     if limit < 1:
         raise ValidationFailed("Parameter 'limit' must be at least 1", message=BAD_PARAMETERS)
     return limit
+
+
+def one_of(kind: type[E], name: str, text: str) -> E:
+    """Return what a parameter of that name says, as the member of an enumeration."""
+    try:
+        return kind(text)
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise ValidationFailed(f"Parameter '{name}' must be one of {known}", message=BAD_PARAMETERS) from None
 
 
 def moment(text: str) -> int | None:

@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import BaseModel, StrictBool, model_validator
 
 from handlers import answers
-from handlers.wire import Body, MessageEvent
+from handlers.parsing import Body
+from handlers.wire import MessageEvent
 from rooms.rules import Emoji, Handle, Label
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, StrictInt, model_validator
 
-from handlers.wire import Body
+from handlers.parsing import Body
 from rooms.rules import Uuid
 
 Seq = Annotated[StrictInt, Field(ge=0)]

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AliasChoices,
     BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -18,31 +17,26 @@ from pydantic import (
 )
 
 from handlers import answers
+from handlers.parsing import Body
 from rooms.rules import MAX_AGENT_CONTENT, Content, Label, PrincipalId, Uuid
 
 Fence = Annotated[StrictInt, Field(ge=1)]
 Holder = Annotated[Label, Field(max_length=128)]
 
 
-class _Body(BaseModel):
-    """A JSON object; fields that nobody documented are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Claim(_Body):
+class Claim(Body):
     """Who of an agent's processes takes a run."""
 
     holder: Holder | None = None
 
 
-class Progress(_Body):
+class Progress(Body):
     """A sign of a run, from whoever has taken it."""
 
     fence: Fence | None = None
 
 
-class Cancel(_Body):
+class Cancel(Body):
     """A run that is not to be done any more."""
 
 
@@ -64,7 +58,7 @@ class CancelEvent(Cancel):
     run_id: Uuid
 
 
-class Chunk(_Body):
+class Chunk(Body):
     """A piece of a reply, from whoever has taken the run; chunks are counted from 0."""
 
     index: Annotated[StrictInt, Field(ge=0, le=MAX_AGENT_CONTENT)]
@@ -79,7 +73,7 @@ class ChunkEvent(Chunk):
     channel_id: Uuid
 
 
-class Complete(_Body):
+class Complete(Body):
     """The end of a run: by its id, by its prompt, or, as elizaOS's agents say it, in a channel.
 
     ``response`` is the reply; with ``failed`` there is none, because something went wrong.

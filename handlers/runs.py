@@ -8,13 +8,12 @@ from typing import Any
 from handlers import run_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
-from handlers.parsing import BAD_PARAMETERS, page_size
+from handlers.parsing import one_of, page_size
 from handlers.waiting import until_over
 from rooms import completion, edits, payloads, rules, runs
 from rooms.completion import Completed, Completion, Envelope, Prompt, Sign
 from rooms.context import Context
 from rooms.edits import Target
-from rooms.errors import ValidationFailed
 from rooms.principals import Principal
 from rooms.rows import Run
 from rooms.runs import Filter, State
@@ -132,15 +131,7 @@ def _filter(call: Call[None]) -> Filter:
     return Filter(
         channel_id=channel_id.lower() if channel_id is not None else None,
         agent_id=query.get("agent_id"),
-        states=[_state(text) for text in query.get("state", "").split(",") if text],
+        states=[one_of(State, "state", text) for text in query.get("state", "").split(",") if text],
         before=before.lower() if before else None,
         limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
     )
-
-
-def _state(text: str) -> State:
-    try:
-        return State(text)
-    except ValueError:
-        known = ", ".join(State)
-        raise ValidationFailed(f"Parameter 'state' must be of {known}", message=BAD_PARAMETERS) from None

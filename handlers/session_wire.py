@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
-from handlers.wire import Body, Dialect
+from handlers.parsing import Body
+from handlers.wire import Dialect
 from rooms import timeouts
 from rooms.rows import Session
 from rooms.rules import Metadata, PrincipalId, Uuid

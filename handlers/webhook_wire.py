@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from handlers.parsing import Body
 from rooms.reach import MAX_URL
 from rooms.rules import Description
 from rooms.run_tables import Delivery as DeliveryRow
 from rooms.run_tables import Webhook as WebhookRow
 
 
-class PutWebhook(BaseModel):
+class PutWebhook(Body):
     """Where an agent's runs are to be sent."""
-
-    model_config = ConfigDict(extra="ignore")
 
     url: Annotated[Description, Field(max_length=MAX_URL)]
 

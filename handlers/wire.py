@@ -13,9 +13,10 @@ import enum
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
+from pydantic import AliasChoices, Field, StrictBool, StrictStr, model_validator
 
 from handlers.approval_wire import AskApproval
+from handlers.parsing import Body
 from rooms import payloads
 from rooms.access import Role
 from rooms.participants import DM
@@ -53,12 +54,6 @@ class Dialect(enum.Enum):
             return ms // 1000
         moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class Body(BaseModel):
-    """A JSON object; fields that nobody documented are ignored."""
-
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
 
 def _spelled(*names: str) -> Any:
