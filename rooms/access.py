@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from rooms import store
-from rooms.errors import PermissionDenied, agent_not_found, channel_not_found
+from rooms.errors import NotFound, PermissionDenied, agent_not_found, channel_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Approval, Interval
 from rooms.tables import Channel, Participant
@@ -64,9 +64,14 @@ def require_sight(principal: Principal, channel: Channel, role: Role | None) -> 
         raise channel_not_found(channel.id)
 
 
+def may_speak_as(principal: Principal, author_id: str) -> bool:
+    """Tell whether the principal may speak as the author."""
+    return principal.id == author_id or principal.may(Scope.MESSAGES_WRITE)
+
+
 def require_author(principal: Principal, author_id: str) -> None:
     """Raise PermissionDenied unless the principal may speak as the author."""
-    if principal.id != author_id and not principal.may(Scope.MESSAGES_WRITE):
+    if not may_speak_as(principal, author_id):
         raise PermissionDenied
 
 
@@ -86,6 +91,12 @@ def require_delete(standing: Standing, author_id: str) -> None:
     """Raise PermissionDenied unless the principal may delete what the author has said in the channel."""
     if standing.role not in _MANAGING:
         require_edit(standing, author_id)
+
+
+def require_asker(principal: Principal, *, by_agent: bool) -> None:
+    """Raise PermissionDenied unless people may be asked to decide through the principal: by no user."""
+    if not by_agent and principal.kind is not Kind.SERVICE:
+        raise PermissionDenied
 
 
 def may_decide(standing: Standing, approval: Approval) -> bool:
@@ -158,3 +169,16 @@ def may_be_told(channel: Channel, kind: str, *, is_present: bool) -> bool:
 def may_read(standing: Standing, seq: int) -> bool:
     """Tell whether the principal may read the channel's event of that seq."""
     return any(first <= seq and (end is None or seq < end) for first, end in visible(standing))
+
+
+def require_readable(
+    connection: Connection, principal: Principal, channel_id: str, seq: int, missing: NotFound
+) -> Standing:
+    """Return the principal's standing in the channel; raise ``missing`` unless it may read the event."""
+    try:
+        standing = require_standing(connection, principal, channel_id)
+    except NotFound:
+        raise missing from None
+    if not may_read(standing, seq):
+        raise missing
+    return standing

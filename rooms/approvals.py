@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from rooms import access, payloads, store
 from rooms.access import Standing
 from rooms.context import Context
-from rooms.errors import Conflict, NotFound, approval_not_found
+from rooms.errors import Conflict, approval_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Approval
 from rooms.rules import is_uuid
@@ -92,14 +92,8 @@ def look_up(connection: Connection, principal: Principal, message_id: str) -> Ap
     approval = store.approvals.find(connection, [message_id]).get(message_id) if is_uuid(message_id) else None
     if approval is None:
         raise missing
-    if approval.requested_by == principal.id:
-        return approval
-    try:
-        standing = access.require_standing(connection, principal, approval.channel_id)
-    except NotFound:
-        raise missing from None
-    if not access.may_read(standing, approval.seq):
-        raise missing
+    if approval.requested_by != principal.id:
+        access.require_readable(connection, principal, approval.channel_id, approval.seq, missing)
     return approval
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from rooms import access, checkpoints, messages, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
-from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
-from rooms.principals import Kind, Principal, Scope
+from rooms.errors import Conflict, NotFound, ParleyError
+from rooms.principals import Kind, Principal
 from rooms.rows import Message, Run
 from rooms.runs import Reason, State
 from rooms.storing import store_one
@@ -178,8 +178,7 @@ async def _home(ctx: Context, sign: Sign) -> str:
 def require_own(transaction: Transaction, sign: Sign) -> Run:
     """Return the run; raise PermissionDenied if it is another's, Conflict if another process has it."""
     run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
-    if run.agent_id != sign.principal.id and not sign.principal.may(Scope.MESSAGES_WRITE):
-        raise PermissionDenied
+    access.require_author(sign.principal, run.agent_id)
     if sign.fence is not None and sign.fence != run.fence:
         raise Conflict(f"Run '{run.id}' was taken by another process of the agent; leave it to that one")
     return run

@@ -15,8 +15,8 @@ from rooms.access import Role
 from rooms.approvals import Request, State
 from rooms.context import Context
 from rooms.drafts import Draft
-from rooms.errors import Conflict, ParleyError, PermissionDenied, ValidationFailed
-from rooms.principals import Kind, Principal
+from rooms.errors import Conflict, ParleyError, ValidationFailed
+from rooms.principals import Principal
 from rooms.rows import Approval, Message, Run
 from rooms.transaction import Transaction, one_by_one
 
@@ -92,8 +92,7 @@ def examine(transaction: Transaction, draft: Draft, *, by_agent: bool) -> Questi
     request = draft.approval
     if request is None:
         return None
-    if not by_agent and draft.principal.kind is not Kind.SERVICE:
-        raise PermissionDenied
+    access.require_asker(draft.principal, by_agent=by_agent)
     if transaction.policy.refuses_executable:
         for option in request.options:
             rules.check_executable(option, "approval.options")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from rooms import access, decisions, mentions, messages, payloads, runs, store
 from rooms.access import Standing
 from rooms.context import Context
-from rooms.errors import NotFound, ValidationFailed, message_not_found
+from rooms.errors import ValidationFailed, message_not_found
 from rooms.principals import Kind, Principal
 from rooms.rows import Message
 from rooms.rules import MAX_EDITS, is_uuid
@@ -88,13 +88,9 @@ def locate(connection: Connection, target: Target) -> tuple[Message, Standing]:
     message = store.messages.find(connection, [target.message_id]).get(target.message_id)
     if message is None or not target.fits(message):
         raise missing
-    try:
-        standing = access.require_standing(connection, target.principal, message.channel_id)
-    except NotFound:
-        raise missing from None
-    if not access.may_read(standing, message.seq):
-        raise missing
-    return message, standing
+    return message, access.require_readable(
+        connection, target.principal, message.channel_id, message.seq, missing
+    )
 
 
 def require_undeleted(connection: Connection, target: Target) -> tuple[Message, Standing]:

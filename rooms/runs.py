@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from rooms import access, approvals, payloads, store
 from rooms.context import Context
-from rooms.errors import Conflict, NotFound, run_not_found
+from rooms.errors import Conflict, run_not_found
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.rows import Message, Run
@@ -130,14 +130,8 @@ def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:
     run = store.runs.find(connection, [run_id]).get(run_id) if is_uuid(run_id) else None
     if run is None:
         raise missing
-    if run.agent_id == principal.id:
-        return run
-    try:
-        standing = access.require_standing(connection, principal, run.channel_id)
-    except NotFound:
-        raise missing from None
-    if not access.may_read(standing, run.seq):
-        raise missing
+    if run.agent_id != principal.id:
+        access.require_readable(connection, principal, run.channel_id, run.seq, missing)
     return run
 
 

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from rooms.principals import Principal, Scope
+from rooms import access
+from rooms.principals import Principal
 from rooms.publishing import Event
 from rooms.rows import Run
 from rooms.rules import MAX_AGENT_CONTENT
@@ -88,7 +89,7 @@ class Stream:
 
     def is_open_to(self, principal: Principal) -> bool:
         """Tell whether the principal may add to it."""
-        return principal.id == self.run.agent_id or principal.may(Scope.MESSAGES_WRITE)
+        return access.may_speak_as(principal, self.run.agent_id)
 
     def take_call(self) -> bool:
         """Count a call, and tell whether it is free."""
