@@ -98,7 +98,7 @@ def _change(transaction: Transaction, wish: Change) -> Profile:
     connection = transaction.connection
     entity = _require_right(transaction, wish)
     handle = wish.handle if wish.has_handle else entity.handle
-    entities.call(connection, entity, wish.name or entity.name, handle)
+    entities.set_names(connection, entity, wish.name or entity.name, handle)
     before = _require(connection, wish.principal, wish.agent_id)
     stated = {name: getattr(wish, name) for name in ("bio", "capabilities", "settings", "is_active")}
     profile = before._replace(**{name: value for name, value in stated.items() if value is not None})
@@ -112,8 +112,7 @@ def _require_right(transaction: Transaction, wish: Change) -> Entity:
         _require(transaction.connection, wish.principal, wish.agent_id)
         raise PermissionDenied
     if wish.registers:
-        row = {"id": wish.agent_id, "kind": Kind.AGENT, "name": wish.agent_id, "created_at": transaction.now}
-        store.entities.add(transaction.connection, [row])
+        entities.register(transaction, wish.agent_id, Kind.AGENT)
     store.agents.lock(transaction.connection, wish.agent_id)
     found = store.entities.find(transaction.connection, [wish.agent_id]).get(wish.agent_id)
     if found is not None and found.kind == Kind.AGENT:

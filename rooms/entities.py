@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from rooms import access, store
 from rooms.context import Context
 from rooms.errors import ValidationFailed, entity_not_found
-from rooms.principals import Principal, Scope
+from rooms.principals import Kind, Principal, Scope
 from rooms.tables import Entity
 from rooms.transaction import Transaction, one_by_one
 
@@ -40,11 +40,17 @@ async def rename(ctx: Context, wish: Renaming) -> Entity:
 def _rename(transaction: Transaction, wish: Renaming) -> Entity:
     entity = _require(transaction, wish)
     handle = wish.handle if wish.has_handle else entity.handle
-    call(transaction.connection, entity, wish.name or entity.name, handle)
+    set_names(transaction.connection, entity, wish.name or entity.name, handle)
     return store.entities.find(transaction.connection, [wish.entity_id])[wish.entity_id]
 
 
-def call(connection: Connection, entity: Entity, name: str, handle: str | None) -> None:
+def register(transaction: Transaction, entity_id: str, kind: Kind, name: str | None = None) -> None:
+    """Add somebody to the registry unless it is there."""
+    row = {"id": entity_id, "kind": kind, "name": name or entity_id, "created_at": transaction.now}
+    store.entities.add(transaction.connection, [row])
+
+
+def set_names(connection: Connection, entity: Entity, name: str, handle: str | None) -> None:
     """Give the entity this name and handle; raise ValidationFailed if the handle is somebody else's."""
     if handle is not None and handle != entity.handle:
         _require_free(connection, handle, entity.id)
@@ -55,8 +61,7 @@ def _require(transaction: Transaction, wish: Renaming) -> Entity:
     """Return who is meant; whoever names itself is registered by that."""
     principal = wish.principal
     if wish.entity_id == principal.id:
-        row = {"id": principal.id, "kind": principal.kind, "name": principal.id}
-        store.entities.add(transaction.connection, [{**row, "created_at": transaction.now}])
+        register(transaction, principal.id, principal.kind)
     else:
         access.require_scope(principal, Scope.ENTITIES_WRITE)
     found = store.entities.find(transaction.connection, [wish.entity_id]).get(wish.entity_id)

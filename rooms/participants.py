@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, approvals, payloads, runs, servers, store
+from rooms import access, approvals, entities, payloads, runs, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed
@@ -76,17 +76,6 @@ async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[
     return await ctx.database.read(read)
 
 
-def register(transaction: Transaction, newcomer: Newcomer) -> None:
-    """Add the newcomer to the registry unless it is there."""
-    row = {
-        "id": newcomer.id,
-        "kind": newcomer.kind,
-        "name": newcomer.name or newcomer.id,
-        "created_at": transaction.now,
-    }
-    store.entities.add(transaction.connection, [row])
-
-
 def pair_key(one: str, other: str) -> str:
     """Return the same text for a pair in either order; no principal's id holds a space."""
     return " ".join(sorted((one, other)))
@@ -96,7 +85,7 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
     """Register the newcomer if need be, begin its membership and record that it joined."""
     if channel.type.lower() == DM:
         _complete_pair(transaction, channel, newcomer.id)
-    register(transaction, newcomer)
+    entities.register(transaction, newcomer.id, newcomer.kind, newcomer.name)
     entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     row = {
         "channel_id": channel.id,
@@ -138,8 +127,8 @@ def _record(transaction: Transaction, channel: Channel, kind: str, attendance: A
 
 
 def _find(transaction: Transaction, channel_id: str, entity_id: str) -> Attendance | None:
-    present = store.participants.list_present(transaction.connection, channel_id)
-    return next((row for row in present if row.entity_id == entity_id), None)
+    pair = (channel_id, entity_id)
+    return store.participants.find(transaction.connection, [pair]).get(pair)
 
 
 def _add(transaction: Transaction, joining: Joining) -> Attendance:

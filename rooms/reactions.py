@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, edits, participants, payloads, store
+from rooms import access, edits, entities, payloads, store
 from rooms.context import Context
 from rooms.edits import Target
 from rooms.errors import ValidationFailed
-from rooms.participants import Newcomer
 from rooms.principals import Principal
 from rooms.rows import Message, Sign
 from rooms.transaction import Transaction, one_by_one
@@ -96,7 +95,7 @@ def _add(transaction: Transaction, message: Message, wish: Reaction, before: lis
         raise ValidationFailed(f"A message can have {MAX_SIGNS} different reactions; give one of them")
     principal = wish.target.principal
     # A service, say, that takes part in nothing.
-    participants.register(transaction, Newcomer(principal.id, kind=principal.kind))
+    entities.register(transaction, principal.id, principal.kind)
     row = {"message_id": message.id, "entity_id": principal.id, "emoji": wish.emoji}
     store.reactions.add(transaction.connection, [{**row, "created_at": transaction.now}])
 
