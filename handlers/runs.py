@@ -126,11 +126,10 @@ def _run_id(call: Call[Any]) -> str:
 
 def _filter(call: Call[None]) -> Filter:
     query = call.query
-    channel_id = query.get("channel_id")
-    before = query.get("before")
+    channel_id, agent_id, before = query.get("channel_id"), query.get("agent_id"), query.get("before")
     return Filter(
         channel_id=channel_id.lower() if channel_id is not None else None,
-        agent_id=query.get("agent_id"),
+        agent_id=rules.entity_id(agent_id) if agent_id is not None else None,
         states=[one_of(State, "state", text) for text in query.get("state", "").split(",") if text],
         before=before.lower() if before else None,
         limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),

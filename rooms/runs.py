@@ -104,7 +104,8 @@ async def list_page(ctx: Context, principal: Principal, wish: Filter) -> Sequenc
     def read(connection: Connection) -> Sequence[Run]:
         return store.runs.list_page(
             connection,
-            channel_ids=_channels(connection, principal, wish),
+            channel_ids=None if wish.channel_id is None else [wish.channel_id],
+            viewer=_viewer(connection, principal, wish),
             agent_id=wish.agent_id,
             states=wish.states,
             before=wish.before,
@@ -114,14 +115,13 @@ async def list_page(ctx: Context, principal: Principal, wish: Filter) -> Sequenc
     return await ctx.database.read(read)
 
 
-def _channels(connection: Connection, principal: Principal, wish: Filter) -> Collection[str] | None:
-    """Return the channels whose runs may be shown, or None for all."""
+def _viewer(connection: Connection, principal: Principal, wish: Filter) -> str | None:
+    """Return who must take part in the channels of the runs to be shown them, or None if all may be."""
     if wish.channel_id is not None:
         standing = access.require_standing(connection, principal, wish.channel_id)
-        return [wish.channel_id] if access.visible(standing) == access.EVERYTHING or standing.role else []
-    if principal.may(Scope.MESSAGES_READ) or wish.agent_id == principal.id:
-        return None
-    return store.participants.list_channels(connection, principal.id)
+        return None if access.visible(standing) == access.EVERYTHING else principal.id
+    sees_all = principal.may(Scope.MESSAGES_READ) or wish.agent_id == principal.id
+    return None if sees_all else principal.id
 
 
 def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:

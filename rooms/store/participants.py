@@ -28,9 +28,6 @@ _PRESENT = (
 )
 _ACTIVE = _PRESENT.where(tuple_(table.c.channel_id, table.c.entity_id).in_(any_of("pairs")))
 _OF_CHANNEL = _PRESENT.where(table.c.channel_id == bindparam("channel_id")).order_by(table.c.joined_seq)
-_CHANNELS = select(table.c.channel_id).where(
-    table.c.entity_id == bindparam("entity_id"), table.c.left_seq.is_(None)
-)
 _MEMBERSHIPS = (
     select(table)
     .where(table.c.channel_id == bindparam("channel_id"), table.c.entity_id == bindparam("entity_id"))
@@ -53,11 +50,6 @@ def find(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Attendan
     """Return who of the pairs of channel and entity takes part now."""
     found = [Attendance(*row) for row in connection.execute(_ACTIVE, {"pairs": list(pairs)})]
     return {(attendance.channel_id, attendance.entity_id): attendance for attendance in found}
-
-
-def list_channels(connection: Connection, entity_id: str) -> list[str]:
-    """Return the channels that the entity takes part in now."""
-    return list(connection.execute(_CHANNELS, {"entity_id": entity_id}).scalars())
 
 
 def list_present(connection: Connection, channel_id: str) -> list[Attendance]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, or_, select, text, update
 
 from rooms.rows import Run
 from rooms.store.statements import any_of, tables
 
 table = tables["runs"]
-_messages = tables["messages"]
+_channels, _messages, _participants = tables["channels"], tables["messages"], tables["participants"]
 
 _RUN = select(*(table.c[name] for name in Run._fields))
 _BY_IDS = _RUN.where(table.c.id.in_(any_of("ids")))
@@ -162,12 +162,17 @@ def list_page(
     connection: Connection,
     *,
     channel_ids: Collection[str] | None,
+    viewer: str | None = None,
     agent_id: str | None,
     states: Collection[str],
     before: str | None,
     limit: int,
 ) -> list[Run]:
-    """Return the newest runs, or the newest before one, of the channels and the agent that are named."""
+    """Return the newest runs, or the newest before one, of the channels and the agent that are named.
+
+    With a ``viewer`` only those of the channels that it takes part in, since it may read what is said there.
+    """
+    statement = _RUN if viewer is None else _shown_to(viewer)
     where: list[ColumnElement[bool]] = []
     if channel_ids is not None:
         where.append(table.c.channel_id.in_(channel_ids))
@@ -177,7 +182,19 @@ def list_page(
         where.append(table.c.state.in_(states))
     if before is not None:
         where.append(table.c.id < before)
-    return _fetch(connection, _RUN.where(*where).order_by(table.c.id.desc()).limit(limit))
+    return _fetch(connection, statement.where(*where).order_by(table.c.id.desc()).limit(limit))
+
+
+def _shown_to(viewer: str) -> Select[tuple[object, ...]]:
+    return (
+        _RUN.join(_participants, _participants.c.channel_id == table.c.channel_id)
+        .join(_channels, _channels.c.id == table.c.channel_id)
+        .where(
+            _participants.c.entity_id == viewer,
+            _participants.c.left_seq.is_(None),
+            or_(_channels.c.earlier_history, _participants.c.joined_seq <= table.c.seq),
+        )
+    )
 
 
 def add(connection: Connection, runs: Sequence[Run]) -> None:

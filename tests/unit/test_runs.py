@@ -24,6 +24,8 @@ from rooms.store.statements import tables
 from tests.unit.journaling import SERVICE
 from tests.unit.staging import ANN, BEN, BOT, OTHER_BOT, Stage
 
+CAY = Principal("cay", Kind.USER)
+
 
 async def test_a_message_opens_a_run_for_each_agent_but_its_author(stage: Stage) -> None:
     """Agents of the channel are addressed, each once, and nobody is by its own message."""
@@ -312,6 +314,20 @@ async def test_runs_are_listed_for_those_who_may_see_them(stage: Stage) -> None:
         await runs.require(ctx, OTHER_BOT, first.id)
     with pytest.raises(NotFound):
         await runs.require(ctx, ANN, new_id())
+
+
+async def test_runs_are_listed_as_far_back_as_the_channel_may_be_read(stage: Stage) -> None:
+    """Where earlier history is hidden, whoever joined later is shown the runs of what was said since then."""
+    ctx, channel_id = stage.world.ctx, stage.world.channel_id
+    await stage.opened("before")
+    await stage.world.database.inner.write(
+        lambda connection: connection.execute(update(tables["channels"]).values(earlier_history=False))
+    )
+    await participants.add(ctx, Joining(SERVICE, channel_id, CAY.id))
+    later = await stage.opened("since")
+    for wish in (Filter(), Filter(channel_id=channel_id)):
+        assert [run.id for run in await runs.list_page(ctx, CAY, wish)] == [later.id]
+        assert len(await runs.list_page(ctx, ANN, wish)) == 2
 
 
 async def test_a_reply_that_is_refused_leaves_the_run_open(stage: Stage) -> None:
