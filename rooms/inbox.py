@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
-from rooms import payloads, replay, rules, store
+from rooms import approvals, payloads, replay, rules, runs, store
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import agent_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.replay import Placed, Reader, Start
+from rooms.rows import Message, Run
 from rooms.runs import Reason, State
 
 # A run that waits is told with its message, which may weigh a hundred times what its entry does.
@@ -58,32 +59,41 @@ async def find_start(ctx: Context, agent_id: str, server_id: str, stated: Cursor
     return replace(start, cursor=start.cursor._replace(seq=before))
 
 
+class _Concern(NamedTuple):
+    """An entry that may concern the agent: what it would be told, and about which run."""
+
+    placed: Placed
+    kind: str
+    run_id: str
+    payload: dict[str, Any]
+
+
 async def next_page(ctx: Context, reader: Reader) -> list[Placed] | None:
     """Return what the agent is to be told next, and move its cursor behind that; None in the present."""
     page = await replay.next_page(ctx, reader)
     if not page:
         return page
-    found = [(placed, run) for placed in page if (run := _find_told(placed, reader.principal.id))]
+    found = [concern for placed in page if (concern := _find_concern(placed, reader.principal.id))]
     if len(found) > MAX_TOLD:
         found = found[:MAX_TOLD]
-        reader.cursor = found[-1][0].cursor
-    waiting = await _find_waiting(ctx, [run["id"] for _, run in found if run["state"] == State.QUEUED])
-    told = []
-    for placed, run in found:
-        if run["state"] != State.QUEUED:
-            told.append(_retold(placed, "run_ended", {"run": run}))
-        elif run["id"] in waiting:
-            told.append(_retold(placed, "run", waiting[run["id"]]))
-    return told
+        reader.cursor = found[-1].placed.cursor
+    return await _tell(ctx, reader.principal.id, found)
 
 
-def _find_told(placed: Placed, agent_id: str) -> dict[str, Any] | None:
-    """Return the run of which the entry tells that it waits for the agent, or that it is to be left alone."""
-    if placed.entry.kind != "run":
+def _find_concern(placed: Placed, agent_id: str) -> _Concern | None:
+    """Return what an entry would tell the agent: of a run that waits, or is over; or that it may go on."""
+    if placed.entry.kind not in ("run", "approval"):
         return None
-    run: dict[str, Any] = orjson.loads(placed.entry.payload)["run"]
-    is_told = run["agent_id"] == agent_id and (run["state"] == State.QUEUED or _is_taken_away(run))
-    return run if is_told else None
+    payload: dict[str, Any] = orjson.loads(placed.entry.payload)
+    if placed.entry.kind == "approval":
+        is_told = payload["run_id"] and payload["approval"]["state"] != approvals.State.REQUESTED
+        return _Concern(placed, "approval", payload["run_id"], payload) if is_told else None
+    run = payload["run"]
+    if run["agent_id"] != agent_id:
+        return None
+    if run["state"] == State.QUEUED:
+        return _Concern(placed, "run", run["id"], {})
+    return _Concern(placed, "run_ended", run["id"], {"run": run}) if _is_taken_away(run) else None
 
 
 def _is_taken_away(run: dict[str, Any]) -> bool:
@@ -93,16 +103,32 @@ def _is_taken_away(run: dict[str, Any]) -> bool:
     return has_failed or state in (State.CANCELLED, State.TIMED_OUT)
 
 
-async def _find_waiting(ctx: Context, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return those of the runs that still wait, each with its message, by id."""
+async def _tell(ctx: Context, agent_id: str, found: Sequence[_Concern]) -> list[Placed]:
+    """Return what there is to tell still: of runs that wait, or go on, as they are now."""
+    asked = {concern.run_id for concern in found if concern.kind != "run_ended"}
 
-    def read(connection: Connection) -> dict[str, dict[str, Any]]:
-        queued = [run for run in store.runs.find(connection, run_ids).values() if run.state == State.QUEUED]
-        messages = store.messages.find(connection, {run.message_id for run in queued})
-        return {run.id: payloads.envelope(run, messages[run.message_id]) for run in queued}
+    def read(connection: Connection) -> tuple[dict[str, Run], dict[str, Message]]:
+        known = store.runs.find(connection, asked)
+        waiting = {run.message_id for run in known.values() if run.state == State.QUEUED}
+        return known, store.messages.find(connection, waiting)
 
-    return await ctx.database.read(read) if run_ids else {}
+    known, messages = await ctx.database.read(read) if asked else ({}, {})
+    told = []
+    for concern in found:
+        run = known.get(concern.run_id)
+        if concern.kind == "run_ended":
+            told.append(_retold(concern, concern.payload))
+        elif concern.kind == "run" and run is not None and run.state == State.QUEUED:
+            told.append(_retold(concern, payloads.envelope(run, messages[run.message_id])))
+        elif concern.kind == "approval" and run is not None and _goes_on(run, agent_id):
+            told.append(_retold(concern, {**concern.payload, "run": payloads.run(run)}))
+    return told
 
 
-def _retold(placed: Placed, kind: str, payload: dict[str, Any]) -> Placed:
-    return placed._replace(entry=placed.entry._replace(kind=kind, payload=orjson.dumps(payload)))
+def _goes_on(run: Run, agent_id: str) -> bool:
+    return run.agent_id == agent_id and not runs.is_over(run)
+
+
+def _retold(concern: _Concern, payload: dict[str, Any]) -> Placed:
+    entry = concern.placed.entry._replace(kind=concern.kind, payload=orjson.dumps(payload))
+    return concern.placed._replace(entry=entry)

@@ -265,3 +265,19 @@ async def test_a_client_that_goes_is_forgotten(
     await until(lambda: not present[0]._present)
     fanout = present[0]._fanout
     assert (fanout._rooms, fanout._shown_all, dict(fanout._connections)) == ({}, {}, {})
+
+
+async def test_an_agent_that_asked_people_hears_that_it_may_go_on(scene: Scene) -> None:
+    """What was decided comes with the run that has waited for it; the question itself does not."""
+    run_id = await scene.ask("clean up")
+    await scene.bot.post(f"{API}/runs/{run_id}/claim", {})
+    approval = {"options": ["yes", "no"], "expires_in": 60, "run_id": run_id}
+    asked = (await scene.bot.submit(scene.channel_id, "shall I?", approval=approval)).data["id"]
+    async with following(scene.bot, path=INBOX) as stream:
+        await stream.wait_for("ready")
+        ann = scene.parley.bearer(await scene.parley.key(Kind.USER, "ann"))
+        path = f"{API}/approvals/{asked}/resolve"
+        assert (await ann.post(path, {"option": "yes"})).status == 200
+        (decided,) = await stream.wait_for("approval")
+    assert (decided.data["approval"]["choice"], decided.data["run"]["id"]) == ("yes", run_id)
+    assert decided.data["run"]["state"] == "working"
