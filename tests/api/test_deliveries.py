@@ -23,7 +23,7 @@ from tests.rest import API, Rest
 from tests.running import DEADLINE, Parley, Start, running_parley
 
 LOOPBACK = {"outbound_allow": ["127.0.0.1"]}
-API_DOC = Path(__file__).parent.parent.parent / "docs" / "api.md"
+AGENTS_DOC = Path(__file__).parent.parent.parent / "docs" / "agents.md"
 CONFIDENTIAL = "confidential"
 
 
@@ -209,8 +209,8 @@ async def test_a_failing_webhook_tells_the_log_nothing_confidential(
 
 
 async def test_the_documented_receiver_verifies_and_answers(start: Start) -> None:
-    """The program of docs/api.md works as it stands there, and refuses what is not signed."""
-    (program,) = re.findall(r"```python\n(import base64.*?)```", API_DOC.read_text(), re.DOTALL)
+    """The program of docs/agents.md works as it stands there, and refuses what is not signed."""
+    (program,) = re.findall(r"```python\n(import base64.*?)```", AGENTS_DOC.read_text(), re.DOTALL)
     parley = await start(**LOOPBACK)
     await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")
