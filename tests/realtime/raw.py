@@ -130,7 +130,11 @@ class RawWebSocket(RawSocket):
 
     async def packet(self, beginning: str) -> str:
         """Wait for a packet that begins like this."""
-        await self.have(lambda: any(packet.startswith(beginning) for packet in self.packets))
+        sought = beginning.encode()
+        # Only then are all frames read anew: in a flood there is no time for that with each piece.
+        await self.have(
+            lambda: sought in self.received and any(packet.startswith(beginning) for packet in self.packets)
+        )
         return next(packet for packet in self.packets if packet.startswith(beginning))
 
     async def closed(self) -> int:
