@@ -139,16 +139,17 @@ class Fanout:
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver committed events, in order; neighbours of one channel leave as one."""
         for (channel_id, _), group in itertools.groupby(self._tail.extend(events), _place):
-            run = list(group)
-            if run[0].kind == "participant_joined":
-                self._admit(run[0])
+            together = list(group)
+            first = together[0]
+            if first.kind == "participant_joined":
+                self._admit(first)
             if room := self._rooms.get(channel_id):
-                self._deliver(run, room)
-            if room := self._shown_all.get(run[0].server_id):
-                self._deliver(run, room)
-            if run[0].kind == "participant_left":
-                self._expel(run[0])
-            for event in run:
+                self._deliver(together, room)
+            if room := self._shown_all.get(first.server_id):
+                self._deliver(together, room)
+            if first.kind == "participant_left":
+                self._expel(first)
+            for event in together:
                 if event.mentioned:
                     self._tell_mentioned(event)
 
@@ -193,20 +194,20 @@ class Fanout:
         who = event.subject.entity_id if isinstance(event.subject, Attendance) else ""
         return list(self._connections.get((event.server_id, who), ()))
 
-    def _deliver(self, run: Sequence[Event], room: Room) -> None:
+    def _deliver(self, events: Sequence[Event], room: Room) -> None:
         """Encode the events at most once per namespace, and so per dialect, and queue them for everybody."""
         encoded: dict[str, Outgoing] = {}
-        senders = {event.origin.connection_id for event in run if event.origin}
+        senders = {event.origin.connection_id for event in events if event.origin}
         cursors = [
-            self._cursors.write_position(event.server_id, event.epoch, event.seq).encode() for event in run
+            self._cursors.write_position(event.server_id, event.epoch, event.seq).encode() for event in events
         ]
         for receiver in room:
             if receiver.speaks_eliza and receiver.id in senders:
-                receiver.send(_in_elizas_words(run, cursors, receiver.id))
+                receiver.send(_in_elizas_words(events, cursors, receiver.id))
                 continue
             outgoing = encoded.get(receiver.namespace)
             if outgoing is None:
-                outgoing = encoded[receiver.namespace] = _encode(run, cursors, receiver)
+                outgoing = encoded[receiver.namespace] = _encode(events, cursors, receiver)
             # A dialect may have no words for what happened.
             if outgoing.packets:
                 receiver.send(outgoing)
@@ -237,26 +238,26 @@ def _vacate(rooms: dict[str, Room], receiver: Receiver, key: str) -> None:
         rooms.pop(key, None)
 
 
-def _encode(run: Sequence[Event], cursors: Sequence[bytes], receiver: Receiver) -> Outgoing:
+def _encode(events: Sequence[Event], cursors: Sequence[bytes], receiver: Receiver) -> Outgoing:
     if receiver.namespace == FOLLOWERS:
-        return Outgoing(b"%d" % run[0].seq)
+        return Outgoing(b"%d" % events[0].seq)
     write = _in_elizas_words if receiver.speaks_eliza else _native
-    return write(run, cursors, receiver.namespace)
+    return write(events, cursors, receiver.namespace)
 
 
-def _native(run: Sequence[Event], cursors: Sequence[bytes], namespace: str) -> Outgoing:
+def _native(events: Sequence[Event], cursors: Sequence[bytes], namespace: str) -> Outgoing:
     return Outgoing(
         *(
             dialects.native(namespace, event.kind, event.encoded, cursor)
-            for event, cursor in zip(run, cursors, strict=True)
+            for event, cursor in zip(events, cursors, strict=True)
         )
     )
 
 
-def _in_elizas_words(run: Sequence[Event], cursors: Sequence[bytes], receiver_id: str) -> Outgoing:
+def _in_elizas_words(events: Sequence[Event], cursors: Sequence[bytes], receiver_id: str) -> Outgoing:
     """Return the events in elizaOS's form; a message's sender learns by which id its client knows it."""
     found = []
-    for event, cursor in zip(run, cursors, strict=True):
+    for event, cursor in zip(events, cursors, strict=True):
         origin = event.origin
         client_id = origin.client_message_id if origin and origin.connection_id == receiver_id else None
         packet = dialects.in_elizas_words(event.kind, event.payload, cursor, client_id)
