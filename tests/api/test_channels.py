@@ -42,6 +42,7 @@ async def test_a_created_channel_can_be_read_back(parley: Parley) -> None:
     channel = created.pop("channel")
     assert channel == created
     read = (await parley.service.get(f"{API}/channels/{created['id'].upper()}")).data
+    assert read.pop("agents_paused") is None
     assert {**read, "channel": None} == {**created, "channel": None}
 
 
