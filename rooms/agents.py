@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, entities, store
+from rooms import access, entities, servers, store
 from rooms.context import Context
-from rooms.errors import Conflict, PermissionDenied, agent_not_found, server_not_found
+from rooms.errors import Conflict, PermissionDenied, agent_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Profile
-from rooms.rules import MAX_LISTED, is_uuid
+from rooms.rules import MAX_LISTED
 from rooms.tables import Entity
 from rooms.transaction import Transaction, one_by_one
 
@@ -51,7 +51,7 @@ async def list_known(ctx: Context, principal: Principal, server_id: str | None =
 
     def read(connection: Connection) -> list[Profile]:
         if server_id is not None:
-            _require_server(connection, server_id)
+            servers.require(connection, server_id)
         viewer = _viewer(principal)
         found = store.agents.list_profiles(connection, MAX_LISTED, viewer=viewer, server_id=server_id)
         return [_shown(principal, profile) for profile in found]
@@ -87,11 +87,6 @@ def _require(connection: Connection, principal: Principal, agent_id: str) -> Pro
     if not found:
         raise agent_not_found(agent_id)
     return _shown(principal, found[0])
-
-
-def _require_server(connection: Connection, server_id: str) -> None:
-    if not is_uuid(server_id) or not store.servers.find(connection, [server_id]):
-        raise server_not_found(server_id)
 
 
 def _change(transaction: Transaction, wish: Change) -> Profile:

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, arrivals, participants, store
+from rooms import access, arrivals, participants, servers, store
 from rooms.access import Role
 from rooms.context import Context
-from rooms.errors import Conflict, ValidationFailed, server_not_found
+from rooms.errors import Conflict, ValidationFailed
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rules import MAX_LISTED, is_uuid
+from rooms.rules import MAX_LISTED
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
@@ -66,8 +66,6 @@ async def require(ctx: Context, principal: Principal, channel_id: str) -> Channe
 
 async def list_visible(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
     """Return the newest channels of the server that the principal may see."""
-    if not is_uuid(server_id):
-        raise server_not_found(server_id)
     if principal.may(Scope.MESSAGES_READ):
         return await ctx.database.read(lambda connection: _list_all(connection, server_id))
     arrival = await arrivals.find(ctx, principal, server_id)
@@ -76,8 +74,7 @@ async def list_visible(ctx: Context, principal: Principal, server_id: str) -> li
 
 
 def _list_all(connection: Connection, server_id: str) -> list[Channel]:
-    if not store.servers.find(connection, [server_id]):
-        raise server_not_found(server_id)
+    servers.require(connection, server_id)
     return store.channels.list_all(connection, server_id, MAX_LISTED)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from rooms import access, checkpoints, messages, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
-from rooms.errors import Conflict, NotFound, ParleyError
+from rooms.errors import NotFound, ParleyError
 from rooms.principals import Kind, Principal
 from rooms.rows import Message, Run
 from rooms.runs import Reason, State
@@ -147,7 +147,7 @@ async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> 
 async def find_newest_open(ctx: Context, principal: Principal, channel_id: str) -> Run | None:
     """Return the newest open run of the channel, for an agent among its own."""
     agent_id = principal.id if principal.kind is Kind.AGENT else None
-    wish = runs.Filter(channel_id, agent_id, OPEN, limit=1)
+    wish = runs.Filter(channel_id, agent_id, runs.OPEN, limit=1)
     return next(iter(await runs.list_page(ctx, principal, wish)), None)
 
 
@@ -168,9 +168,6 @@ async def end_overdue(ctx: Context, overdue: Sequence[Overdue]) -> int:
     return sum(not isinstance(outcome, ParleyError) for outcome in outcomes)
 
 
-OPEN = (State.QUEUED, State.WORKING, State.STREAMING)
-
-
 async def _home(ctx: Context, sign: Sign) -> str:
     return (await runs.require(ctx, sign.principal, sign.run_id)).server_id
 
@@ -180,7 +177,7 @@ def require_own(transaction: Transaction, sign: Sign) -> Run:
     run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
     access.require_author(sign.principal, run.agent_id)
     if sign.fence is not None and sign.fence != run.fence:
-        raise Conflict(f"Run '{run.id}' was taken by another process of the agent; leave it to that one")
+        raise runs.is_anothers(run)
     return run
 
 

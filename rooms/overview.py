@@ -34,6 +34,11 @@ class Seen(NamedTuple):
     channel: str
 
 
+def find_channels(connection: Connection, text: str) -> Collection[str]:
+    """Return the ids of the channels that have this name, or this id."""
+    return store.channels.list_named(connection, text)
+
+
 def find_positions(connection: Connection) -> Positions:
     """Return where each server's log ends."""
     return {server.id: server.seq for server in store.servers.list_all(connection)}

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, edits, store
+from rooms import access, edits, servers, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.edits import Target
-from rooms.errors import PermissionDenied, channel_not_found, server_not_found
+from rooms.errors import PermissionDenied, channel_not_found
 from rooms.principals import Principal
 from rooms.rows import Unread
-from rooms.rules import MAX_LISTED, is_uuid
+from rooms.rules import MAX_LISTED
 from rooms.transaction import Transaction, one_by_one
 
 MAX_COUNTED = 1_000  # more is not told apart
@@ -85,8 +85,7 @@ async def list_for(ctx: Context, principal: Principal, server_id: str) -> list[U
     """Return where the principal stands in its channels of the server; raise NotFound without that."""
 
     def read(connection: Connection) -> list[Unread]:
-        if not is_uuid(server_id) or not store.servers.find(connection, [server_id]):
-            raise server_not_found(server_id)
+        servers.require(connection, server_id)
         return store.read_markers.list_of(connection, server_id, principal.id, MAX_COUNTED, MAX_LISTED)
 
     # It may have a million messages to pass: others must be served meanwhile.

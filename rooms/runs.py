@@ -60,7 +60,8 @@ class Reason(enum.StrEnum):
 
 REFUSALS = (Reason.MUTED, Reason.STOPPED)  # of runs that no agent is told of
 
-OVER = frozenset({State.COMPLETED, State.IGNORED, State.FAILED, State.CANCELLED, State.TIMED_OUT})
+OPEN = frozenset({State.QUEUED, State.WORKING, State.STREAMING})
+OVER = frozenset(State) - OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def take(transaction: Transaction, run: Run, holder: str) -> Run:
         )
         return move(transaction, renewed(transaction, begun))
     if run.holder != holder:
-        raise Conflict(f"Run '{run.id}' was taken by another process of the agent; leave it to that one")
+        raise is_anothers(run)
     return renew(transaction, run)
 
 
@@ -287,6 +288,11 @@ def end_all(transaction: Transaction, runs: Sequence[Run], state: State, reason:
 def has_ended(run: Run) -> Conflict:
     """Return the error for what comes after the end."""
     return Conflict(f"Run '{run.id}' has ended already; it is {run.state}")
+
+
+def is_anothers(run: Run) -> Conflict:
+    """Return the error for a process of the agent, when another one has taken the run."""
+    return Conflict(f"Run '{run.id}' was taken by another process of the agent; leave it to that one")
 
 
 def _announce(transaction: Transaction, run: Run, subject: Run | None = None) -> Run:

@@ -6,12 +6,14 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Connection
+
 from rooms import access, store
 from rooms.context import Context
-from rooms.errors import Conflict, channel_not_found
+from rooms.errors import Conflict, channel_not_found, server_not_found
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
-from rooms.rules import DEFAULT_SERVER_ID
+from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
 
@@ -40,6 +42,12 @@ async def ensure_default(ctx: Context) -> None:
     if not await ctx.database.read(lambda connection: store.servers.find(connection, [DEFAULT_SERVER_ID])):
         draft = ServerDraft("Default Server", source_type="parley_default", id=DEFAULT_SERVER_ID)
         await ctx.journal.append_one(_create_all, draft)
+
+
+def require(connection: Connection, server_id: str) -> None:
+    """Raise NotFound unless there is that server."""
+    if not is_uuid(server_id) or not store.servers.find(connection, [server_id]):
+        raise server_not_found(server_id)
 
 
 async def require_home(ctx: Context, channel_id: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
-from rooms import overview, store
+from rooms import overview
 from rooms.context import Context
 from rooms.overview import Filter, Seen
 from rooms.runs import OVER, State
@@ -58,8 +59,10 @@ async def _show(wish: Filter, channel: str | None, data_dir: Path | None, *, onc
     console = Console(highlight=False)
     async with opened(load(data_dir=data_dir)) as ctx:
         if channel is not None:
-            find = functools.partial(_find_channels, text=channel)
-            wish = Filter(await ctx.database.read(find), wish.agent_id, wish.states, wish.limit)
+            found = await ctx.database.read(functools.partial(overview.find_channels, text=channel))
+            if not found:
+                raise BadSetting(f"There is no channel with the name or id '{channel}'")
+            wish = replace(wish, channel_ids=found)
         if once:
             # Nothing is cut where it is a program that reads.
             wide = console if console.is_terminal else Console(width=UNCUT)
@@ -68,13 +71,6 @@ async def _show(wish: Filter, channel: str | None, data_dir: Path | None, *, onc
             await _keep_up_to_date(ctx, wish, console)
         else:
             await _print_changes(ctx, wish)
-
-
-def _find_channels(connection: Connection, text: str) -> Collection[str]:
-    found = store.channels.list_named(connection, text)
-    if not found:
-        raise BadSetting(f"There is no channel with the name or id '{text}'")
-    return found
 
 
 async def _keep_up_to_date(ctx: Context, wish: Filter, console: Console) -> None:
