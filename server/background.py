@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
+
+from rooms.errors import ParleyError
 
 
 @contextlib.asynccontextmanager
@@ -18,3 +21,14 @@ async def in_background(name: str, work: Coroutine[Any, Any, None]) -> AsyncIter
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+@contextlib.contextmanager
+def outlasting(log: logging.Logger, work: str) -> Iterator[None]:
+    """Log what goes wrong in the block, whatever it is, and go on: the next time it may be gone."""
+    try:
+        yield
+    except ParleyError as error:
+        log.warning("%s is not possible at the moment: %s", work, error.details)
+    except Exception:
+        log.exception("%s has failed", work)

@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator
 
 from rooms import keys
 from rooms.context import Context
-from rooms.errors import ParleyError
 from server.admission import Admissions
-from server.background import in_background
+from server.background import in_background, outlasting
 
 LOOK_SECONDS = 1.0
 LOOKS_PER_QUESTION = 5  # so often the clock is looked at before the database is asked
@@ -33,14 +32,10 @@ async def expiring(ctx: Context, admissions: Admissions) -> AsyncIterator[None]:
 async def _look_for_ever(ctx: Context, admissions: Admissions) -> None:
     for look in itertools.count(1):
         await asyncio.sleep(LOOK_SECONDS)
-        try:
+        with outlasting(_log, "looking after credentials"):
             _end_expired(ctx, admissions)
             if look % LOOKS_PER_QUESTION == 0:
                 await _end_revoked(ctx, admissions)
-        except ParleyError as error:
-            _log.warning("whether keys were revoked cannot be told at the moment: %s", error.details)
-        except Exception:  # noqa: BLE001 - what expires later must end all the same
-            _log.exception("credentials could not be looked after")
 
 
 def _end_expired(ctx: Context, admissions: Admissions) -> None:

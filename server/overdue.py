@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 from rooms import completion, decisions
 from rooms.completion import Overdue
 from rooms.context import Context
-from rooms.errors import ParleyError
-from server.background import in_background
+from server.background import in_background, outlasting
 from server.fanout import Fanout
 
 LOOK_SECONDS = 1.0
@@ -28,12 +27,8 @@ async def ending_overdue(ctx: Context, fanout: Fanout) -> AsyncIterator[None]:
 
 async def _look_for_ever(ctx: Context, fanout: Fanout) -> None:
     while True:
-        try:
+        with outlasting(_log, "ending runs and approvals"):
             await end_overdue(ctx, fanout)
-        except ParleyError as error:
-            _log.warning("runs and approvals cannot be looked after at the moment: %s", error.details)
-        except Exception:  # noqa: BLE001 - other runs must end all the same
-            _log.exception("runs and approvals could not be looked after")
         await asyncio.sleep(LOOK_SECONDS)
 
 

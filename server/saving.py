@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 
 from rooms import checkpoints
 from rooms.context import Context
-from rooms.errors import ParleyError
-from server.background import in_background
+from server.background import in_background, outlasting
 
 SAVE_SECONDS = 1.0
 
@@ -35,9 +34,5 @@ async def _save_for_ever(ctx: Context) -> None:
 
 
 async def _save(ctx: Context) -> None:
-    try:
+    with outlasting(_log, "writing what is streamed"):
         await checkpoints.save(ctx)
-    except ParleyError as error:
-        _log.warning("what is streamed cannot be written at the moment: %s", error.details)
-    except Exception:  # noqa: BLE001 - what is said later must be written all the same
-        _log.exception("what is streamed could not be written")

@@ -15,7 +15,7 @@ from rooms.errors import ParleyError
 from rooms.outbox import State
 from rooms.rows import DueDelivery
 from rooms.sealing import Unreadable
-from server.background import in_background
+from server.background import in_background, outlasting
 from server.fetcher import Fetcher, FetchFailed, Request
 
 LOOK_SECONDS = 1.0
@@ -51,13 +51,9 @@ class Courier:
         """Begin attempts as they fall due: after each commit that queued some, and each that has ended."""
         while True:
             self._bell.clear()
-            try:
+            with outlasting(_log, "looking for what is due for webhooks"):
                 while await self.begin():
                     pass
-            except ParleyError as error:
-                _log.warning("what is due for webhooks cannot be told at the moment: %s", error.details)
-            except Exception:  # noqa: BLE001 - whatever it is, the next time it may be gone
-                _log.exception("webhooks could not be looked after")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), LOOK_SECONDS)
 
