@@ -27,6 +27,7 @@ from handlers import (
     reading_wire,
     run_wire,
     runs,
+    sessions,
     wire,
 )
 from handlers.connection import Begun, Connection
@@ -231,9 +232,10 @@ async def leave(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> 
     return {"channel_id": body.channel_id}
 
 
-async def heartbeat(gate: Gate, connection: Connection, _body: wire.Heartbeat) -> dict[str, Any]:
-    """Answer up to where this connection has been sent the log."""
-    return {"cursor": gate.ctx.cursors.write(connection.position), "now": gate.ctx.now()}
+async def heartbeat(gate: Gate, connection: Connection, body: wire.Heartbeat) -> dict[str, Any]:
+    """Answer up to where this connection has been sent the log; keep a session alive if one is named."""
+    kept = await sessions.heartbeat_event(gate, connection, body.session_id) if body.session_id else {}
+    return {"cursor": gate.ctx.cursors.write(connection.position), "now": gate.ctx.now(), **kept}
 
 
 async def submit(gate: Gate, connection: Connection, body: wire.SubmitMessage) -> Begun:

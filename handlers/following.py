@@ -30,6 +30,9 @@ class Follower(Reader, Protocol):
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to read, so long at most; its reader must stand in the present."""
 
+    def ring(self) -> None:
+        """Let the client wait no longer."""
+
 
 class Followers(Protocol):
     """Who waits on this node."""

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import agent_wire, answers, approval_wire, run_wire, webhook_wire
+from handlers import agent_wire, answers, approval_wire, run_wire, session_wire, transcript_wire, webhook_wire
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -43,6 +43,20 @@ _APPROVALS_QUERY = {
     "limit": "how many at most, 50 unless told, at most 200",
 }
 
+_SESSIONS_QUERY = {
+    "userId": "only this user's",
+    "agentId": "only those with this agent",
+    "status": "active or expired; both unless told",
+    "limit": "page size, 50 unless told, at most 200",
+    "before": "only older ones than the session with this id",
+}
+_TRANSCRIPT_QUERY = {
+    "limit": "page size, 50 unless told, at most 100",
+    "before": "only older ones: epoch milliseconds or ISO 8601",
+    "after": "only newer ones: epoch milliseconds or ISO 8601",
+}
+_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 30 unless told, at most 55"}
+
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
@@ -50,6 +64,9 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     run_wire.Inbox: _INBOX_QUERY,
     webhook_wire.Deliveries: _DELIVERIES_QUERY,
     approval_wire.Approvals: _APPROVALS_QUERY,
+    session_wire.Sessions: _SESSIONS_QUERY,
+    transcript_wire.Sent: _SENT_QUERY,
+    transcript_wire.Transcript: _TRANSCRIPT_QUERY,
 }
 
 

@@ -9,7 +9,7 @@ from handlers import run_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
 from handlers.parsing import one_of, page_size
-from handlers.waiting import until_over
+from handlers.waiting import read_wait, until_over
 from rooms import completion, edits, payloads, rules, runs
 from rooms.completion import Completed, Completion, Envelope, Prompt, Sign
 from rooms.context import Context
@@ -31,7 +31,7 @@ async def get(call: Call[None]) -> dict[str, Any]:
     async def look_up() -> Sequence[Run]:
         return [await runs.require(call.ctx, call.principal, _run_id(call))]
 
-    (run,) = await until_over(call, look_up)
+    (run,) = await until_over(call, look_up, read_wait(call))
     return payloads.run(run)
 
 
@@ -43,7 +43,8 @@ async def list_of_message(call: Call[None]) -> dict[str, Any]:
         message = await edits.require(call.ctx, target)
         return await runs.list_of_message(call.ctx, call.principal, message)
 
-    return {"runs": [payloads.run(run) for run in await until_over(call, look_up)]}
+    found = await until_over(call, look_up, read_wait(call))
+    return {"runs": [payloads.run(run) for run in found]}
 
 
 async def claim(call: Call[run_wire.Claim]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from handlers.parsing import Body
 from handlers.wire import Dialect
 from rooms import timeouts
 from rooms.rows import Session
-from rooms.rules import Metadata, PrincipalId, Uuid
+from rooms.rules import DEFAULT_SERVER_ID, Metadata, PrincipalId
 from rooms.timeouts import Wish
 
 
@@ -59,12 +59,6 @@ class CreateSession(Body):
     userId: PrincipalId
     metadata: Metadata = Field(default_factory=dict)
     timeoutConfig: TimeoutConfig | None = None
-
-
-class HeartbeatEvent(Body):
-    """A sign of life, of a session or of the connection alone."""
-
-    session_id: Uuid | None = None
 
 
 class Terms(BaseModel):
@@ -155,6 +149,18 @@ def info(session: Session, now: int) -> dict[str, Any]:
         "timeRemaining": max(0, session.expires_at - now),
         "isNearExpiration": timeouts.is_near(session, now),
         "status": "expired" if timeouts.is_over(session, now) else "active",
+    }
+
+
+def notice(session: Session, now: int) -> dict[str, Any]:
+    """Return what those in a session's channel are told of its end."""
+    return {
+        "session_id": session.id,
+        "sessionId": session.id,
+        "channel_id": session.channel_id,
+        "server_id": DEFAULT_SERVER_ID,
+        "expiresAt": moment(session.expires_at),
+        "timeRemaining": max(0, session.expires_at - now),
     }
 
 

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from handlers import session_wire
-from handlers.http import Call
+from handlers.connection import Connection
+from handlers.http import Call, Gate
 from handlers.parsing import BAD_PARAMETERS, page_size
 from rooms import rules, sessions
 from rooms.errors import ValidationFailed
@@ -66,6 +67,12 @@ async def renew(call: Call[None]) -> dict[str, Any]:
 async def heartbeat(call: Call[None]) -> dict[str, Any]:
     """Keep a session alive."""
     return _info(call, await sessions.beat(call.ctx, call.principal, _id(call)))
+
+
+async def heartbeat_event(gate: Gate, connection: Connection, session_id: str) -> dict[str, Any]:
+    """Keep a session alive."""
+    session = await sessions.beat(gate.ctx, connection.principal, session_id)
+    return {"session": session_wire.info(session, gate.ctx.now())}
 
 
 async def change_timeout(call: Call[session_wire.ChangeTimeout]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Whoever waits is woken by what happens, and asks the database nothing meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -26,9 +27,9 @@ MAX_WAIT = 55
 LOOK_SECONDS = 15.0
 
 
-def read_wait(call: Call[Any]) -> int:
+def read_wait(call: Call[Any], default: int = 0) -> int:
     """Return for how many seconds at most the answer is waited for."""
-    return whole_number(call.query, "wait", 0, MAX_WAIT)
+    return whole_number(call.query, "wait", default, MAX_WAIT)
 
 
 async def next_shown(
@@ -52,27 +53,34 @@ async def next_shown(
             has_waited = True
 
 
-async def until_over(call: Call[Any], look_up: Callable[[], Awaitable[Sequence[Run]]]) -> Sequence[Run]:
+async def until_over(
+    call: Call[Any], look_up: Callable[[], Awaitable[Sequence[Run]]], seconds: float
+) -> Sequence[Run]:
     """Return the runs of one channel, once they are all over, or as they are at the end of the wait."""
-    seconds = read_wait(call)
     found = await look_up()
     if not seconds or not _open_ids(found):
         return found
-    server_id, channel_id = found[0].server_id, found[0].channel_id
-    await replay.settle(call.ctx, server_id)
-    present = Cursor(server_id, *call.ctx.tail.position(server_id))
-    with call.gate.followers.follow(call.principal, present) as follower:
-        follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
+    async with following_channel(call, found[0].server_id, found[0].channel_id) as follower:
         # What ended before the present may have done so since it was looked up.
         await _wait_for_ends(call, follower, _open_ids(await look_up()), seconds)
     await keys.require_current(call.ctx, call.principal)
     return await look_up()
 
 
+@asynccontextmanager
+async def following_channel(call: Call[Any], server_id: str, channel_id: str) -> AsyncIterator[Follower]:
+    """Follow one channel, from now on, until the block ends."""
+    await replay.settle(call.ctx, server_id)
+    present = Cursor(server_id, *call.ctx.tail.position(server_id))
+    with call.gate.followers.follow(call.principal, present) as follower:
+        follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
+        yield follower
+
+
 async def _wait_for_ends(call: Call[Any], follower: Follower, open_ids: set[str], seconds: float) -> None:
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
-    next_ends = _ends_of(open_ids)
+    next_ends = ends_of(open_ids)
     while open_ids and (ends := await next_shown(call, follower, next_ends, until - clock())):
         open_ids.difference_update(_run_id(placed) for placed in ends)
 
@@ -81,7 +89,7 @@ def _open_ids(found: Sequence[Run]) -> set[str]:
     return {run.id for run in found if not runs.is_over(run)}
 
 
-def _ends_of(run_ids: Collection[str]) -> NextPage:
+def ends_of(run_ids: Collection[str]) -> NextPage:
     """Return what reads of a log nothing but the ends of these runs."""
 
     async def next_page(ctx: Context, reader: Reader) -> list[Placed] | None:

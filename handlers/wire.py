@@ -263,7 +263,9 @@ class Join(ChannelEvent):
 
 
 class Heartbeat(Body):
-    """A sign of life."""
+    """A sign of life, of a session or of the connection alone."""
+
+    session_id: Uuid | None = None
 
 
 class TypingEvent(ChannelEvent):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from rooms import store
-from rooms.errors import NotFound, PermissionDenied, agent_not_found, channel_not_found
+from rooms.errors import NotFound, PermissionDenied, agent_not_found, channel_not_found, session_not_found
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Approval, Interval
+from rooms.rows import Approval, Interval, Session
 from rooms.tables import Channel, Participant
 
 
@@ -134,6 +134,13 @@ def require_agent(principal: Principal, agent_id: str) -> None:
     """Raise NotFound unless the principal may see and change what is the agent's own."""
     if not may_act_for(principal, agent_id):
         raise agent_not_found(agent_id)
+
+
+def require_session(principal: Principal, session_id: str, found: Session | None, scope: Scope) -> Session:
+    """Return the session; raise NotFound unless it is there, and the principal its user or of the scope."""
+    if found is None or not (found.user_id == principal.id or principal.may(scope)):
+        raise session_not_found(session_id)
+    return found
 
 
 def require_scope(principal: Principal, scope: Scope) -> None:

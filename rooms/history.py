@@ -101,7 +101,7 @@ def _require_log(connection: Connection, standing: Standing, positions: Sequence
 
 
 def _page(found: list[Message], window: Window, log: Server, total: int) -> Page:
-    kept = _fit(found, window)
+    kept = fit(found) if window.from_the_beginning else fit(found[::-1])[::-1]
     return Page(
         kept,
         total,
@@ -110,16 +110,16 @@ def _page(found: list[Message], window: Window, log: Server, total: int) -> Page
     )
 
 
-def _fit(found: list[Message], window: Window) -> list[Message]:
-    """Keep as much of the page as has room, counted from where the page begins."""
+def fit(found: Sequence[Message]) -> list[Message]:
+    """Return as many of the messages as have room on a page, the first ones; one has always."""
     room = MAX_PAGE_BYTES
     kept: list[Message] = []
-    for message in found if window.from_the_beginning else reversed(found):
+    for message in found:
         room -= len(orjson.dumps(message._asdict()))
         if kept and room < 0:
             break
         kept.append(message)
-    return kept if window.from_the_beginning else kept[::-1]
+    return kept
 
 
 def _total(connection: Connection, standing: Standing, visible: list[Interval]) -> int:

@@ -19,7 +19,6 @@ from rooms.transaction import Transaction, one_by_one
 
 DM = "dm"
 DM_SIZE = 2
-SESSION = "session"  # the source of channels that are sessions'
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,12 @@ def pair_key(one: str, other: str) -> str:
     return " ".join(sorted((one, other)))
 
 
-def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Attendance:
+def enrol(
+    transaction: Transaction, channel: Channel, newcomer: Newcomer, *, is_session: bool = False
+) -> Attendance:
     """Register the newcomer if need be, begin its membership and record that it joined."""
     if channel.type.lower() == DM:
-        _complete_pair(transaction, channel, newcomer.id)
+        _complete_pair(transaction, channel, newcomer.id, is_session=is_session)
     entities.register(transaction, newcomer.id, newcomer.kind, newcomer.name)
     entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     row = {
@@ -104,12 +105,12 @@ def enrol(transaction: Transaction, channel: Channel, newcomer: Newcomer) -> Att
     return attendance
 
 
-def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str) -> None:
-    """Keep a dm at two participants, and the only one of its pair, but for those of their sessions."""
+def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str, *, is_session: bool) -> None:
+    """Keep a dm at two participants, and the only one of its pair, unless it is one of their sessions."""
     present = store.participants.list_present(transaction.connection, channel.id)
     if len(present) >= DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; create a group instead")
-    if present and channel.source_type != SESSION:
+    if present and not is_session:
         key = pair_key(present[0].entity_id, entity_id)
         if existing := store.channels.find_dm(transaction.connection, channel.server_id, key):
             raise ValidationFailed(f"The pair has a dm in this server already: '{existing.id}'")

@@ -6,6 +6,7 @@ it ends follows from what is stored, so nothing has to happen for it. See :mod:`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from rooms import access, participants, store, timeouts
 from rooms.access import Role
 from rooms.context import Context
-from rooms.errors import AgentNotFound, ParleyError, ValidationFailed, session_not_found
+from rooms.errors import AgentNotFound, ParleyError, ValidationFailed
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
@@ -62,7 +63,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Something that somebody does to a session, and what becomes of it: a function of the present, too."""
+    """Something that somebody does to a session, and what becomes of it at a time, if it lives then."""
 
     principal: Principal
     session_id: str
@@ -92,7 +93,7 @@ async def require(ctx: Context, principal: Principal, session_id: str) -> Sessio
     Raises NotFound if it is absent, or not the principal's to see, and SessionExpired if it has ended.
     """
     found = await ctx.sessions.find(session_id) if is_uuid(session_id) else None
-    session = _require_own(found, principal, session_id, Scope.MESSAGES_READ)
+    session = access.require_session(principal, session_id, found, Scope.MESSAGES_READ)
     timeouts.require_live(session, ctx.now())
     return session
 
@@ -133,9 +134,11 @@ async def beat(ctx: Context, principal: Principal, session_id: str) -> Session:
     return await _touch(ctx, principal, session_id, timeouts.beaten)
 
 
-async def go_on(ctx: Context, principal: Principal, session_id: str) -> Session:
-    """Note that the user has said something. Raises as :func:`require`."""
-    return await _touch(ctx, principal, session_id, timeouts.active)
+def begin_to_go_on(
+    ctx: Context, principal: Principal, session_id: str
+) -> asyncio.Future[Session | ParleyError]:
+    """Note, with whatever else is being stored, that the user says something; the outcome is to come."""
+    return ctx.journal.begin(_touch_all, Touch(principal, session_id, timeouts.active))
 
 
 async def renew(ctx: Context, principal: Principal, session_id: str) -> Session:
@@ -162,12 +165,6 @@ async def _touch(
     return await ctx.journal.append_one(_touch_all, Touch(principal, session_id, change))
 
 
-def _require_own(session: Session | None, principal: Principal, session_id: str, scope: Scope) -> Session:
-    if session is None or not (session.user_id == principal.id or principal.may(scope)):
-        raise session_not_found(session_id)
-    return session
-
-
 def _touch_all(transaction: Transaction, touches: Sequence[Touch]) -> list[Session | ParleyError]:
     """Change sessions together, as many heartbeats come at once, and return an outcome for each touch."""
     known = store.sessions.find(transaction.connection, {touch.session_id for touch in touches})
@@ -186,9 +183,7 @@ def _touch_all(transaction: Transaction, touches: Sequence[Touch]) -> list[Sessi
 
 
 def _touched(found: Session | None, touch: Touch, now: int) -> Session:
-    session = _require_own(found, touch.principal, touch.session_id, Scope.MESSAGES_WRITE)
-    if touch.change is not timeouts.renewed_by_wish:
-        timeouts.require_live(session, now)
+    session = access.require_session(touch.principal, touch.session_id, found, Scope.MESSAGES_WRITE)
     return touch.change(session, now)
 
 
@@ -239,7 +234,7 @@ def _open(transaction: Transaction, session: Session) -> None:
     store.channels.add(transaction.connection, channel.model_dump())
     user = Newcomer(session.user_id, Role.OWNER)
     for newcomer in (user, Newcomer(session.agent_id, kind=Kind.AGENT)):
-        participants.enrol(transaction, channel, newcomer)
+        participants.enrol(transaction, channel, newcomer, is_session=True)
 
 
 def _channel(session: Session) -> Channel:
@@ -249,7 +244,7 @@ def _channel(session: Session) -> Channel:
         server_id=DEFAULT_SERVER_ID,
         name=f"session-{session.id}",
         type=participants.DM.upper(),
-        source_type=participants.SESSION,
+        source_type="session",
         source_id=session.id,
         details=about | {"timeoutConfig": timeouts.described(session)} | session.details,
         created_at=session.created_at,
@@ -272,7 +267,7 @@ def _delete(transaction: Transaction, unwanted: _Change) -> None:
 
 def _require_live(transaction: Transaction, wanted: _Change) -> Session:
     found = store.sessions.find(transaction.connection, [wanted.session_id]).get(wanted.session_id)
-    session = _require_own(found, wanted.principal, wanted.session_id, Scope.MESSAGES_WRITE)
+    session = access.require_session(wanted.principal, wanted.session_id, found, Scope.MESSAGES_WRITE)
     timeouts.require_live(session, transaction.now)
     return session
 

@@ -7,7 +7,8 @@ was said of it is written down now and then; see :mod:`rooms.checkpoints`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from rooms import access
@@ -115,6 +116,7 @@ class Streams:
         self._of_runs: dict[str, Stream] = {}
         self._of_replies: dict[str, Stream] = {}
         self._of_channels: dict[str, dict[str, Stream]] = {}  # and by run
+        self._watchers: dict[str, list[Callable[[], None]]] = {}  # by run
 
     def find(self, run_id: str) -> Stream | None:
         """Return the stream of a run."""
@@ -149,6 +151,20 @@ class Streams:
         stream.add(text, now)
         if self.listener is not None:
             self.listener.added(stream, index, text, sender)
+        for ring in self._watchers.get(stream.run.id, ()):
+            ring()
+
+    @contextmanager
+    def watching(self, run_id: str, ring: Callable[[], None]) -> Iterator[None]:
+        """Ring for each chunk of a run's reply until the block ends."""
+        self._watchers.setdefault(run_id, []).append(ring)
+        try:
+            yield
+        finally:
+            watchers = self._watchers[run_id]
+            watchers.remove(ring)
+            if not watchers:
+                del self._watchers[run_id]
 
     def publish(self, events: Sequence[Event]) -> None:
         """Open and close what the committed events open and close."""

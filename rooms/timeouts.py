@@ -150,12 +150,17 @@ def renewed_by_wish(session: Session, now: int) -> Session:
 
 
 def active(session: Session, now: int) -> Session:
-    """Return the session after a message: renewed, if it renews itself."""
+    """Return the session after a message: renewed, if it renews itself. Raises SessionExpired."""
+    require_live(session, now)
     return renewed(session, now) if session.auto_renew else session._replace(active_at=now)
 
 
 def beaten(session: Session, now: int) -> Session:
-    """Return the session after a heartbeat, which counts for those that are not written, too."""
+    """Return the session after a heartbeat, which counts for those that are not written, too.
+
+    Raises SessionExpired.
+    """
+    require_live(session, now)
     if not session.auto_renew:
         return session._replace(active_at=now, beat_at=now)
     return counted(renewed(session, now)._replace(beat_at=now, base_at=now + BEAT_MS))

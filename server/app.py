@@ -48,6 +48,7 @@ from server.limits import TokenBuckets
 from server.overdue import ending_overdue
 from server.retention import forgetting
 from server.saving import saving
+from server.session_sweep import announcing
 from server.sockets import SocketServer
 from server.webhooks import delivering
 
@@ -177,6 +178,7 @@ async def _listening(
             expiring(ctx, sockets.admissions),
             forgetting(ctx, settings.retention(), sockets.held),
             ending_overdue(ctx, fanout),
+            announcing(ctx, fanout),
             fetching(settings.policy().reach) as fetcher,
             delivering(ctx, fetcher),
         ):

@@ -32,6 +32,7 @@ _DUE = (
     .order_by(table.c.due_at)
     .limit(bindparam("limit"))
 )
+_CLAIM_DUE = _DUE.with_for_update(skip_locked=True)
 _LIVE = table.c.expires_at > bindparam("now")
 _NEAR = and_(_LIVE, table.c.expires_at - bindparam("now") <= table.c.warning_ms)
 _COUNT_LIVE = select(func.count(), func.coalesce(func.sum(case((_NEAR, 1), else_=0)), 0)).where(_LIVE)
@@ -112,6 +113,11 @@ def count_live(connection: Connection, now: int) -> tuple[int, int]:
 def list_due(connection: Connection, now: int, limit: int) -> list[Session]:
     """Return the sessions of which something is to be announced, what is due longest first."""
     return [Session._make(row) for row in connection.execute(_DUE, {"now": now, "limit": limit})]
+
+
+def claim_due(connection: Connection, now: int, limit: int) -> list[Session]:
+    """Return the same, but for those of which another node is about to announce it."""
+    return [Session._make(row) for row in connection.execute(_CLAIM_DUE, {"now": now, "limit": limit})]
 
 
 def list_old(connection: Connection, since: int, limit: int) -> list[str]:

@@ -170,6 +170,10 @@ async def _session(world: World) -> dict[str, Any]:
     return {"agentId": world.agent, "userId": world.member, "timeoutConfig": {"timeoutMinutes": "20"}}
 
 
+async def _utterance(_world: World) -> dict[str, Any]:
+    return {"content": "hello"}
+
+
 async def _timeout(_world: World) -> dict[str, Any]:
     return {"timeoutMinutes": 60}
 
@@ -199,6 +203,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,
     ("POST", "/api/messaging/sessions"): _session,
+    ("POST", "/api/messaging/sessions/{session_id}/messages"): _utterance,
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
 }

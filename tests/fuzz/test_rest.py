@@ -20,6 +20,8 @@ REFUSALS = {
     (400, "VALIDATION_ERROR"),
     (403, "PERMISSION_DENIED"),
     (404, "RESOURCE_NOT_FOUND"),
+    (404, "AGENT_NOT_FOUND"),
+    (404, "SESSION_NOT_FOUND"),
     (409, "CONFLICT"),
 }
 WITH_BODY = [route for route in ROUTES if route.body is not None]

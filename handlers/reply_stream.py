@@ -1,0 +1,125 @@
+"""An answer that is written as an agent says it: server-sent events, from the message to the reply's end.
+
+It always ends: with ``done``, or with ``error`` if the agent's run has gone wrong. Events carry the keys
+of elizaOS's servers, and those that its web client looks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from handlers import transcript_wire
+from handlers.following import Follower
+from handlers.http import Call
+from handlers.sse import BEAT_SECONDS, WRITE_SECONDS
+from handlers.waiting import ends_of, following_channel
+from rooms import conversations, keys, runs
+from rooms.errors import AuthenticationFailed, Unavailable
+from rooms.rows import Message, Run
+from rooms.streams import Stream
+
+_log = logging.getLogger("parley.streams")
+
+
+class ReplyStream(web.StreamResponse):
+    """What one client is told of the reply to its message.
+
+    It is written where aiohttp prepares it, as :class:`handlers.sse.EventStream` is.
+    """
+
+    def __init__(self, call: Call[Any], message: Message) -> None:
+        super().__init__(
+            headers={
+                hdrs.CONTENT_TYPE: "text/event-stream",
+                hdrs.CACHE_CONTROL: "no-cache",
+                "X-Accel-Buffering": "no",  # a proxy must not keep events to itself
+            }
+        )
+        self._call = call
+        self._message = message
+        self._stream: Stream | None = None
+        self._told = 0  # chunks
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the headers, and then everything, until the run is over, or the client or the process gone."""
+        writer = await super().prepare(request)
+        try:
+            await self._write("user_message", transcript_wire.bus_message(self._message))
+            await self._tell_reply()
+        except (AuthenticationFailed, ConnectionError, TimeoutError):
+            _cut(request)
+        except Exception as error:  # noqa: BLE001 - the reply is stored, and found in the history
+            if not isinstance(error, Unavailable):
+                _log.exception("a reply could not be streamed")
+            _cut(request)
+        return writer
+
+    async def _tell_reply(self) -> None:
+        message = self._message
+        async with following_channel(self._call, message.server_id, message.channel_id) as follower:
+            run = await self._look_up()
+            if run is not None and not runs.is_over(run):
+                with self._call.ctx.streams.watching(run.id, follower.ring):
+                    await self._follow(follower, run)
+                run = await self._look_up()
+        await self._end(run)
+
+    async def _look_up(self) -> Run | None:
+        """Return the run that the message has opened; it is one at most, as the other has no agent."""
+        found = await runs.list_of_message(self._call.ctx, self._call.principal, self._message)
+        return found[0] if found else None
+
+    async def _follow(self, follower: Follower, run: Run) -> None:
+        """Pass on chunks until the run is over, or the process is about to stop."""
+        clock = asyncio.get_running_loop().time
+        beat_at = clock() + BEAT_SECONDS
+        next_page = ends_of([run.id])
+        is_over = False
+        while not (is_over or follower.is_over):
+            page = await next_page(self._call.ctx, follower)
+            is_over = bool(page)
+            if not await self._tell_chunks(run) and page is None:
+                await follower.wait(beat_at - clock())
+            if clock() >= beat_at:
+                beat_at = clock() + BEAT_SECONDS
+                await keys.require_current(self._call.ctx, self._call.principal)
+                await self._send(b":\n\n")
+
+    async def _tell_chunks(self, run: Run) -> bool:
+        """Send what was said since the last chunk that was sent, and tell whether that was anything."""
+        self._stream = self._stream or self._call.ctx.streams.find(run.id)
+        if self._stream is None or self._stream.next_index <= self._told:
+            return False
+        index, text = self._stream.since(self._told)
+        self._told = self._stream.next_index
+        about = {"messageId": run.reply_id, "index": index, "chunk": text, "count": self._told - index}
+        await self._write("chunk", about | {"type": "chunk", "text": text})
+        return True
+
+    async def _end(self, run: Run | None) -> None:
+        reply = await conversations.find_reply(self._call.ctx, run) if run else None
+        said = transcript_wire.outcome(run, reply)
+        if run is None or transcript_wire.is_answered(run):
+            content = said.pop("agentResponse") or {"text": ""}
+            await self._write("done", {**said, **content, "type": "complete"})
+        else:
+            why = f"The agent has not answered: {run.reason or run.state}"
+            await self._write("error", {**said, "error": why, "type": "error"})
+
+    async def _write(self, event: str, data: dict[str, Any]) -> None:
+        await self._send(b"event: %b\ndata: %b\n\n" % (event.encode(), orjson.dumps(data)))
+
+    async def _send(self, text: bytes) -> None:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self.write(text)
+
+
+def _cut(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
