@@ -108,7 +108,7 @@ async def running_parley(data_dir: Path, **settings: Any) -> AsyncIterator[Parle
     Unless told it has the secret of its directory, and neither rate limits nor patience.
     """
     secret = f"what is signed and encrypted in {data_dir}"
-    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 1, "secret": secret}
+    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 0.2, "secret": secret}
     chosen = Settings(**{**defaults, **settings})
     async with running(chosen) as node, aiohttp.ClientSession() as session:
         yield Parley(node, session, data_dir)
