@@ -6,7 +6,7 @@ A channel that a principal may not see answers as one that does not exist.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -48,20 +48,36 @@ class Standing:
 
 def require_standing(connection: Connection, principal: Principal, channel_id: str) -> Standing:
     """Return the principal's standing in a channel that it may see; raise NotFound otherwise."""
-    channel = store.channels.find(connection, [channel_id]).get(channel_id)
-    if channel is None:
+    standing = find_standings(connection, principal, [channel_id]).get(channel_id)
+    if standing is None:
         raise channel_not_found(channel_id)
-    standing = Standing(
-        principal, channel, store.participants.list_memberships(connection, channel_id, principal.id)
-    )
-    require_sight(principal, channel, standing.role)
     return standing
+
+
+def find_standings(
+    connection: Connection, principal: Principal, channel_ids: Collection[str]
+) -> dict[str, Standing]:
+    """Return the principal's standings in those of the channels that it may see, by channel."""
+    channels = store.channels.find(connection, channel_ids)
+    memberships: dict[str, list[Participant]] = {channel_id: [] for channel_id in channels}
+    for row in store.participants.list_memberships(connection, channels.keys(), principal.id):
+        memberships[row.channel_id].append(row)
+    found = [Standing(principal, channel, memberships[channel.id]) for channel in channels.values()]
+    return {
+        standing.channel.id: standing
+        for standing in found
+        if _may_know_of(principal, standing.channel, standing.role)
+    }
 
 
 def require_sight(principal: Principal, channel: Channel, role: Role | None) -> None:
     """Raise NotFound unless the principal may know of the channel."""
-    if role is None and not channel.joinable and not principal.may(Scope.MESSAGES_READ):
+    if not _may_know_of(principal, channel, role):
         raise channel_not_found(channel.id)
+
+
+def _may_know_of(principal: Principal, channel: Channel, role: Role | None) -> bool:
+    return role is not None or channel.joinable or principal.may(Scope.MESSAGES_READ)
 
 
 def may_speak_as(principal: Principal, author_id: str) -> bool:

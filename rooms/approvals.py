@@ -70,11 +70,7 @@ async def list_concerning(
         if principal.kind is Kind.SERVICE and principal.may(Scope.MESSAGES_READ):
             return store.approvals.list_newest(connection, states, limit)
         found = store.approvals.list_newest_of_participant(connection, principal.id, states, MAX_LOOKED_AT)
-        standings: dict[str, Standing] = {}
-        for approval in found:
-            if approval.channel_id not in standings:
-                standing = access.require_standing(connection, principal, approval.channel_id)
-                standings[approval.channel_id] = standing
+        standings = access.find_standings(connection, principal, {one.channel_id for one in found})
         return [one for one in found if _concerns(standings[one.channel_id], one)][:limit]
 
     return await ctx.database.read(read)

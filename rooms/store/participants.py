@@ -30,7 +30,7 @@ _ACTIVE = _PRESENT.where(tuple_(table.c.channel_id, table.c.entity_id).in_(any_o
 _OF_CHANNEL = _PRESENT.where(table.c.channel_id == bindparam("channel_id")).order_by(table.c.joined_seq)
 _MEMBERSHIPS = (
     select(table)
-    .where(table.c.channel_id == bindparam("channel_id"), table.c.entity_id == bindparam("entity_id"))
+    .where(table.c.channel_id.in_(any_of("ids")), table.c.entity_id == bindparam("entity_id"))
     .order_by(table.c.joined_seq)
 )
 
@@ -57,9 +57,12 @@ def list_present(connection: Connection, channel_id: str) -> list[Attendance]:
     return [Attendance(*row) for row in connection.execute(_OF_CHANNEL, {"channel_id": channel_id})]
 
 
-def list_memberships(connection: Connection, channel_id: str, entity_id: str) -> list[Participant]:
-    """Return every membership interval of the entity in the channel, the oldest first."""
-    return fetch_all(connection, _MEMBERSHIPS, Participant, channel_id=channel_id, entity_id=entity_id)
+def list_memberships(
+    connection: Connection, channel_ids: Collection[str], entity_id: str
+) -> list[Participant]:
+    """Return every membership interval of the entity in the channels, the oldest of each channel first."""
+    values = {"ids": list(channel_ids), "entity_id": entity_id}
+    return fetch_all(connection, _MEMBERSHIPS, Participant, **values)
 
 
 def list_since(connection: Connection, server_id: str, entity_id: str, after: int) -> list[Membership]:

@@ -155,7 +155,7 @@ async def test_a_membership_holds_until_it_is_ended(furnished: Database) -> None
         )
         assert [row.name for row in active.values()] == ["Anna"]
         assert {pair: row.joined_at for pair, row in active.items()} == {(CHANNEL, ANNA): 7_000}
-        rows = store.participants.list_memberships(connection, CHANNEL, ANNA)
+        rows = store.participants.list_memberships(connection, [CHANNEL], ANNA)
         assert [(row.joined_seq, row.left_seq) for row in rows] == [(2, 4), (7, None)]
 
     await furnished.write(work)
