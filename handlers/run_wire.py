@@ -93,11 +93,6 @@ class Complete(Body):
     response: Content | None = None
     failed: StrictBool = False
 
-    @property
-    def names_channel_only(self) -> bool:
-        """Tell whether it is elizaOS's form."""
-        return self.run_id is None and self.channel_id is not None
-
     @model_validator(mode="after")
     def _check_form(self) -> Self:
         if self.run_id is None and self.channel_id is None:

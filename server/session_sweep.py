@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 from handlers import session_wire
 from rooms import session_notices
 from rooms.context import Context
-from rooms.errors import ParleyError
-from server.background import in_background
+from server.background import in_background, outlasting
 from server.fanout import Fanout
 
 LOOK_SECONDS = 2.0
@@ -28,12 +27,8 @@ async def announcing(ctx: Context, fanout: Fanout) -> AsyncIterator[None]:
 
 async def _look_for_ever(ctx: Context, fanout: Fanout) -> None:
     while True:
-        try:
+        with outlasting(_log, "telling of sessions"):
             await announce_due(ctx, fanout)
-        except ParleyError as error:
-            _log.warning("sessions cannot be looked after at the moment: %s", error.details)
-        except Exception:  # noqa: BLE001 - what is due later must be told all the same
-            _log.exception("sessions could not be looked after")
         await asyncio.sleep(LOOK_SECONDS)
 
 
