@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from rooms import store
 from rooms.errors import NotFound, PermissionDenied, agent_not_found, channel_not_found, session_not_found
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Approval, Interval, Session
+from rooms.rows import Approval, Interval, Run, Session
 from rooms.tables import Channel, Participant
 
 
@@ -107,6 +107,23 @@ def require_delete(standing: Standing, author_id: str) -> None:
     """Raise PermissionDenied unless the principal may delete what the author has said in the channel."""
     if standing.role not in _MANAGING:
         require_edit(standing, author_id)
+
+
+def may_read_as(principal: Principal, agent_id: str) -> bool:
+    """Tell whether the principal may read what is told to the agent."""
+    return principal.id == agent_id or principal.may(Scope.MESSAGES_READ)
+
+
+def require_cancel(connection: Connection, principal: Principal, run: Run) -> None:
+    """Raise PermissionDenied unless the principal has asked, is asked, or manages the channel."""
+    if principal.id not in (run.user_id, run.agent_id):
+        require_management(require_standing(connection, principal, run.channel_id))
+
+
+def require_participant(standing: Standing) -> None:
+    """Raise PermissionDenied unless the principal takes part in the channel."""
+    if standing.role is None:
+        raise PermissionDenied("Only who takes part in the channel may do this; join it first")
 
 
 def require_asker(principal: Principal, *, by_agent: bool) -> None:

@@ -259,10 +259,7 @@ def _now(transaction: Transaction, run: Run) -> Run:
 
 def _cancel(transaction: Transaction, sign: Sign) -> Run:
     run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
-    if sign.principal.id not in (run.user_id, run.agent_id):
-        access.require_management(
-            access.require_standing(transaction.connection, sign.principal, run.channel_id)
-        )
+    access.require_cancel(transaction.connection, sign.principal, run)
     return run if runs.is_over(run) else _close(transaction, run, State.CANCELLED).run
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from rooms import approvals, payloads, replay, rules, runs, store
+from rooms import access, approvals, payloads, replay, rules, runs, store
 from rooms.context import Context
 from rooms.cursors import Cursor
 from rooms.errors import agent_not_found
-from rooms.principals import Kind, Principal, Scope
+from rooms.principals import Kind, Principal
 from rooms.replay import Placed, Reader, Start
 from rooms.rows import Message, Run
 from rooms.runs import Reason, State
@@ -36,8 +36,7 @@ async def enter(ctx: Context, principal: Principal, agent_id: str) -> Principal:
     except ValueError:
         raise agent_not_found(agent_id) from None
     known = await ctx.entities.find(agent_id)
-    is_its_reader = principal.id == agent_id or principal.may(Scope.MESSAGES_READ)
-    if known is None or known.kind != Kind.AGENT or not is_its_reader:
+    if known is None or known.kind != Kind.AGENT or not access.may_read_as(principal, agent_id):
         raise agent_not_found(agent_id)
     return replace(principal, id=agent_id, kind=Kind.AGENT, scopes=frozenset())
 

@@ -11,10 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from rooms import access, edits, servers, store
-from rooms.access import Standing
 from rooms.context import Context
 from rooms.edits import Target
-from rooms.errors import PermissionDenied, channel_not_found
+from rooms.errors import channel_not_found
 from rooms.principals import Principal
 from rooms.rows import Unread
 from rooms.rules import MAX_LISTED
@@ -75,7 +74,7 @@ async def find(ctx: Context, principal: Principal, channel_id: str) -> Unread:
     """Return where the principal stands in a channel; the errors are those of :func:`mark`."""
 
     def read(connection: Connection) -> Unread:
-        _require_participant(access.require_standing(connection, principal, channel_id))
+        access.require_participant(access.require_standing(connection, principal, channel_id))
         return _require_unread(connection, principal, channel_id)
 
     return await ctx.database.read(read)
@@ -104,13 +103,8 @@ def _find_step(connection: Connection, place: Place) -> _Step:
     channel = standing.channel
     if place.server_id not in (None, channel.server_id):
         raise channel_not_found(channel.id)
-    _require_participant(standing)
+    access.require_participant(standing)
     return _Step(place.principal, channel.id, min(seq, channel.seq))
-
-
-def _require_participant(standing: Standing) -> None:
-    if standing.role is None:
-        raise PermissionDenied("Only who takes part in a channel reads up to somewhere; join it first")
 
 
 def _require_unread(connection: Connection, principal: Principal, channel_id: str) -> Unread:
@@ -122,7 +116,7 @@ def _require_unread(connection: Connection, principal: Principal, channel_id: st
 
 def _mark(transaction: Transaction, step: _Step) -> None:
     principal, channel_id, seq = step
-    _require_participant(access.require_standing(transaction.connection, principal, channel_id))
+    access.require_participant(access.require_standing(transaction.connection, principal, channel_id))
     store.read_markers.put(transaction.connection, channel_id, principal.id, seq, transaction.now)
 
 
