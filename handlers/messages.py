@@ -10,9 +10,8 @@ from handlers.http import Call
 from handlers.limits import Limits
 from rooms import messages, rules
 from rooms.context import Context
-from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
+from rooms.drafts import AGENT_RESPONSE, Draft, Submitted, id_for
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
-from rooms.ids import new_id
 from rooms.principals import Kind, Principal
 
 
@@ -81,7 +80,7 @@ def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None 
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
         key=key,
         approval=body.approval.request() if body.approval else None,
-        id=key if key and rules.is_uuid(key) else new_id(),
+        id=id_for(key),
     )
 
 

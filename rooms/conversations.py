@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 
 from rooms import access, history, messages, rules, sessions, store
 from rooms.context import Context
-from rooms.drafts import Draft, Submitted
+from rooms.drafts import Draft, Submitted, id_for
 from rooms.errors import ParleyError
-from rooms.ids import new_id
 from rooms.principals import Principal
 from rooms.rows import Interval, Message, Run, Session, Window
 
@@ -77,7 +76,7 @@ def _draft(saying: Saying, session: Session) -> Draft:
         metadata={**session.details, "sessionId": session.id, **saying.metadata},
         attachments=saying.attachments,
         key=key,
-        id=key if key and rules.is_uuid(key) else new_id(),
+        id=id_for(key),
     )
 
 

@@ -13,9 +13,15 @@ from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.publishing import Origin
 from rooms.rows import Message, Run
+from rooms.rules import is_uuid
 from rooms.runs import Reason, State
 
 AGENT_RESPONSE = "agent_response"
+
+
+def id_for(key: str | None) -> str:
+    """Return the id of a message with this idempotency key: a UUID is the id itself."""
+    return key if key and is_uuid(key) else new_id()
 
 
 @dataclass(frozen=True, slots=True)
