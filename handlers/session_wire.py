@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
@@ -14,6 +15,13 @@ from rooms import timeouts
 from rooms.rows import Session
 from rooms.rules import DEFAULT_SERVER_ID, Metadata, PrincipalId
 from rooms.timeouts import Wish
+
+
+class Status(enum.StrEnum):
+    """Whether a session has ended."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
 
 
 def _minutes(value: object) -> object:
@@ -90,7 +98,7 @@ class Info(NewSession):
     renewalCount: int = Field(description="how often its end has been moved")
     timeRemaining: int = Field(description="milliseconds")
     isNearExpiration: bool
-    status: str = Field(description="active or expired")
+    status: str = Field(description=", ".join(Status))
 
 
 class Stats(BaseModel):
@@ -148,7 +156,7 @@ def info(session: Session, now: int) -> dict[str, Any]:
         "renewalCount": session.renewals,
         "timeRemaining": max(0, session.expires_at - now),
         "isNearExpiration": timeouts.is_near(session, now),
-        "status": "expired" if timeouts.is_over(session, now) else "active",
+        "status": Status.EXPIRED if timeouts.is_over(session, now) else Status.ACTIVE,
     }
 
 

@@ -8,15 +8,14 @@ from typing import Any
 from handlers import session_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
-from handlers.parsing import BAD_PARAMETERS, page_size
+from handlers.parsing import one_of, page_size
+from handlers.session_wire import Status
 from rooms import rules, sessions
-from rooms.errors import ValidationFailed
 from rooms.rows import Session
 from rooms.sessions import Asked, SessionDraft
 from rooms.timeouts import Wish
 
 _BEGAN = time.monotonic()
-_IS_LIVE = {"active": True, "expired": False}
 
 
 async def create(call: Call[session_wire.CreateSession]) -> dict[str, Any]:
@@ -98,12 +97,10 @@ def _id(call: Call[Any]) -> str:
 def _asked(call: Call[None]) -> Asked:
     query = call.query
     before, status = query.get("before"), query.get("status")
-    if status is not None and status not in _IS_LIVE:
-        raise ValidationFailed("Parameter 'status' must be active or expired", message=BAD_PARAMETERS)
     return Asked(
         user_id=_entity(query.get("userId")),
         agent_id=_entity(query.get("agentId")),
-        is_live=_IS_LIVE[status] if status else None,
+        is_live=one_of(Status, "status", status) is Status.ACTIVE if status else None,
         before=before.lower() if before else None,
         limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
     )
