@@ -107,7 +107,7 @@ async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> 
     if body.run_id is not None:
         return body.run_id
     if body.channel_id is not None:
-        found = await completion.find_newest_open(ctx, principal, body.channel_id)
+        found = await completion.find_in_channel(ctx, principal, body.channel_id)
         return found.id if found else None
     prompt = Prompt(body.agentId or "", body.roomId or "", body.userId or "", body.prompt or "")
     return (await completion.find_by_prompt(ctx, principal, prompt)).id

@@ -123,9 +123,11 @@ async def cancel(ctx: Context, sign: Sign) -> Run:
 
 
 async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
-    """Return the run that is meant: the newest open one, with that text if one has it, or the last one.
+    """Return the run that is meant: the newest with that text, or else the newest.
 
-    Raises NotFound if there is none, or not for the principal to see.
+    Of those that fit, an open one is meant; a text that only a run which is over has means that one, so
+    that whoever repeats itself ends nothing else. Raises NotFound if there is none, or not for the
+    principal to see.
     """
 
     def read(connection: Connection) -> Run:
@@ -133,28 +135,37 @@ async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> 
         found = store.runs.list_for(
             connection, prompt.agent_id, prompt.channel_id, prompt.user_id, RECENT_RUNS
         )
-        opened = [(run, said) for run, said in found if not runs.is_over(run)] or found
-        if not opened:
+        if not found:
             raise NotFound(
                 f"Agent '{prompt.agent_id}' has no run for '{prompt.user_id}' in this channel",
                 message="Run not found",
             )
-        return next((run for run, said in opened if said == prompt.text), opened[0][0])
+        fitting = [run for run, said in found if said == prompt.text] or [run for run, _ in found]
+        return next((run for run in fitting if not runs.is_over(run)), fitting[0])
 
     return await ctx.database.read(read)
 
 
-async def find_newest_open(ctx: Context, principal: Principal, channel_id: str) -> Run | None:
-    """Return the newest open run of the channel, for an agent among its own."""
+async def find_in_channel(ctx: Context, principal: Principal, channel_id: str) -> Run | None:
+    """Return the run that an agent is done with which names the channel alone; a service means any agent's.
+
+    That is one that it has just answered, without having said that it is done; or else the newest open one.
+    """
     agent_id = principal.id if principal.kind is Kind.AGENT else None
-    wish = runs.Filter(channel_id, agent_id, runs.OPEN, limit=1)
-    return next(iter(await runs.list_page(ctx, principal, wish)), None)
+    wish = runs.Filter(channel_id, agent_id, (*runs.OPEN, State.COMPLETED), limit=RECENT_RUNS)
+    found = await runs.list_page(ctx, principal, wish)
+    since = ctx.now() - ctx.policy.queue_ms
+    answered = [run for run in found if runs.is_over(run) and run.told_at is None and run.updated_at > since]
+    opened = [run for run in found if not runs.is_over(run)]
+    return answered[-1] if answered else opened[0] if opened else None
 
 
-async def list_overdue(ctx: Context) -> Sequence[tuple[str, str, str]]:
-    """Return ids, servers and agents of the runs whose time has passed, the most urgent first."""
+async def list_overdue(ctx: Context, skipped: int = 0) -> Sequence[tuple[str, str, str]]:
+    """Return ids, servers and agents of the runs whose time has passed, but for so many of the first ones."""
     now = ctx.now()
-    return await ctx.database.read(lambda connection: store.runs.list_due(connection, now, DUE_AT_ONCE))
+    return await ctx.database.read(
+        lambda connection: store.runs.list_due(connection, now, DUE_AT_ONCE, skipped)
+    )
 
 
 async def end_overdue(ctx: Context, overdue: Sequence[Overdue]) -> int:
@@ -197,6 +208,14 @@ def _progress(transaction: Transaction, sign: Sign) -> Run:
 
 def complete_one(transaction: Transaction, completion: Completion) -> Completed:
     """End a run as a part of something else; the response must be a content that was checked."""
+    completed = _complete(transaction, completion)
+    if completed.run.told_at is None:
+        told = completed.run._replace(told_at=transaction.now)
+        store.runs.change(transaction.connection, told)
+    return completed
+
+
+def _complete(transaction: Transaction, completion: Completion) -> Completed:
     run = require_own(transaction, completion.sign)
     if runs.is_over(run):
         return _completed_before(transaction, run, completion)
@@ -212,7 +231,9 @@ def complete_one(transaction: Transaction, completion: Completion) -> Completed:
 def _completed_before(transaction: Transaction, run: Run, completion: Completion) -> Completed:
     reply = store.messages.find(transaction.connection, [run.reply_id]).get(run.reply_id)
     said = reply.content if reply is not None else ""
-    if completion.response and completion.response != said:
+    # What was edited or deleted since may have been this; as for a submit, the answer is what is left of it.
+    is_as_it_was = reply is None or reply.updated_at == reply.created_at
+    if completion.response and completion.response != said and is_as_it_was:
         raise runs.has_ended(run)
     return Completed(run, said)
 

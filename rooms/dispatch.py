@@ -30,9 +30,11 @@ class Dispatch:
             self._seats[seat.channel_id].append(seat)
         self._guards = {channel_id: Guard(transaction, seats) for channel_id, seats in self._seats.items()}
         self._reserved = self._find_reserved(drafts)
-        self._open = {run.id: run for run in sorted(self._find_open(speakers))}  # the oldest first
-        self._opened: list[Run] = []
-        self._sent: list[Run] = []  # of these, those whose agents have webhooks
+        # What people wait for goes before what agents do, and then the oldest.
+        found = sorted(self._find_open(speakers), key=lambda run: (run.hops > 1, run.id))
+        self._open = {run.id: run for run in found}
+        self._opened: dict[str, Run] = {}
+        self._sent: set[str] = set()  # of these, those whose agents have webhooks
 
     def _find_reserved(self, drafts: Sequence[Draft]) -> dict[str, Run]:
         """Return the runs whose replies have ids that clients have chosen."""
@@ -50,16 +52,22 @@ class Dispatch:
             yield from store.runs.list_untaken(connection, agent_id, channel_id, count)
 
     def require_free(self, draft: Draft) -> None:
-        """Raise Conflict if the draft's id is reserved for a reply that it is not."""
+        """Raise Conflict if the draft's id is reserved for a reply that it is not, or that comes too late."""
         run = self._reserved.get(draft.id)
-        if run is not None and (run.agent_id != draft.author_id or draft.approval is not None):
+        if run is None:
+            return
+        place = (draft.author_id, draft.channel_id)
+        if (run.agent_id, run.channel_id) != place or draft.approval is not None:
             raise Conflict(f"messageId '{draft.id}' is already in use")
+        if run.id not in self._open:
+            raise runs.has_ended(run)
 
     def find_answered(self, draft: Draft) -> Answering | None:
         """Return the run that an agent's message ends.
 
         That is the one whose reply it is by its id, or by the message that it answers. Whoever answers
-        without saying what ends the oldest run that nobody has taken: an agent that knows of runs does.
+        without saying what ends the oldest run that nobody has taken, of those for people if there is one:
+        an agent that knows of runs says what it answers.
         Whoever asks people for something has not answered yet.
         """
         if draft.answering is not None or draft.approval is not None:
@@ -69,14 +77,20 @@ class Dispatch:
         found = (
             [run for run in own if run.reply_id == draft.id]
             or [run for run in own if run.message_id == draft.parent_id]
-            or [run for run in own if draft.parent_id is None and not run.fence]
+            or [run for run in own if draft.parent_id is None and self._is_untaken(run)]
         )
         return Answering(found[0]) if found else None
+
+    def _is_untaken(self, run: Run) -> bool:
+        """Tell whether the run waits, and not only since this batch, whose messages nobody has heard yet."""
+        return not run.fence and run.id not in self._opened
 
     def conclude(self, answered: Answering, reply_id: str) -> None:
         """End the run whose reply was recorded."""
         self._open.pop(answered.run.id, None)
-        runs.end(self._transaction, answered.run, answered.state, answered.reason, reply_id)
+        ended = runs.end(self._transaction, answered.run, answered.state, answered.reason, reply_id)
+        if ended.id in self._opened:
+            self._opened[ended.id] = ended
 
     def note(self, run: Run) -> None:
         """Know how a run that may be answered stands now."""
@@ -118,15 +132,18 @@ class Dispatch:
         addressed = [seat.agent_id for seat, refusal in pairs if refusal is None]
         is_answer = answered is not None and answered.run.hops == 1
         if guard.admit(message, addressed, is_answer=is_answer):
-            self._opened += [self._open_run(message, seat, refusal) for seat, refusal in pairs]
+            for seat, refusal in pairs:
+                self._open_run(message, seat, refusal)
 
-    def _open_run(self, message: Message, seat: Seat, refusal: Reason | None) -> Run:
+    def _open_run(self, message: Message, seat: Seat, refusal: Reason | None) -> None:
         if refusal is not None:
-            return runs.refuse_run(self._transaction, message, seat.agent_id, refusal)
-        run = runs.open_run(self._transaction, message, seat.agent_id, is_sent=seat.has_webhook)
-        if seat.has_webhook:
-            self._sent.append(run)
-        return run
+            run = runs.refuse_run(self._transaction, message, seat.agent_id, refusal)
+        else:
+            run = runs.open_run(self._transaction, message, seat.agent_id, is_sent=seat.has_webhook)
+            self._open[run.id] = run  # its answer may be a part of the same batch
+            if seat.has_webhook:
+                self._sent.add(run.id)
+        self._opened[run.id] = run
 
     def _find_refusal(self, message: Message, seat: Seat) -> Reason | None:
         """Return why the agent is passed over, if it is."""
@@ -141,5 +158,6 @@ class Dispatch:
 
     def store(self) -> None:
         """Store the runs that were opened; their messages must be stored already."""
-        store.runs.add(self._transaction.connection, self._opened)
-        outbox.queue(self._transaction, self._sent)
+        store.runs.add(self._transaction.connection, list(self._opened.values()))
+        sent = [run for run in self._opened.values() if run.id in self._sent and not runs.is_over(run)]
+        outbox.queue(self._transaction, sent)

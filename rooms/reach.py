@@ -111,7 +111,7 @@ def _parse(text: str) -> URL:
     except ValueError:
         raise ValueError("must be an http or https URL") from None
     is_placed = url.scheme in ("http", "https") and _HOST.fullmatch(url.raw_host or "")
-    if not is_placed or len(text) > MAX_URL:
+    if not is_placed or len(text) > MAX_URL or not text.isprintable() or " " in text:
         raise ValueError(f"must be an http or https URL of at most {MAX_URL} characters")
     if url.user is not None or url.password is not None:
         raise ValueError("must not contain a user name or a password")

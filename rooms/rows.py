@@ -75,6 +75,7 @@ class Run(NamedTuple):
     updated_at: int
     due_at: int | None
     waiting_since: int | None = None
+    told_at: int | None = None
 
 
 class Session(NamedTuple):

@@ -41,7 +41,8 @@ class Run(SQLModel, table=True):
 
     ``due_at`` is when the run has to be looked at, and ended if nothing has happened; it is NULL once
     the run is over. ``fence`` counts the claims: whoever holds the newest one may go on.
-    ``waiting_since`` is when it began to wait for people; it is NULL while it does not.
+    ``waiting_since`` is when it began to wait for people; it is NULL while it does not. ``told_at`` is when
+    its agent has told that it is done with it.
     """
 
     __tablename__ = "runs"
@@ -74,6 +75,7 @@ class Run(SQLModel, table=True):
     updated_at: int = big()
     due_at: int | None = big(default=None, nullable=True)
     waiting_since: int | None = big(default=None, nullable=True)
+    told_at: int | None = big(default=None, nullable=True)
 
 
 class Guard(SQLModel, table=True):

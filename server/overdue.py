@@ -40,10 +40,10 @@ async def end_overdue(ctx: Context, fanout: Fanout) -> None:
     while expired := await decisions.list_expired(ctx):
         if not await decisions.expire(ctx, expired):
             break
-    while due := await completion.list_overdue(ctx):
+    left = 0  # that cannot be ended now; with the next look they are tried again
+    while due := await completion.list_overdue(ctx, skipped=left):
         overdue = [
             Overdue(run_id, server_id, fanout.is_present(server_id, agent_id))
             for run_id, server_id, agent_id in due
         ]
-        if not await completion.end_overdue(ctx, overdue):
-            return  # what cannot be ended now is tried again with the next look
+        left += len(due) - await completion.end_overdue(ctx, overdue)

@@ -38,7 +38,11 @@ _SEATS = (
     .outerjoin(_webhooks, _webhooks.c.agent_id == _participants.c.entity_id)
     .outerjoin(_guards, _guards.c.channel_id == _participants.c.channel_id)
     # Word for word the condition of the index.
-    .where(_participants.c.channel_id.in_(any_of("ids")), text("is_agent AND left_seq IS NULL"))
+    .where(
+        _participants.c.channel_id.in_(any_of("ids")),
+        text("is_agent AND left_seq IS NULL"),
+        _participants.c.role != "observer",  # who may not speak is not asked
+    )
     .order_by(_participants.c.joined_seq)
 )
 

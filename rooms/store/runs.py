@@ -23,7 +23,12 @@ _OPEN_OF_AGENT = _OPEN.where(
     table.c.agent_id == bindparam("agent_id"), table.c.channel_id == bindparam("channel_id")
 )
 _STREAMING = _OPEN.where(table.c.state == "streaming")
-_UNTAKEN = _OPEN_OF_AGENT.where(table.c.fence == 0).limit(bindparam("limit"))
+_UNTAKEN = (
+    _OPEN_OF_AGENT.where(table.c.fence == 0)
+    .order_by(None)
+    .order_by(table.c.hops > 1, table.c.id)
+    .limit(bindparam("limit"))
+)
 _OLDEST_QUEUED = select(func.min(table.c.seq)).where(
     text("runs.due_at IS NOT NULL"),
     table.c.server_id == bindparam("server_id"),
@@ -35,6 +40,7 @@ _DUE = (
     .where(table.c.due_at <= bindparam("now"))
     .order_by(table.c.due_at)
     .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
 )
 _FOR = (
     _RUN.add_columns(_messages.c.content)
@@ -62,6 +68,7 @@ _ADDRESSED = (
     .group_by(table.c.agent_id)
 )
 _CHANGEABLE = (
+    "told_at",
     "reply_id",
     "state",
     "reason",
@@ -107,7 +114,10 @@ def list_open(connection: Connection, agent_id: str, channel_id: str) -> list[Ru
 
 
 def list_untaken(connection: Connection, agent_id: str, channel_id: str, limit: int) -> list[Run]:
-    """Return the oldest open runs of an agent in a channel that none of its processes has taken."""
+    """Return open runs of an agent in a channel that none of its processes has taken.
+
+    Those for people come before those for agents, and then the oldest.
+    """
     return _fetch(connection, _UNTAKEN, agent_id=agent_id, channel_id=channel_id, limit=limit)
 
 
@@ -153,9 +163,10 @@ def count_addressed(
     return {row.agent_id: row[1] for row in connection.execute(_ADDRESSED, values)}
 
 
-def list_due(connection: Connection, now: int, limit: int) -> list[tuple[str, str, str]]:
+def list_due(connection: Connection, now: int, limit: int, offset: int) -> list[tuple[str, str, str]]:
     """Return ids, servers and agents of the runs that have to be looked at, the most urgent first."""
-    return [tuple(row) for row in connection.execute(_DUE, {"now": now, "limit": limit})]
+    values = {"now": now, "limit": limit, "offset": offset}
+    return [tuple(row) for row in connection.execute(_DUE, values)]
 
 
 def list_page(

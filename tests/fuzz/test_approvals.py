@@ -63,6 +63,8 @@ class Approvals(Runs):
     async def _ask_people(self, agent: str, seconds: int) -> None:
         approval = {"options": ["yes", "no"], "expires_in": seconds}
         asked = await self._agent(agent).submit(self._channel_id, next(self._texts), approval=approval)
+        if asked.status == 403:
+            return  # agents that go on by themselves are paused
         self._questions.append(asked.data["id"])
 
     async def _decide(self, which: int, option: str) -> None:

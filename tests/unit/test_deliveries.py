@@ -93,16 +93,15 @@ async def test_an_answer_without_a_response_is_an_acceptance(post: Post, body: b
     assert await post.outcome(run) == ("working", None)
 
 
-async def test_who_may_not_speak_does_not_speak_by_a_webhook(post: Post) -> None:
-    """An observer's response is refused, and its run ends."""
+async def test_who_may_not_speak_is_sent_nothing(post: Post) -> None:
+    """An observer has no runs, and so no letters."""
     await participants.remove(post.ctx, SERVICE, post.world.channel_id, "bot")
     await participants.add(
         post.ctx, Joining(SERVICE, post.world.channel_id, "bot", participants.Role.OBSERVER)
     )
-    post.replying("may I?")
-    run = await post.sent()
+    await post.say()
     await post.work()
-    assert await post.outcome(run) == ("failed", "bad_response")
+    assert post.letters == []
 
 
 async def test_five_failures_make_a_dead_letter(post: Post) -> None:

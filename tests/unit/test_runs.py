@@ -277,7 +277,7 @@ async def test_nobody_takes_the_id_that_is_reserved_for_a_reply(stage: Stage) ->
 
 
 async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
-    """The newest open one, with the prompt if one has it; after that the one that is done."""
+    """The newest with the prompt, an open one before others; without it the newest open one."""
     first, second = await stage.opened("one"), await stage.opened("two")
 
     async def find(prompt: str) -> str:
@@ -286,7 +286,7 @@ async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
 
     assert [await find("one"), await find("two"), await find("else")] == [first.id, second.id, second.id]
     await stage.complete(second, "2")
-    assert await find("two") == first.id
+    assert [await find("two"), await find("else")] == [second.id, first.id]
     await stage.complete(first, "1")
     assert [await find("one"), await find("two")] == [first.id, second.id]
     with pytest.raises(NotFound):

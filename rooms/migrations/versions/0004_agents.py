@@ -165,6 +165,7 @@ def _create_runs() -> None:
         _big("updated_at"),
         _big("due_at", nullable=True),
         _big("waiting_since", nullable=True),
+        _big("told_at", nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("runs_by_message", "runs", ["message_id"])
