@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from rooms.rules import DEFAULT_SERVER_ID
 NATIVE = f"/servers/{DEFAULT_SERVER_ID}"
 ELIZA = "/"
 PATIENCE = 10.0
+
+Connect = Callable[..., Awaitable["Talker"]]  # by the id of a user, and the namespace
 
 
 class Talker:

@@ -1,5 +1,7 @@
-"""The fixtures of clients that make their bytes by hand."""
+"""The fixtures of clients over real connections."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from server.followers import Followers
 from tests.realtime.raw import Poller, open_poller
 from tests.rest import Rest
 from tests.running import Parley, Start
+from tests.talking import NATIVE, Connect, Talker, talking
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,18 @@ async def poller(parley: Parley, secret: str) -> Poller:
 async def channel_id(parley: Parley) -> str:
     """Give a channel of two users."""
     return await parley.service.new_channel("talk", "ann", "ben")
+
+
+@pytest.fixture
+async def connect(parley: Parley) -> AsyncIterator[Connect]:
+    """Give a function that connects a user by its id, on either kind of namespace."""
+    async with AsyncExitStack() as stack:
+
+        async def connect_user(who: str, namespace: str = NATIVE) -> Talker:
+            auth = {"token": await parley.key(Kind.USER, who)}
+            return await stack.enter_async_context(talking(parley.url, auth, namespace))
+
+        yield connect_user
 
 
 @pytest.fixture

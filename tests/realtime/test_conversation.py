@@ -1,8 +1,6 @@
 """Talking over native sockets: coming and going, saying and hearing, each thing once and in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -11,29 +9,9 @@ import socketio
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.running import Parley, Start
-from tests.talking import ELIZA, NATIVE, Talker, talking
+from tests.talking import ELIZA, NATIVE, Connect, Talker, talking
 
 NOWHERE = "11111111-2222-3333-4444-555555555555"
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture
-async def connect(parley: Parley) -> AsyncIterator[Connect]:
-    """Give a function that connects a user by its id, on either kind of namespace."""
-    async with AsyncExitStack() as stack:
-
-        async def connect_user(who: str, namespace: str = NATIVE) -> Talker:
-            auth = {"token": await parley.key(Kind.USER, who)}
-            return await stack.enter_async_context(talking(parley.url, auth, namespace))
-
-        yield connect_user
-
-
-@pytest.fixture
-async def channel_id(parley: Parley) -> str:
-    """Give a channel of two users."""
-    return await parley.service.new_channel("talk", "ann", "ben")
 
 
 def texts(talker: Talker) -> list[str]:

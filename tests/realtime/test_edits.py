@@ -1,7 +1,5 @@
 """Editing and deleting over sockets: who hears of it, in which words, and what is refused."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -9,30 +7,10 @@ import pytest
 from rooms.principals import Kind
 from tests.rest import API
 from tests.running import Parley, Start
-from tests.talking import NATIVE, Talker, talking
+from tests.talking import Connect, Talker, talking
 
 NOWHERE = "11111111-2222-3333-4444-555555555555"
 SERVER = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture
-async def connect(parley: Parley) -> AsyncIterator[Connect]:
-    """Give a function that connects a user by its id, on any namespace."""
-    async with AsyncExitStack() as stack:
-
-        async def connect_user(who: str, namespace: str = NATIVE) -> Talker:
-            auth = {"token": await parley.key(Kind.USER, who)}
-            return await stack.enter_async_context(talking(parley.url, auth, namespace))
-
-        yield connect_user
-
-
-@pytest.fixture
-async def channel_id(parley: Parley) -> str:
-    """Give a channel of two users."""
-    return await parley.service.new_channel("talk", "ann", "ben")
 
 
 async def say(talker: Talker, channel_id: str, content: str = "hello", **fields: Any) -> dict[str, Any]:

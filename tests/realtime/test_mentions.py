@@ -1,35 +1,11 @@
 """Mentions over sockets: who is told, wherever it is, and who is not."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any
-
-import pytest
 
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.running import Parley
-from tests.talking import ELIZA, NATIVE, Talker, speaking_by_hand, talking
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture
-async def connect(parley: Parley) -> AsyncIterator[Connect]:
-    """Give a function that connects a user by its id, on any namespace."""
-    async with AsyncExitStack() as stack:
-
-        async def connect_user(who: str, namespace: str = NATIVE) -> Talker:
-            auth = {"token": await parley.key(Kind.USER, who)}
-            return await stack.enter_async_context(talking(parley.url, auth, namespace))
-
-        yield connect_user
-
-
-@pytest.fixture
-async def channel_id(parley: Parley) -> str:
-    """Give a channel of two users."""
-    return await parley.service.new_channel("talk", "ann", "ben")
+from tests.talking import ELIZA, Connect, Talker, speaking_by_hand
 
 
 async def say(talker: Talker, channel_id: str, content: str) -> dict[str, Any]:
