@@ -66,6 +66,14 @@ def test_every_command_is_documented() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    ("path", "name"), re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", _read("elizaos.md"))
+)
+def test_what_the_page_about_elizaos_claims_is_tested(path: str, name: str) -> None:
+    """Each test that docs/elizaos.md names exists."""
+    assert f"def {name}(" in (DOCS.parent / path).read_text()
+
+
 def test_the_documentation_refers_to_files_that_exist() -> None:
     """Each path of the source tree that a page names is there."""
     root = DOCS.parent
