@@ -17,7 +17,10 @@ _PREFLIGHT = {
     ),
     hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
 }
-_EXPOSED = "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag"
+_EXPOSED = (
+    "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag,"
+    " Deprecation, Link"
+)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import time
+import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -34,9 +35,12 @@ B = TypeVar("B")
 
 GZIP_FROM = 1_024
 LIMITED_PREFIX = "/api/messaging/"
+# Since the beginning of 2026; elizaOS has had other names for these paths since its version 1.6.5.
+DEPRECATED = "@1767225600"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ALLOWANCE = web.RequestKey("allowance", Allowance)
+_SUCCESSOR = web.RequestKey("successor", str)
 _log = logging.getLogger("parley.http")
 
 
@@ -85,6 +89,8 @@ class Route:
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
     again and again by the minute. One that ``streams`` is free as long as it goes on with a reply. The answer
     of one that ``is_bare`` stands alone, not in ``data``, as elizaOS's clients expect it.
+
+    ``aliases`` are other spellings of the path, ``deprecated`` those that clients should no longer use.
     """
 
     method: str
@@ -99,6 +105,8 @@ class Route:
     waits: bool = False
     streams: bool = False
     is_bare: bool = False
+    aliases: tuple[str, ...] = ()
+    deprecated: tuple[str, ...] = ()
 
 
 def endpoint(gate: Gate, route: Route) -> Handler:
@@ -118,6 +126,17 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     return handle
 
 
+def superseded(handler: Handler, successor: str) -> Handler:
+    """Return the handler for a deprecated spelling of the path ``successor``; each answer says so."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        values = {name: urllib.parse.quote(text, safe="") for name, text in request.match_info.items()}
+        request[_SUCCESSOR] = successor.format(**values)
+        return await handler(request)
+
+    return handle
+
+
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give each request an id, and turn whatever goes wrong into the error envelope."""
@@ -129,6 +148,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         response.headers["Server-Timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
         if allowance := request.get(_ALLOWANCE):
             response.headers.update(allowance.headers())
+        if successor := request.get(_SUCCESSOR):
+            response.headers["Deprecation"] = DEPRECATED
+            response.headers[hdrs.LINK] = f'<{successor}>; rel="successor-version"'
     return response
 
 

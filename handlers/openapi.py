@@ -16,6 +16,7 @@ from handlers import agent_wire, answers, approval_wire, run_wire, session_wire,
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
+_NO_NAME = re.compile(r"\W+")
 _EVENTS_QUERY = {
     "server_id": "whose log, the default server's unless told",
     "channel_id": "only these channels: repeated, or separated by commas",
@@ -85,7 +86,8 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
     schemas = _Schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+        for path in (route.path, *route.aliases, *route.deprecated):
+            paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Parley", "version": version("parley"), "license": {"name": "MIT"}},
@@ -118,11 +120,11 @@ class _Schemas:
         return self._refs[model, mode]
 
 
-def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
+def _operation(route: Route, path: str, schemas: _Schemas) -> dict[str, Any]:
     error = _body({"success": {"const": False}, "error": schemas.ref(answers.Failure, "serialization")})
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
+        "operationId": _name(route, path),
         "parameters": _parameters(route),
         "responses": {
             str(route.status): {"description": "Done", **_answer(route, schemas)},
@@ -132,7 +134,17 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.body is not None:
         schema = schemas.ref(route.body, "validation")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return operation | ({"security": []} if route.public else {})
+    if route.public:
+        operation["security"] = []
+    if path in route.deprecated:
+        operation["deprecated"] = True
+    return operation
+
+
+def _name(route: Route, path: str) -> str:
+    """Return what generators of clients call the function; other spellings have names of their own."""
+    name = f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}"
+    return name if path == route.path else f"{name}_at_{_NO_NAME.sub('_', path).strip('_')}"
 
 
 def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:

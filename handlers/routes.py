@@ -1,4 +1,4 @@
-"""The whole HTTP API on one screen."""
+"""Parley's own HTTP API on one screen; what is for elizaOS's clients alone is in the table beside this."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ from handlers import (
     webhooks,
     wire,
 )
-from handlers.http import Gate, Route, endpoint
+from handlers.eliza_routes import ELIZA_ROUTES
+from handlers.http import Gate, Route, endpoint, superseded
 
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
+_OLD_CHANNEL = f"{_MESSAGING}/central-channels/{{channel_id}}"
 _MESSAGE = f"{_MESSAGING}/messages/{{message_id}}"
 _RUN = f"{_MESSAGING}/runs/{{run_id}}"
 _APPROVAL = f"{_MESSAGING}/approvals/{{message_id}}"
@@ -93,15 +95,17 @@ ROUTES = (
     Route("POST", f"{_APPROVAL}/resolve", approvals.resolve, "Decide what a message asks people for",
           approval_wire.ApprovalInPlace, approval_wire.Resolve),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
-          answers.CreatedServer, wire.CreateServer, 201),
+          answers.CreatedServer, wire.CreateServer, 201, deprecated=(f"{_MESSAGING}/servers",)),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",
           answers.Servers),
     Route("GET", f"{_MESSAGING}/message-servers/{{server_id}}/channels", channels.list_visible,
-          "List a server's channels", answers.Channels),
+          "List a server's channels", answers.Channels,
+          deprecated=(f"{_MESSAGING}/central-servers/{{server_id}}/channels",)),
     Route("POST", f"{_MESSAGING}/central-channels", channels.create, "Create a channel",
-          answers.ChannelTwice, wire.CreateChannel, 201),
+          answers.ChannelTwice, wire.CreateChannel, 201, aliases=(f"{_MESSAGING}/channels",)),
     Route("GET", _CHANNEL, channels.get, "Get a channel",
-          answers.DescribedChannel),
+          answers.DescribedChannel, aliases=(f"{_CHANNEL}/details",),
+          deprecated=(_OLD_CHANNEL, f"{_OLD_CHANNEL}/details")),
     Route("PUT", f"{_CHANNEL}/agents/{{agent_id}}/mute", mutes.mute, "Mute an agent in a channel",
           agent_wire.Muted, agent_wire.MuteAgent),
     Route("DELETE", f"{_CHANNEL}/agents/{{agent_id}}/mute", mutes.unmute,
@@ -111,9 +115,10 @@ ROUTES = (
     Route("POST", f"{_CHANNEL}/resume-agents", guard.resume, "Let agents go on in a channel",
           agent_wire.Pause),
     Route("GET", f"{_CHANNEL}/messages", history.of_channel, "Read a channel's history",
-          answers.History),
+          answers.History, deprecated=(f"{_OLD_CHANNEL}/messages",)),
     Route("DELETE", f"{_CHANNEL}/messages/{{message_id}}", edits.delete_in_channel,
-          "Delete a message of a channel", None, status=204),
+          "Delete a message of a channel", None, status=204,
+          deprecated=(f"{_OLD_CHANNEL}/messages/{{message_id}}",)),
     Route("PUT", f"{_CHANNEL}/read", reading.mark, "Say up to where you have read",
           reading_wire.Unread, reading_wire.ReadChannel),
     Route("GET", f"{_CHANNEL}/read", reading.get, "See up to where you have read",
@@ -121,7 +126,7 @@ ROUTES = (
     Route("GET", f"{_MESSAGING}/unread", reading.list_all, "See what is unread",
           reading_wire.Unreads),
     Route("GET", f"{_CHANNEL}/participants", participants.list_all, "List a channel's participants",
-          answers.Participants),
+          answers.Participants, deprecated=(f"{_OLD_CHANNEL}/participants",)),
     Route("POST", f"{_CHANNEL}/participants", participants.add, "Add a participant",
           answers.AddedParticipant, wire.AddParticipant, 201),
     Route("DELETE", f"{_CHANNEL}/participants/{{entity_id}}", participants.remove, "Remove a participant",
@@ -183,8 +188,15 @@ ROUTES = (
 )  # fmt: skip
 
 
+ALL_ROUTES = (*ROUTES, *ELIZA_ROUTES)
+
+
 def add_routes(app: web.Application, gate: Gate) -> None:
-    """Put the table, and its own description, into the application."""
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, endpoint(gate, route))
-    app.router.add_get("/openapi.json", openapi.serve(ROUTES))
+    """Put both tables, and their own description, into the application."""
+    for route in ALL_ROUTES:
+        handler = endpoint(gate, route)
+        for path in (route.path, *route.aliases):
+            app.router.add_route(route.method, path, handler)
+        for path in route.deprecated:
+            app.router.add_route(route.method, path, superseded(handler, route.path))
+    app.router.add_get("/openapi.json", openapi.serve(ALL_ROUTES))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.http import Route
-from handlers.routes import ROUTES
+from handlers.routes import ALL_ROUTES
 from rooms import keys, store
 from rooms.ids import new_id
 from rooms.principals import Kind
@@ -18,13 +18,18 @@ _numbers = itertools.count(1)
 
 # What only people decide.
 NOT_FOR_SERVICES = {("POST", "/api/messaging/approvals/{message_id}/resolve")}
-WITH_BODY = [route for route in ROUTES if route.body is not None]
-PRIVATE = [route for route in ROUTES if not route.public]
+WITH_BODY = [route for route in ALL_ROUTES if route.body is not None]
+PRIVATE = [route for route in ALL_ROUTES if not route.public]
 
 
 def name(route: Route) -> str:
     """Return what a failing test calls the route."""
     return f"{route.method} {route.path}"
+
+
+def spellings(route: Route) -> tuple[str, ...]:
+    """Return every path under which the route is found."""
+    return (route.path, *route.aliases, *route.deprecated)
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,9 @@ class World:
     member: str = "ann"
     agent: str = "bot"
 
-    def path(self, route: Route) -> str:
+    def path(self, route: Route, spelling: str | None = None) -> str:
         """Return the route's path about the things of this world; one that can wait does not."""
-        path = route.path.format(
+        path = (spelling or route.path).format(
             channel_id=self.channel_id,
             message_id=self.approval_id if "/approvals/" in route.path else self.message_id,
             run_id=self.run_id,
@@ -60,14 +65,15 @@ class World:
         )
         return f"{path}?wait=0" if route.waits else path
 
-    async def request(self, client: Rest, route: Route) -> Reply:
+    async def request(self, client: Rest, route: Route, spelling: str | None = None) -> Reply:
         """Send the route's sample, as the participant where only who takes part may."""
         if route.path.endswith("/read"):
             client = client.having(X_Entity_Id=self.member)
         body = await BODIES[route.method, route.path](self) if route.body else None
         if (route.method, route.path) in NOT_FOR_SERVICES and client.secret is not None:
             client = await self._as_member(client)
-        return await client.request(route.method, self.path(route), **({"json": body} if body else {}))
+        path = self.path(route, spelling)
+        return await client.request(route.method, path, **({"json": body} if body else {}))
 
     async def _as_member(self, client: Rest) -> Rest:
         """Return a client of the participant's, in the dialect of another."""

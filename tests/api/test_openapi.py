@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from handlers.routes import ROUTES
-from tests.api.samples import new_world
+from handlers.routes import ALL_ROUTES
+from tests.api.samples import new_world, spellings
 from tests.running import Parley
 
 # The parts of the OpenAPI 3.1 meta-schema that concern what Parley describes.
@@ -133,12 +133,19 @@ def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
 
 
 def test_the_description_covers_exactly_the_table(description: dict[str, Any]) -> None:
-    """Paths, methods, success statuses and public access are those of the table."""
+    """Paths, methods, success statuses, public access and what is deprecated are those of the tables."""
     found = {
-        where: (min(set(operation["responses"]) - {"default"}), operation.get("security") == [])
+        (*where, operation.get("deprecated", False)): (
+            min(set(operation["responses"]) - {"default"}),
+            operation.get("security") == [],
+        )
         for where, operation in operations(description).items()
     }
-    assert found == {(route.method, route.path): (str(route.status), route.public) for route in ROUTES}
+    assert found == {
+        (route.method, path, path in route.deprecated): (str(route.status), route.public)
+        for route in ALL_ROUTES
+        for path in spellings(route)
+    }
 
 
 def test_every_path_parameter_is_declared(description: dict[str, Any]) -> None:
@@ -165,7 +172,7 @@ async def test_real_answers_are_as_described(parley: Parley, description: dict[s
         }
         jsonschema.validate(body, schema, jsonschema.Draft202012Validator)
 
-    for route in ROUTES:
+    for route in ALL_ROUTES:
         responses = operations(description)[route.method, route.path]["responses"]
         reply = await world.request(parley.service, route)
         if route.answer is None:

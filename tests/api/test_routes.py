@@ -13,7 +13,7 @@ import pytest
 
 from handlers.bodies import MAX_BODY
 from handlers.http import Route
-from handlers.routes import ROUTES
+from handlers.routes import ALL_ROUTES
 from tests.api.samples import PRIVATE, WITH_BODY, name, new_world
 from tests.rest import Reply, Rest
 from tests.running import Parley
@@ -83,8 +83,8 @@ async def test_nothing_private_is_done_without_a_good_credential(
 async def test_public_routes_ask_for_no_credential(parley: Parley) -> None:
     """Exactly the routes that are marked public work for everybody."""
     world = await new_world(parley)
-    statuses = {name(route): (await world.request(parley.anonymous, route)).status for route in ROUTES}
-    assert statuses == {name(route): route.status if route.public else 401 for route in ROUTES}
+    statuses = {name(route): (await world.request(parley.anonymous, route)).status for route in ALL_ROUTES}
+    assert statuses == {name(route): route.status if route.public else 401 for route in ALL_ROUTES}
 
 
 async def test_a_body_that_is_no_json_object_is_refused(parley: Parley) -> None:
@@ -107,8 +107,8 @@ async def test_another_content_type_is_refused(parley: Parley, kind: str) -> Non
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE"])
 async def test_another_method_is_refused(parley: Parley, method: str) -> None:
     """A method that no route of the path has is 405, and those that there are stand in Allow."""
-    takers = {route.path for route in ROUTES if route.method == method}
-    others = [route for route in ROUTES if route.path not in takers]
+    takers = {route.path for route in ALL_ROUTES if route.method == method}
+    others = [route for route in ALL_ROUTES if route.path not in takers]
     replies = await assert_refused(parley.service, others, METHOD_NOT_ALLOWED, method=method)
     for route, reply in zip(others, replies, strict=True):
         assert route.method in reply.headers["Allow"].split(",")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from handlers import answers
 from handlers.http import Route
-from handlers.routes import ROUTES
+from handlers.routes import ALL_ROUTES
 from tests.fuzz.inputs import encode, examples, messages, texts, uuids, values
 from tests.rest import API, Reply, Rest
 from tests.running import Parley
@@ -24,7 +24,7 @@ REFUSALS = {
     (404, "SESSION_NOT_FOUND"),
     (409, "CONFLICT"),
 }
-WITH_BODY = [route for route in ROUTES if route.body is not None]
+WITH_BODY = [route for route in ALL_ROUTES if route.body is not None]
 JSON = {"Content-Type": "application/json"}
 
 
