@@ -10,7 +10,8 @@ from typing import Any
 from handlers.tokens import TokenRules
 from rooms import keys
 from rooms.context import Context
-from rooms.errors import AuthenticationFailed, ValidationFailed
+from rooms.errors import AuthenticationFailed, PermissionDenied, ValidationFailed
+from rooms.ids import new_id
 from rooms.keys import KEY_PREFIX
 from rooms.principals import ALL_SCOPES, Kind, Principal, Scope
 from rooms.rules import principal_id
@@ -47,13 +48,17 @@ class Credentials:
         """Return who opens a connection; ``auth`` is what the client put into the handshake."""
         stated = auth if isinstance(auth, dict) else {}
         secret = _text(stated, "token") or _text(stated, "apiKey") or _header_secret(headers)
-        return await self._identify(secret, _text(stated, "entityId"))
+        principal = await self._identify(secret, _text(stated, "entityId"))
+        return _guest() if principal == ANYBODY else principal
 
     async def _identify(self, secret: str | None, entity_id: str | None) -> Principal:
         principal = await self._prove(secret)
-        if entity_id is None or not principal.may(Scope.MESSAGES_WRITE):
+        if entity_id is None:
             return principal
-        return await self._act_as(principal, entity_id)
+        if principal.may(Scope.MESSAGES_WRITE):
+            return await self._act_as(principal, entity_id)
+        await self._require_own(principal, entity_id)
+        return principal
 
     async def _prove(self, secret: str | None) -> Principal:
         try:
@@ -86,6 +91,26 @@ class Credentials:
         registered = await self.ctx.entities.find(entity_id)
         kind = Kind(registered.kind) if registered else Kind.USER
         return replace(service, id=entity_id, kind=kind)
+
+    async def _require_own(self, principal: Principal, entity_id: str) -> None:
+        """Raise PermissionDenied if a client states somebody else; an id that nobody has is its own.
+
+        elizaOS's clients make one up before they know who they are.
+        """
+        try:
+            entity_id = principal_id(entity_id)
+        except ValueError:
+            return  # nobody can have it
+        if entity_id != principal.id and await self.ctx.entities.find(entity_id):
+            raise PermissionDenied(
+                f"The key is {principal.id}'s, and the entity id that came with it is somebody else's: "
+                "leave it out, or use that one's key"
+            )
+
+
+def _guest() -> Principal:
+    """Return somebody who is believed, and has said nothing of who it is."""
+    return replace(ANYBODY, id=new_id(), kind=Kind.USER, is_guest=True)
 
 
 def _header_secret(headers: Mapping[str, str]) -> str | None:

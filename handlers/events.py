@@ -134,7 +134,7 @@ async def enter(ctx: Context, connection: Connection, channel_id: str) -> Channe
 
 
 async def _keep(ctx: Context, connection: Connection, channel_id: str, seq: int, *, is_joined: bool) -> None:
-    who = connection.principal.id
+    who = connection.principal.owner
     move = Move(connection.pid_id, connection.server_id, who, channel_id, seq, is_joined)
     await recovery.keep(ctx, move)
 

@@ -85,6 +85,23 @@ def may_speak_as(principal: Principal, author_id: str) -> bool:
     return principal.id == author_id or principal.may(Scope.MESSAGES_WRITE)
 
 
+def read_own(connection: Connection, claims: Sequence[tuple[Principal, str]]) -> list[str]:
+    """Return whom each principal means by the id that it states: a user means itself by one that nobody has.
+
+    elizaOS's clients make up an id for their user before they know who it is.
+    """
+    foreign = {stated for principal, stated in claims if _may_mean_itself(principal, stated)}
+    unknown = foreign - store.entities.find(connection, foreign).keys() if foreign else set()
+    return [
+        principal.id if stated in unknown and _may_mean_itself(principal, stated) else stated
+        for principal, stated in claims
+    ]
+
+
+def _may_mean_itself(principal: Principal, stated: str) -> bool:
+    return principal.kind is Kind.USER and not may_speak_as(principal, stated)
+
+
 def require_author(principal: Principal, author_id: str) -> None:
     """Raise PermissionDenied unless the principal may speak as the author."""
     if not may_speak_as(principal, author_id):

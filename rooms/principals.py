@@ -34,7 +34,8 @@ class Principal:
 
     ``scopes`` is empty for users and agents with credentials of their own; it is kept when a service
     acts as one of them. ``key_id`` names the API key, and is None for JWTs and in open mode.
-    ``expires_at`` is the epoch second from which on a JWT proves nothing any more.
+    ``expires_at`` is the epoch second from which on a JWT proves nothing any more. One that ``is_guest``
+    said nothing of who it is, and goes by an id that was made up for its connection.
     """
 
     id: str
@@ -42,6 +43,12 @@ class Principal:
     scopes: frozenset[Scope] = frozenset()
     key_id: str | None = None
     expires_at: float | None = None
+    is_guest: bool = False
+
+    @property
+    def owner(self) -> str:
+        """By what name a connection is found again: guests have none of their own."""
+        return "guest" if self.is_guest else self.id
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the credential carries the scope."""

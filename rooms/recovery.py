@@ -123,7 +123,7 @@ def _read(ctx: Context, claim: Claim) -> tuple[Pid | None, Cursor]:
     if pid is None:
         assert cursor is not None  # noqa: S101 - one of them is there
         return None, cursor
-    if not pid.belongs_to(claim.principal.id):
+    if not pid.belongs_to(claim.principal.owner):
         raise ValidationFailed
     start = pid.start.require_server(claim.server_id)
     return pid, cursor or start
@@ -145,7 +145,7 @@ def _claim(transaction: Transaction, wanted: tuple[Claim, Pid]) -> ConnectionRow
     row = ConnectionRow(
         id=pid.id,
         server_id=claim.server_id,
-        principal_id=claim.principal.id,
+        principal_id=claim.principal.owner,
         generation=1,
         updated_at=transaction.now,
     )

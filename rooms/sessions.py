@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -193,6 +193,8 @@ def _touched(found: Session | None, touch: Touch, now: int) -> Session:
 
 
 def _create(transaction: Transaction, draft: SessionDraft) -> Session:
+    (user_id,) = access.read_own(transaction.connection, [(draft.principal, draft.user_id)])
+    draft = replace(draft, user_id=user_id)
     access.require_author(draft.principal, draft.user_id)
     settings = _require_agent(transaction.connection, draft)
     wish = draft.wish.over(timeouts.wish_of_agent(settings))

@@ -6,6 +6,7 @@ Rights, idempotency, threads, mentions and runs are decided here, on rows that n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rooms import access, decisions, mentions, participants, payloads, rules, store
@@ -25,7 +26,14 @@ DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote
 
 def store_all(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
     """Store what may be stored and return an outcome for each draft; see ``messages.submit_many``."""
-    return _Batch(transaction, drafts).store()
+    claims = [(draft.principal, draft.author_id) for draft in drafts]
+    authors = access.read_own(transaction.connection, claims)
+    meant = [_by(draft, author) for draft, author in zip(drafts, authors, strict=True)]
+    return _Batch(transaction, meant).store()
+
+
+def _by(draft: Draft, author_id: str) -> Draft:
+    return draft if author_id == draft.author_id else replace(draft, author_id=author_id)
 
 
 def store_one(transaction: Transaction, draft: Draft) -> Submitted:

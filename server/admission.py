@@ -162,7 +162,7 @@ class Admissions:
                 for channel_id, joined_seq in admission.arrival.joined.items()
             )
         reason = admission.found.reason if isinstance(admission.found, Resync) else None
-        pid = known or Pid.make(connection.principal.id, connection.cursor, reason)
+        pid = known or Pid.make(connection.principal.owner, connection.cursor, reason)
         connection.pid_id, connection.told = pid.id, connection.cursor.seq
         return pid
 

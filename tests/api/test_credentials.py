@@ -95,16 +95,6 @@ async def test_a_key_is_good_in_each_field_of_the_handshake(
     assert who == "ann"
 
 
-async def test_a_user_is_itself_whatever_entity_it_states(parley: Parley) -> None:
-    """X-Entity-Id, and entityId in a handshake, do not change who a user is."""
-    ann = await parley.user("ann")
-    channel_id = await parley.service.new_channel("talk", "ann", "ben")
-    assert (await ann.having(X_Entity_Id="ben").submit(channel_id)).data["userId"] == "ann"
-    assert (await ann.having(X_Entity_Id="ben").submit(channel_id, author_id="ben")).refusal == DENIED
-    async with talking(parley.url, {"token": ann.secret, "entityId": "ben"}) as talker:
-        assert talker.all("ready")[0]["principal"] == {"id": "ann", "kind": "user"}
-
-
 async def test_a_service_may_speak_as_an_entity(parley: Parley) -> None:
     """With X-Entity-Id, or entityId in a handshake, a service's calls are the entity's."""
     channel_id = await parley.service.new_channel("talk", "ann")
@@ -195,7 +185,7 @@ async def test_in_open_mode_nobody_in_particular_names_the_author(start: Start) 
 
 
 async def test_in_open_mode_a_key_still_says_who_somebody_is(start: Start) -> None:
-    """A user's key makes the client that user, whatever it states."""
+    """A user's key makes the client that user."""
     parley = await start(auth="open")
     ann = await parley.user("ann")
     channel_id = await parley.anonymous.new_channel("talk", "ann")
