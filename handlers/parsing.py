@@ -66,6 +66,14 @@ def page_size(query: Mapping[str, str], default: int, most: int) -> int:
     return limit
 
 
+def name(query: Mapping[str, str], parameter: str) -> str | None:
+    """Return a parameter that names something, if it is there; raise ValidationFailed if nothing could."""
+    text = query.get(parameter)
+    if text is not None and not text.isprintable():
+        raise ValidationFailed(f"Parameter '{parameter}' must be printable", message=BAD_PARAMETERS)
+    return text
+
+
 def one_of(kind: type[E], name: str, text: str) -> E:
     """Return what a parameter of that name says, as the member of an enumeration."""
     try:

@@ -37,6 +37,8 @@ from handlers import (
     system,
     transcript_wire,
     transcripts,
+    vault,
+    vault_wire,
     webhook_wire,
     webhooks,
     wire,
@@ -52,6 +54,7 @@ _RUN = f"{_MESSAGING}/runs/{{run_id}}"
 _APPROVAL = f"{_MESSAGING}/approvals/{{message_id}}"
 _SESSION = f"{_MESSAGING}/sessions/{{session_id}}"
 _AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
+_SECRET = f"{_MESSAGING}/secrets/{{name}}"
 
 ROUTES = (
     Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
@@ -153,6 +156,18 @@ ROUTES = (
           "Send the message of a dead delivery again", webhook_wire.Delivery, status=201),
     Route("DELETE", f"{_AGENT}/webhook", webhooks.remove, "Remove an agent's webhook",
           webhook_wire.Webhook),
+    Route("GET", f"{_MESSAGING}/secrets", vault.list_page, "List the secrets that are kept",
+          vault_wire.Secrets),
+    Route("GET", f"{_MESSAGING}/secret-uses", vault.list_uses, "See what was done with secrets",
+          vault_wire.SecretUses),
+    Route("PUT", _SECRET, vault.put, "Keep a secret",
+          vault_wire.Secret, vault_wire.PutSecret),
+    Route("PUT", f"{_SECRET}/grants/{{agent_id}}", vault.grant, "Let a secret be used for an agent",
+          vault_wire.Secret),
+    Route("DELETE", f"{_SECRET}/grants/{{agent_id}}", vault.withdraw,
+          "Let a secret be used for an agent no more", vault_wire.Secret),
+    Route("DELETE", _SECRET, vault.remove, "Forget a secret",
+          vault_wire.Secret),
     Route("POST", f"{_MESSAGING}/sessions", sessions.create, "Begin a session with an agent",
           session_wire.NewSession, session_wire.CreateSession, 201, is_bare=True),
     Route("GET", f"{_MESSAGING}/sessions", sessions.list_all, "List sessions",

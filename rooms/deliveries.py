@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import orjson
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
+from yarl import URL
 
-from rooms import completion, messages, outbox, payloads, runs, store, webhooks
+from rooms import completion, messages, outbox, payloads, runs, store, uses, webhooks
 from rooms.completion import Completion, Sign
 from rooms.context import Context
 from rooms.errors import Conflict, NotFound, ParleyError
@@ -27,7 +28,9 @@ from rooms.rules import Content, is_uuid
 from rooms.run_tables import Delivery, Webhook
 from rooms.runs import Reason
 from rooms.runs import State as RunState
+from rooms.sealing import Sealer
 from rooms.transaction import Transaction, one_by_one
+from rooms.uses import Purpose, Use
 
 HOLDER = "webhook"
 PAUSES_MS = (1_000, 2_000, 4_000, 8_000)  # after each failed attempt but the last
@@ -40,13 +43,17 @@ _TEXT = TypeAdapter(Content)
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One attempt at a delivery, which is whoever's that has taken it: what to send, and where to."""
+    """One attempt at a delivery, which is whoever's that has taken it: what to send, and where to.
+
+    ``key`` is what it is signed with, or None if the vault did not give it.
+    """
 
     delivery_id: str
     attempt: int
     server_id: str
     webhook: Webhook = field(repr=False)
     body: bytes = field(repr=False)
+    key: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,14 @@ class _Wish:
     delivery_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """An attempt that is to be begun, and what opens the secret that it is signed with."""
+
+    due: DueDelivery
+    sealer: Sealer | None = field(repr=False)
+
+
 async def list_due(ctx: Context, busy: Collection[str], limit: int) -> Sequence[DueDelivery]:
     """Return what has to be sent by now, but for agents that are busy, the most urgent first."""
     now = ctx.now()
@@ -91,7 +106,8 @@ async def take(ctx: Context, due: Sequence[DueDelivery]) -> list[Parcel | None]:
 
     There is None for what is another node's by now, or needed no longer.
     """
-    outcomes = await ctx.journal.append(_take_all, due, [(one.server_id,) for one in due])
+    starts = [_Start(one, ctx.sealer) for one in due]
+    outcomes = await ctx.journal.append(_take_all, starts, [(one.server_id,) for one in due])
     return [outcome for outcome in outcomes if not isinstance(outcome, ParleyError)]
 
 
@@ -143,8 +159,8 @@ def _read_answer(ctx: Context, outcome: Outcome) -> _Settlement:
     return _Settlement(outcome, reply)
 
 
-def _take(transaction: Transaction, due: DueDelivery) -> Parcel | None:
-    connection = transaction.connection
+def _take(transaction: Transaction, start: _Start) -> Parcel | None:
+    connection, due = transaction.connection, start.due
     if not store.deliveries.hold(connection, due, transaction.now + HOLD_MS):
         return None
     delivery = _find(connection, due.id)
@@ -158,7 +174,14 @@ def _take(transaction: Transaction, due: DueDelivery) -> Parcel | None:
         return None
     message = store.messages.find(connection, [run.message_id])[run.message_id]
     body = orjson.dumps(payloads.envelope(run, message))
-    return Parcel(delivery.id, delivery.attempts, run.server_id, webhook, body)
+    key = _open_key(transaction, start, webhook)
+    return Parcel(delivery.id, delivery.attempts, run.server_id, webhook, body, key)
+
+
+def _open_key(transaction: Transaction, start: _Start, webhook: Webhook) -> bytes | None:
+    name, agent_id = webhooks.secret_name(webhook.agent_id), webhook.agent_id
+    use = Use(name, agent_id, Purpose.WEBHOOK, URL(webhook.url).raw_authority)
+    return uses.open_secret(transaction, start.sealer, use).value
 
 
 def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
@@ -171,8 +194,8 @@ def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
         return _accept(transaction, delivery, run, settlement)
     if run.state != RunState.QUEUED:
         return _drop(transaction, delivery, run, outcome.error)
-    if outcome.is_gone:
-        store.webhooks.remove(connection, outcome.parcel.webhook)
+    if outcome.is_gone and store.webhooks.find(connection, delivery.agent_id) == outcome.parcel.webhook:
+        webhooks.forget(transaction, delivery.agent_id)
     if outcome.is_gone or delivery.attempts >= MAX_ATTEMPTS:
         return _bury(transaction, delivery, run, outcome.error)
     store.deliveries.change(

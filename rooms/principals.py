@@ -23,6 +23,7 @@ class Scope(enum.StrEnum):
     SERVERS_WRITE = "servers:write"  # create message servers
     ENTITIES_WRITE = "entities:write"  # give others names and handles
     AGENTS_WRITE = "agents:write"  # register agents, and change what is theirs
+    SECRETS_WRITE = "secrets:write"  # keep secrets, say whose they are, and read what was done with them
 
 
 ALL_SCOPES = frozenset(Scope)

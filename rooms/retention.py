@@ -3,7 +3,8 @@
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
 somebody can be told all that happened since. What is known of connections that have not come back for
-as many days goes too, and so do sessions, some time after they have ended.
+as many days goes too, and so does what is told of uses of the vault, and do sessions, some time after
+they have ended.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
         if not looked_at:
             break
         yield forgotten
+    while oldest and (forgotten := await ctx.journal.append_one(_forget_uses_all, oldest)):
+        yield forgotten
     since = ctx.now() - sessions.KEPT_DAYS * DAY_MS
     while forgotten := await ctx.journal.append_one(_forget_sessions_all, since):
         yield forgotten
@@ -112,3 +115,13 @@ def _forget_sessions(transaction: Transaction, since: int) -> int:
 
 
 _forget_sessions_all = one_by_one(_forget_sessions)
+
+
+def _forget_uses(transaction: Transaction, since: int) -> int:
+    """Return how many uses of secrets that were over before are forgotten in this step."""
+    old = store.vault.list_old_uses(transaction.connection, since, STEP)
+    store.vault.forget_uses(transaction.connection, old)
+    return len(old)
+
+
+_forget_uses_all = one_by_one(_forget_uses)

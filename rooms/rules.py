@@ -35,6 +35,7 @@ IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
 MIN_OPTIONS, MAX_OPTIONS = 2, 10  # of one approval
 MAX_OPTION = 80
 MAX_ALLOWED = 100
+MAX_SECRET = 8_192
 MIN_APPROVAL_MS, MAX_APPROVAL_MS = 10_000, 7 * 24 * 60 * 60 * 1000
 
 ATTACHMENT_TYPES = frozenset(
@@ -51,6 +52,7 @@ ATTACHMENT_TYPES = frozenset(
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
 _CAPABILITY = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
+_SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+")
 # C0 without TAB, LF and CR; DEL; C1; surrogates, which no encoding can carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -136,6 +138,19 @@ def _capability(text: str) -> str:
     if _CAPABILITY.fullmatch(text) is None:
         raise ValueError("must be 1 to 64 letters, digits or _ . : / + -")
     return text
+
+
+def secret_name(text: str) -> str:
+    """Return the name of a secret; raise ValueError if it cannot be one."""
+    if _SECRET_NAME.fullmatch(text) is None:
+        raise ValueError("must be 1 to 64 letters, digits or _ . - and begin with a letter or a digit")
+    return text
+
+
+def _secret_value(text: str) -> str:
+    if text.strip() != text:
+        raise ValueError("must not begin or end with white space")
+    return _text(text)
 
 
 def name_key(name: str) -> str:
@@ -228,6 +243,8 @@ Handle = Annotated[StrictStr, AfterValidator(_handle)]
 Option = Annotated[StrictStr, Field(min_length=1, max_length=MAX_OPTION), AfterValidator(_text)]
 Capability = Annotated[StrictStr, AfterValidator(_capability)]
 Description = Annotated[StrictStr, Field(max_length=4_000), AfterValidator(_text)]
+SecretName = Annotated[StrictStr, AfterValidator(secret_name)]
+SecretValue = Annotated[StrictStr, Field(min_length=1, max_length=MAX_SECRET), AfterValidator(_secret_value)]
 Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]
 RawMessage = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_raw_message)]

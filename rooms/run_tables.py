@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Index, LargeBinary, Text
+from sqlalchemy import JSON, Index, Text
 from sqlmodel import Field, SQLModel
 
 from rooms.tables import big, only_where
@@ -116,13 +116,12 @@ class Approval(SQLModel, table=True):
 
 
 class Webhook(SQLModel, table=True):
-    """Where an agent wants its runs sent."""
+    """Where an agent wants its runs sent; what they are signed with is in the vault."""
 
     __tablename__ = "webhooks"
 
     agent_id: str = Field(foreign_key="entities.id", primary_key=True)
     url: str
-    secret: bytes = Field(sa_type=LargeBinary)  # encrypted
     created_at: int = big()
 
 

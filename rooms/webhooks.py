@@ -15,12 +15,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, store
+from rooms import access, store, uses, vault
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed, agent_not_found
 from rooms.principals import Kind, Principal
 from rooms.run_tables import Webhook
-from rooms.sealing import Sealer, Unreadable
 from rooms.transaction import Transaction, one_by_one
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
@@ -54,14 +53,9 @@ async def put(ctx: Context, principal: Principal, agent_id: str, url: str) -> Ne
         ctx.policy.reach.require_url(url)
     except ValueError as error:
         raise ValidationFailed(f"Field 'url' {error}") from None
-    if ctx.sealer is None:
-        raise ValidationFailed(
-            "A webhook's secret is encrypted under PARLEY_SECRET, which is not set; "
-            "the server's operator sets it, and then this works",
-            message="PARLEY_SECRET is not set",
-        )
     key = secrets.token_bytes(SECRET_BYTES)
-    wish = _Wish(principal, agent_id, url, ctx.sealer.seal(key, agent_id))
+    sealed = vault.require_sealer(ctx).seal(key, uses.owner(secret_name(agent_id)))
+    wish = _Wish(principal, agent_id, url, sealed)
     stored = await ctx.journal.append_one(_put_all, wish)
     return NewWebhook(stored, SECRET_PREFIX + base64.b64encode(key).decode())
 
@@ -88,14 +82,19 @@ def require_right(connection: Connection, principal: Principal, agent_id: str) -
     access.require_agent(principal, agent_id)
 
 
-def signed(sealer: Sealer | None, webhook: Webhook, message_id: str, now: int, body: bytes) -> dict[str, str]:
-    """Return the headers that prove where the body comes from; ``now`` is in epoch seconds.
+def secret_name(agent_id: str) -> str:
+    """Return what the secret of an agent's webhook is called in the vault."""
+    return uses.OF_WEBHOOKS + agent_id
 
-    Raises Unreadable if the secret was encrypted under another PARLEY_SECRET than today's.
-    """
-    if sealer is None:
-        raise Unreadable
-    key = sealer.unseal(webhook.secret, webhook.agent_id)
+
+def forget(transaction: Transaction, agent_id: str) -> None:
+    """Forget the agent's webhook, and its secret."""
+    store.webhooks.remove(transaction.connection, agent_id)
+    store.vault.remove(transaction.connection, secret_name(agent_id))
+
+
+def signed(key: bytes, message_id: str, now: int, body: bytes) -> dict[str, str]:
+    """Return the headers that prove where the body comes from; ``now`` is in epoch seconds."""
     signature = hmac.digest(key, b"%b.%d.%b" % (message_id.encode(), now, body), hashlib.sha256)
     return {
         "webhook-id": message_id,
@@ -114,14 +113,16 @@ def _require(connection: Connection, wish: _Wish) -> Webhook:
 
 def _put(transaction: Transaction, wish: _Wish) -> Webhook:
     require_right(transaction.connection, wish.principal, wish.agent_id)
-    row = Webhook(agent_id=wish.agent_id, url=wish.url, secret=wish.sealed, created_at=transaction.now)
+    row = Webhook(agent_id=wish.agent_id, url=wish.url, created_at=transaction.now)
     store.webhooks.put(transaction.connection, row.model_dump())
+    vault.keep(transaction, secret_name(wish.agent_id), wish.sealed)
+    vault.allow(transaction, wish.principal, secret_name(wish.agent_id), wish.agent_id)
     return row
 
 
 def _remove(transaction: Transaction, wish: _Wish) -> Webhook:
     found = _require(transaction.connection, wish)
-    store.webhooks.remove(transaction.connection, found)
+    forget(transaction, wish.agent_id)
     return found
 
 

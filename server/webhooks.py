@@ -14,7 +14,6 @@ from rooms.deliveries import Outcome, Parcel
 from rooms.errors import ParleyError
 from rooms.outbox import State
 from rooms.rows import DueDelivery
-from rooms.sealing import Unreadable
 from server.background import in_background, outlasting
 from server.fetcher import Fetcher, FetchFailed, Request
 
@@ -96,11 +95,10 @@ class Courier:
         await self._settle(await self._send(parcel))
 
     async def _send(self, parcel: Parcel) -> Outcome:
-        now = int(self._ctx.clock())
+        if parcel.key is None:
+            return Outcome(parcel, error="unreadable_secret")
         try:
-            signature = webhooks.signed(
-                self._ctx.sealer, parcel.webhook, parcel.delivery_id, now, parcel.body
-            )
+            signature = webhooks.signed(parcel.key, parcel.delivery_id, int(self._ctx.clock()), parcel.body)
             request = Request(
                 "POST",
                 parcel.webhook.url,
@@ -110,8 +108,6 @@ class Courier:
                 MAX_ANSWER,
             )
             answer = await self._fetcher.fetch(request)
-        except Unreadable:
-            return Outcome(parcel, error="unreadable_secret")
         except FetchFailed as error:
             return Outcome(parcel, error=error.reason)
         except Exception:  # noqa: BLE001 - it counts as a failed attempt, whatever it is

@@ -15,6 +15,7 @@ from server.config import Settings
 from server.database_commands import app as database_app
 
 DOCS = Path(__file__).parent.parent / "docs"
+OF_ROUTES = ("api.md", "agents.md", "secrets.md", "elizaos.md")
 
 
 def _read(name: str) -> str:
@@ -39,7 +40,7 @@ def test_every_setting_is_documented(variable: str) -> None:
 @pytest.mark.parametrize("route", ALL_ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_is_documented(route: object) -> None:
     """Each route of the tables has a place on one of the pages about requests."""
-    pages = [_read(name) for name in ("api.md", "agents.md", "elizaos.md")]
+    pages = [_read(name) for name in OF_ROUTES]
     assert f"{route.method} {route.path}`" in "".join(pages)  # type: ignore[attr-defined]
 
 

@@ -25,6 +25,7 @@ from rooms.store import (
     secrets,
     servers,
     sessions,
+    vault,
     webhooks,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "secrets",
     "servers",
     "sessions",
+    "vault",
     "webhooks",
 ]

@@ -17,7 +17,8 @@ from sqlmodel import SQLModel
 
 import rooms.run_tables
 import rooms.session_tables
-import rooms.tables  # noqa: F401 - each fills the metadata
+import rooms.tables
+import rooms.vault_tables  # noqa: F401 - each fills the metadata
 
 R = TypeVar("R")
 Row = dict[str, Any]

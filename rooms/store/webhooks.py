@@ -11,9 +11,8 @@ table = tables["webhooks"]
 
 _OF_AGENT = select(table).where(table.c.agent_id == bindparam("agent_id"))
 _PUT = text(
-    "INSERT INTO webhooks (agent_id, url, secret, created_at) VALUES (:agent_id, :url, :secret, :created_at)"
-    " ON CONFLICT (agent_id) DO UPDATE"
-    " SET url = excluded.url, secret = excluded.secret, created_at = excluded.created_at"
+    "INSERT INTO webhooks (agent_id, url, created_at) VALUES (:agent_id, :url, :created_at)"
+    " ON CONFLICT (agent_id) DO UPDATE SET url = excluded.url, created_at = excluded.created_at"
 )
 
 
@@ -27,7 +26,6 @@ def put(connection: Connection, row: Row) -> None:
     connection.execute(_PUT, row)
 
 
-def remove(connection: Connection, webhook: Webhook) -> None:
-    """Forget the webhook, unless there is another in its place already."""
-    same = (table.c.agent_id == webhook.agent_id, table.c.secret == webhook.secret)
-    connection.execute(delete(table).where(*same))
+def remove(connection: Connection, agent_id: str) -> None:
+    """Forget the agent's webhook."""
+    connection.execute(delete(table).where(table.c.agent_id == agent_id))

@@ -49,6 +49,7 @@ class World:
     session_id: str
     member: str = "ann"
     agent: str = "bot"
+    secret: str = "token"
 
     def path(self, route: Route, spelling: str | None = None) -> str:
         """Return the route's path about the things of this world; one that can wait does not."""
@@ -61,6 +62,7 @@ class World:
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             agent_id=self.agent,
+            name=self.secret,
             emoji="👍",
         )
         return f"{path}?wait=0" if route.waits else path
@@ -93,6 +95,7 @@ async def new_world(parley: Parley) -> World:
     dead = await _dead_delivery(parley, run_id)
     asking = {"author_id": World.agent, "approval": {"options": ["yes", "no"], "expires_in": 60}}
     third = (await parley.service.submit(channel_id, "third?", **asking)).data["id"]
+    await parley.service.request("PUT", f"/api/messaging/secrets/{World.secret}", json=await _secret(None))
     session = {"agentId": World.agent, "userId": World.member}
     session_id = (await parley.service.post("/api/messaging/sessions", session)).body["sessionId"]
     return World(parley, channel_id, second, run_id, dead, third, session_id)
@@ -164,6 +167,10 @@ async def _webhook(_world: World) -> dict[str, Any]:
     return {"url": "https://agents.example/hook"}
 
 
+async def _secret(_world: World | None) -> dict[str, Any]:
+    return {"value": "what only the vault knows"}
+
+
 async def _agent(_world: World) -> dict[str, Any]:
     return {"bio": "I count.", "capabilities": ["count"], "settings": {"model": "small"}}
 
@@ -205,6 +212,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/entities/me"): _rename,
     ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
     ("PUT", "/api/messaging/agents/{agent_id}/webhook"): _webhook,
+    ("PUT", "/api/messaging/secrets/{name}"): _secret,
     ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
     ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,

@@ -23,7 +23,7 @@ async def stored(parley: Parley) -> list[bytes]:
     """Return the secrets as the database has them."""
 
     def read(connection: Connection) -> list[bytes]:
-        return [row.secret for row in connection.execute(text("SELECT secret FROM webhooks"))]
+        return [row.sealed for row in connection.execute(text("SELECT sealed FROM vault_secrets"))]
 
     return await parley.node.ctx.database.read(read)
 

@@ -15,9 +15,9 @@ async def test_answers_of_earlier_versions_are_in_threads(database_url: str) -> 
     """Each knows where its thread begins, however deep it stands, and the beginning counts them."""
     opened = database.connect(database_url)
     try:
-        await opened.write(lambda connection: _migrate(connection, "0003"))
+        await opened.write(lambda connection: migrate(connection, "0003"))
         await opened.write(_say)
-        await opened.write(lambda connection: _migrate(connection, "head"))
+        await opened.write(lambda connection: migrate(connection, "head"))
         found = await opened.read(lambda connection: store.messages.find(connection, list(ANSWERS)))
     finally:
         await opened.close()
@@ -29,7 +29,8 @@ async def test_answers_of_earlier_versions_are_in_threads(database_url: str) -> 
     }
 
 
-def _migrate(connection: Connection, revision: str) -> None:
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the database up to a revision."""
     config = schema._config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
