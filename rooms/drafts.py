@@ -37,9 +37,9 @@ class Answering:
 class Draft:
     """A message that was validated and is not stored yet.
 
-    ``key`` is its author's idempotency key. ``server_id`` is the server that the channel must belong
-    to; None leaves that to the channel. ``answering`` is the run that it ends, if that is known already;
-    ``approval`` is what it asks people for.
+    ``key`` is the idempotency key of its author, or of the ``key_owner``. ``server_id`` is the server that
+    the channel must belong to; None leaves that to the channel. ``answering`` is the run that it ends, if
+    that is known already; ``approval`` is what it asks people for.
     """
 
     principal: Principal
@@ -53,6 +53,7 @@ class Draft:
     metadata: dict[str, Any] = field(default_factory=dict)
     attachments: list[dict[str, Any]] = field(default_factory=list)
     key: str | None = None
+    key_owner: str | None = None
     origin: Origin | None = None
     answering: Answering | None = None
     approval: Request | None = None
@@ -63,9 +64,16 @@ class Draft:
         """Tell whether a service relays it as an agent's reply."""
         return self.source_type == AGENT_RESPONSE and self.principal.may(Scope.MESSAGES_WRITE)
 
+    @property
+    def owner(self) -> str:
+        """Whose idempotency key it has."""
+        return self.key_owner or self.author_id
+
     def fingerprint(self) -> bytes:
         """Return what must be the same for two drafts of one key to be one message."""
         parts: list[Any] = [self.channel_id, self.content, self.parent_id, self.attachments]
+        if self.key_owner is not None:
+            parts.append(self.author_id)
         if self.approval is not None:
             parts += [self.approval.options, self.approval.allowed, self.approval.run_id]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()

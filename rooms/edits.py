@@ -165,7 +165,7 @@ def _delete(transaction: Transaction, target: Target) -> Message:
     payload = {**tombstone, "server_id": left.server_id}
     transaction.record(left.server_id, left.channel_id, "message_deleted", payload, message_id=left.id)
     decisions.withdraw(transaction, message)
-    opened = store.runs.list_of_message(transaction.connection, left.id)
+    opened = store.runs.list_of_messages(transaction.connection, [left.id])
     runs.end_all(transaction, opened, State.CANCELLED, Reason.MESSAGE_DELETED)
     return left
 

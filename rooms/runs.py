@@ -90,7 +90,7 @@ async def list_of_message(ctx: Context, principal: Principal, message: Message) 
 
     def read(connection: Connection) -> Sequence[Run]:
         standing = access.require_standing(connection, principal, message.channel_id)
-        found = store.runs.list_of_message(connection, message.id)
+        found = store.runs.list_of_messages(connection, [message.id])
         return [run for run in found if access.may_read(standing, run.seq)]
 
     return await ctx.database.read(read)

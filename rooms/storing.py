@@ -82,7 +82,7 @@ class _Batch:
 
     def _find_records(self) -> dict[Pair, tuple[bytes, str]]:
         """Return the fingerprints and message ids of the keys that are in use."""
-        pairs = {(draft.author_id, draft.key) for draft in self._drafts if draft.key is not None}
+        pairs = {(draft.owner, draft.key) for draft in self._drafts if draft.key is not None}
         if not pairs:
             return {}
         store.idempotency.forget(self._transaction.connection, self._transaction.now - rules.IDEMPOTENCY_MS)
@@ -117,10 +117,10 @@ class _Batch:
         return Role(attendance.role) if attendance else None
 
     def _repeat(self, draft: Draft) -> Submitted | None:
-        """Return the first answer if the author has used the key before."""
+        """Return the first answer if its owner has used the key before."""
         if draft.key is None:
             return None
-        known = self._records.get((draft.author_id, draft.key))
+        known = self._records.get((draft.owner, draft.key))
         if known is None:
             return None
         fingerprint, message_id = known
@@ -219,10 +219,10 @@ class _Batch:
         if draft.key is None:
             return
         fingerprint = draft.fingerprint()
-        self._records[draft.author_id, draft.key] = (fingerprint, message.id)
+        self._records[draft.owner, draft.key] = (fingerprint, message.id)
         self._remembered.append(
             {
-                "author_id": draft.author_id,
+                "author_id": draft.owner,
                 "key": draft.key,
                 "fingerprint": fingerprint,
                 "message_id": message.id,

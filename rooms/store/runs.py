@@ -15,7 +15,7 @@ _channels, _messages, _participants = tables["channels"], tables["messages"], ta
 _RUN = select(*(table.c[name] for name in Run._fields))
 _BY_IDS = _RUN.where(table.c.id.in_(any_of("ids")))
 _BY_REPLIES = _RUN.where(table.c.reply_id.in_(any_of("ids")))
-_OF_MESSAGE = _RUN.where(table.c.message_id == bindparam("message_id")).order_by(table.c.id)
+_OF_MESSAGES = _RUN.where(table.c.message_id.in_(any_of("ids"))).order_by(table.c.id)
 # Word for word the condition of the indexes.
 _OPEN = _RUN.where(text("runs.due_at IS NOT NULL")).order_by(table.c.id)
 _OPEN_OF_MESSAGES = _OPEN.where(table.c.message_id.in_(any_of("ids")))
@@ -98,9 +98,9 @@ def find_by_replies(connection: Connection, reply_ids: Collection[str]) -> dict[
     return {run.reply_id: run for run in _fetch(connection, _BY_REPLIES, ids=list(reply_ids))}
 
 
-def list_of_message(connection: Connection, message_id: str) -> list[Run]:
-    """Return the runs that a message opened, in order of their opening."""
-    return _fetch(connection, _OF_MESSAGE, message_id=message_id)
+def list_of_messages(connection: Connection, message_ids: Collection[str]) -> list[Run]:
+    """Return the runs that messages opened, in order of their opening."""
+    return _fetch(connection, _OF_MESSAGES, ids=list(message_ids))
 
 
 def list_open_of_messages(connection: Connection, message_ids: Collection[str]) -> list[Run]:

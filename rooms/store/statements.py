@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import SQLModel
 
+import rooms.external_tables
 import rooms.run_tables
 import rooms.session_tables
 import rooms.tables

@@ -1,0 +1,257 @@
+"""What users of other platforms say, told by a service: each of their channels is one of Parley's.
+
+A platform's user has an id that follows from the platform's (:func:`user_id`). A platform's channel is
+found by what it was the first time: its id cannot be known before, or somebody could make it their own.
+Each agent has channels of its own, for bots do not hear what users say to each other's, even where
+platforms give these conversations the same id.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from rooms import access, entities, messages, participants, store
+from rooms.context import Context
+from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
+from rooms.errors import ParleyError, ValidationFailed
+from rooms.ids import new_id
+from rooms.participants import Newcomer
+from rooms.principals import Kind, Principal, Scope
+from rooms.rows import Attendance, Message, Run, Seat
+from rooms.rules import DEFAULT_SERVER_ID, entity_id
+from rooms.store.external import Place
+from rooms.storing import store_all, store_one
+from rooms.tables import Channel
+from rooms.transaction import Transaction, one_by_one
+
+MAX_NAME = 256
+
+_USERS = uuid.UUID("5f0c2f5e-6f0e-5c1b-9a53-2f7f1d1e8a10")
+
+
+def user_id(platform: str, source_id: str) -> str:
+    """Return the id of a platform's user: a UUID of version 5, the same for all agents and for ever."""
+    return str(uuid.uuid5(_USERS, f"{platform} {source_id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalDraft:
+    """What somebody has said on a platform; the ids are the platform's.
+
+    ``message_id`` is an idempotency key in its channel. ``agent_id`` is the agent that it was said to; the
+    metadata may name it too, as ``agentId``.
+    """
+
+    principal: Principal
+    platform: str
+    message_id: str | None
+    channel_id: str
+    user_id: str
+    content: str
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    display_name: str | None = None
+    agent_id: str | None = None
+    raw_message: dict[str, Any] = field(default_factory=dict)
+    parent_id: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it was said, and to which agent, if one was named."""
+        agent_id = self.agent_id or self.metadata.get("agentId") or ""
+        return Place(self.platform, self.channel_id, entity_id(str(agent_id)))
+
+    @property
+    def author_id(self) -> str:
+        """Who has said it."""
+        return user_id(self.platform, self.user_id)
+
+    def within(self, channel_id: str) -> Draft:
+        """Return the message that it is in the channel; its author speaks with the service's rights."""
+        sources = {"platform": self.platform, "channelId": self.channel_id, "userId": self.user_id}
+        if self.message_id is not None:
+            sources["messageId"] = self.message_id
+        return Draft(
+            principal=replace(self.principal, id=self.author_id, kind=Kind.USER),
+            channel_id=channel_id,
+            author_id=self.author_id,
+            content=self.content,
+            source_type=self.platform,
+            parent_id=self.parent_id,
+            raw_message=self.raw_message,
+            metadata=self.metadata | {"external": sources},
+            attachments=self.attachments,
+            key=self.message_id,
+            key_owner=f"channel {channel_id}",  # no author's id holds a space
+        )
+
+
+class Received(NamedTuple):
+    """The stored message, the run in which its agent answers it, and whether it was stored before.
+
+    Without an agent there is no run.
+    """
+
+    message: Message
+    run: Run | None
+    is_repeat: bool
+
+
+async def receive(ctx: Context, draft: ExternalDraft) -> Received:
+    """Store what was said, once; its channel, its author and its agent take part from the first time on.
+
+    Without an agent named it is for the one that was found the first time: the only active one. Raises
+    PermissionDenied unless the principal may name any author, ValidationFailed if the content is not
+    allowed, or if it cannot be told which agent is meant, Conflict if the platform's message is known and
+    was another.
+    """
+    access.require_scope(draft.principal, Scope.MESSAGES_WRITE)
+    messages.check_content(ctx, draft.content, Kind.USER)
+    if draft.platform == AGENT_RESPONSE:
+        raise ValidationFailed(f"'{AGENT_RESPONSE}' is no platform; submit what agents say")
+    return await ctx.journal.append_one(receive_all, draft, DEFAULT_SERVER_ID)
+
+
+def receive_all(transaction: Transaction, drafts: Sequence[ExternalDraft]) -> list[Received | ParleyError]:
+    """Store what was said, and return an outcome for each draft; see :func:`receive`.
+
+    Drafts whose channels have their authors and agents in them already are stored together.
+    """
+    known = _Known(transaction.connection, drafts)
+    outcomes: list[Received | ParleyError] = []
+    for is_ready, group in itertools.groupby(drafts, known.has_all_of):
+        apply = known.store if is_ready else _introduce_all
+        outcomes += apply(transaction, list(group))
+    return outcomes
+
+
+class _Known:
+    """Which channels the drafts' places are, and who takes part in them."""
+
+    def __init__(self, connection: Connection, drafts: Sequence[ExternalDraft]) -> None:
+        self.channels = store.external.find(connection, {draft.place for draft in drafts})
+        self._seats = store.agents.list_seats(connection, set(self.channels.values()))
+        pairs = {
+            (self.channels[draft.place], draft.author_id) for draft in drafts if draft.place in self.channels
+        }
+        self._present = store.participants.find(connection, pairs) if pairs else {}
+
+    def has_all_of(self, draft: ExternalDraft) -> bool:
+        """Tell whether nobody has to be introduced for the draft, nor called otherwise."""
+        channel_id = self.channels.get(draft.place, "")
+        author = self._present.get((channel_id, draft.author_id))
+        return (
+            author is not None
+            and draft.display_name in (None, author.name)
+            and any(_is_for(seat, channel_id, draft.place.agent_id) for seat in self._seats)
+        )
+
+    def store(
+        self, transaction: Transaction, drafts: Sequence[ExternalDraft]
+    ) -> list[Received | ParleyError]:
+        """Store drafts that nobody has to be introduced for."""
+        stored = store_all(transaction, [draft.within(self.channels[draft.place]) for draft in drafts])
+        ids = [one.message.id for one in stored if isinstance(one, Submitted)]
+        opened = store.runs.list_of_messages(transaction.connection, ids) if ids else []
+        return [
+            one if isinstance(one, ParleyError) else _received(draft, one, opened)
+            for draft, one in zip(drafts, stored, strict=True)
+        ]
+
+
+def _is_for(seat: Seat, channel_id: str, agent_id: str) -> bool:
+    return seat.channel_id == channel_id and agent_id in ("", seat.agent_id)
+
+
+def _received(draft: ExternalDraft, stored: Submitted, opened: Sequence[Run]) -> Received:
+    """Return what came of a draft; others than the agent that is meant may have been added to the channel."""
+    agent_id, message = draft.place.agent_id, stored.message
+    meant = (run for run in opened if run.message_id == message.id and agent_id in ("", run.agent_id))
+    return Received(message, next(meant, None), stored.encoded is None)
+
+
+def _introduce(transaction: Transaction, draft: ExternalDraft) -> Received:
+    """Store what was said, with the channel, and the author and the agent in it."""
+    channel = _find_channel(transaction.connection, draft.place) or _open(transaction, draft.place)
+    _seat_agent(transaction, channel, draft.place.agent_id)
+    _seat_author(transaction, channel, draft)
+    stored = store_one(transaction, draft.within(channel.id))
+    opened = store.runs.list_of_messages(transaction.connection, [stored.message.id])
+    return _received(draft, stored, opened)
+
+
+_introduce_all = one_by_one(_introduce)
+
+
+def _find_channel(connection: Connection, place: Place) -> Channel | None:
+    channel_id = store.external.find(connection, [place]).get(place)
+    return store.channels.find(connection, [channel_id]).get(channel_id) if channel_id else None
+
+
+def _open(transaction: Transaction, place: Place) -> Channel:
+    about = {"platform": place.platform, "channelId": place.source_id}
+    channel = Channel(
+        id=new_id(),
+        server_id=DEFAULT_SERVER_ID,
+        name=f"{place.platform} {place.source_id}"[:MAX_NAME],
+        type="GROUP",
+        source_type=place.platform,
+        source_id=place.source_id,
+        details=about | ({"agentId": place.agent_id} if place.agent_id else {}),
+        created_at=transaction.now,
+        updated_at=transaction.now,
+    )
+    store.channels.add(transaction.connection, channel.model_dump())
+    store.external.put(transaction.connection, place, channel.id, transaction.now)
+    return channel
+
+
+def _seat_agent(transaction: Transaction, channel: Channel, named: str) -> None:
+    """Let the agent that is meant take part, if there is one."""
+    seats = store.agents.list_seats(transaction.connection, [channel.id])
+    if any(_is_for(seat, channel.id, named) for seat in seats):
+        return
+    agent_id = _require_agent(transaction.connection, named) if named else _find_agent(transaction.connection)
+    if agent_id is not None and _find(transaction, channel, agent_id) is None:
+        participants.enrol(transaction, channel, Newcomer(agent_id, kind=Kind.AGENT))
+
+
+def _require_agent(connection: Connection, named: str) -> str:
+    # Not NotFound: clients take a 404 of this route for a server that does not have it.
+    if not store.agents.list_profiles(connection, 1, viewer=None, agent_id=named):
+        raise ValidationFailed(
+            f"Field 'metadata.agentId' must name an agent; there is none with ID '{named}'"
+        )
+    return named
+
+
+def _find_agent(connection: Connection) -> str | None:
+    """Return the only active agent, or None if there is none."""
+    found = store.agents.list_profiles(connection, 2, viewer=None)
+    active = [profile.id for profile in found if profile.is_active]
+    if len(active) > 1:
+        raise ValidationFailed(
+            "Field 'metadata.agentId' is missing, and there is more than one agent: say which one is meant"
+        )
+    return active[0] if active else None
+
+
+def _seat_author(transaction: Transaction, channel: Channel, draft: ExternalDraft) -> None:
+    """Let the author take part, under the name that the platform says."""
+    author_id, name = draft.author_id, draft.display_name
+    if _find(transaction, channel, author_id) is None:
+        participants.enrol(transaction, channel, Newcomer(author_id, name=name or draft.user_id))
+    known = store.entities.find(transaction.connection, [author_id])[author_id]
+    if name is not None and name != known.name:
+        entities.set_names(transaction.connection, known, name, known.handle)
+
+
+def _find(transaction: Transaction, channel: Channel, who: str) -> Attendance | None:
+    pair = (channel.id, who)
+    return store.participants.find(transaction.connection, [pair]).get(pair)
