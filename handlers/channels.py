@@ -1,4 +1,4 @@
-"""REST: creating a channel and looking one up."""
+"""REST: creating channels, and looking them up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import Any
 
 from handlers import wire
 from handlers.http import Call
-from rooms import channels, guard
+from handlers.parsing import BAD_PARAMETERS
+from rooms import channels, guard, servers
 from rooms.channels import ChannelDraft
+from rooms.errors import ValidationFailed
 from rooms.ids import new_id
+from rooms.principals import Kind
+from rooms.rules import principal_id
 from rooms.tables import Channel
 
 DEFAULT_TYPE = "text"
@@ -31,11 +35,35 @@ async def create(call: Call[wire.CreateChannel]) -> dict[str, Any]:
             metadata=body.metadata,
             participants=body.participantCentralUserIds or (),
             unique=body.is_documented_form,
+            is_apart=body.participantCentralUserIds is not None,
             joinable=body.joinable,
             id=body.id or new_id(),
         ),
     )
     return _view(call, created)
+
+
+async def find_or_create_dm(call: Call[None]) -> dict[str, Any]:
+    """Answer the one dm of a pair, which is made if need be; users and agents need not name themselves."""
+    own = call.principal.id if call.principal.kind is not Kind.SERVICE else None
+    one = _somebody(call, ("currentUserId", "userId1"), own)
+    other = _somebody(call, ("targetUserId", "userId2"))
+    server_id = await servers.find_or_default(call.ctx, call.query.get("dmServerId", "").lower())
+    dm = await channels.find_or_create_dm(call.ctx, call.principal, server_id, one, other)
+    view = _view(call, dm)
+    pair = {"user1": one, "user2": other}
+    # One that was made by another request may lack what elizaOS's clients read.
+    return view | {"metadata": pair | view["metadata"]}
+
+
+def _somebody(call: Call[None], names: tuple[str, ...], default: str | None = None) -> str:
+    text = next((call.query[name] for name in names if call.query.get(name)), default)
+    if text is None:
+        raise ValidationFailed(f"Required parameter '{names[0]}' is missing", message=BAD_PARAMETERS)
+    try:
+        return principal_id(text)
+    except ValueError as error:
+        raise ValidationFailed(f"Parameter '{names[0]}' {error}", message=BAD_PARAMETERS) from error
 
 
 async def list_visible(call: Call[None]) -> dict[str, Any]:

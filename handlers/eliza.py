@@ -14,7 +14,7 @@ from handlers import envelope, events, parsing, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
-from rooms import messages, rules
+from rooms import messages, opening, rules
 from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.principals import Kind
@@ -24,6 +24,7 @@ from rooms.storing import DISPLAY_NAME
 
 JOIN, SEND = 1, 2
 RECEIVED = "received_by_server_and_processing"
+CREATED_BY = "socketio_auto_creation"
 
 _log = logging.getLogger("parley.eliza")
 
@@ -178,7 +179,9 @@ async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, A
 async def _send(gate: Gate, connection: Connection, payload: Any) -> Begun:
     await gate.limits.charge_write(connection.principal)
     body = parsing.parse(wire.ElizaSend, payload)
-    outcome = await messages.begin(gate.ctx, _draft(connection, body))
+    draft = _draft(connection, body)
+    await opening.require_or_create(gate.ctx, draft, connection.server_id, CREATED_BY)
+    outcome = await messages.begin(gate.ctx, draft)
     return Begun(outcome, functools.partial(_acknowledge, connection, body))
 
 
@@ -203,6 +206,7 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
     if body.senderId is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'senderId' is missing")
     named = {DISPLAY_NAME: body.senderName} if body.senderName else {}
+    target = {"targetUserId": body.targetUserId} if body.targetUserId else {}
     return Draft(
         principal=principal,
         channel_id=body.channelId,
@@ -210,7 +214,7 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
         content=body.message,
         source_type=body.source,
         server_id=required_server(body.messageServerId, connection.server_id, body.channelId),
-        metadata=named | body.metadata,
+        metadata=named | target | body.metadata,
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments or ()],
         key=rules.idempotency_key(body.messageId),
         origin=Origin(connection.id, body.messageId),

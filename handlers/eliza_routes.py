@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from handlers import answers, channels
 from handlers.http import Route
 
-ELIZA_ROUTES: tuple[Route, ...] = ()
+_MESSAGING = "/api/messaging"
+
+ELIZA_ROUTES: tuple[Route, ...] = (
+    Route("GET", f"{_MESSAGING}/dm-channel", channels.find_or_create_dm, "Find or create the dm of a pair",
+          answers.ChannelTwice),
+)  # fmt: skip

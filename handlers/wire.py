@@ -13,7 +13,7 @@ import enum
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, StrictBool, StrictStr, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
 from handlers.approval_wire import AskApproval
 from handlers.parsing import Body
@@ -37,7 +37,10 @@ from rooms.rules import (
 from rooms.tables import Channel, Server
 
 SEED_CHANNEL_TYPES = frozenset({"text", "voice", DM, "group"})
-
+ELIZA_CHANNEL_TYPES = frozenset(
+    {"SELF", "DM", "GROUP", "VOICE_DM", "VOICE_GROUP", "FEED", "THREAD", "WORLD", "FORUM", "API"}
+)
+PARTICIPANTS = "participantCentralUserIds"
 
 CursorText = Annotated[StrictStr, Field(max_length=200)]
 
@@ -54,6 +57,16 @@ class Dialect(enum.Enum):
             return ms // 1000
         moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _without_participants(metadata: object) -> object:
+    """Drop what answers add to a channel's metadata, so that what was read can be sent back."""
+    if not isinstance(metadata, dict):
+        return metadata
+    return {name: value for name, value in metadata.items() if name != PARTICIPANTS}
+
+
+ChannelMetadata = Annotated[Metadata, BeforeValidator(_without_participants)]
 
 
 def _spelled(*names: str) -> Any:
@@ -102,9 +115,9 @@ class CreateServer(Body):
 class CreateChannel(Body):
     """A channel.
 
-    Without ``participantCentralUserIds`` it is the documented form: the name follows the channel
-    naming rules and is unique in its server. With them it is elizaOS's form, whose clients make up
-    names with spaces and commas.
+    Without ``participantCentralUserIds``, and a type that only elizaOS has, it is the documented form: the
+    name follows the channel naming rules and is unique in its server. Otherwise it is elizaOS's form, whose
+    clients make up names with spaces and commas.
     """
 
     name: Label
@@ -114,7 +127,7 @@ class CreateChannel(Body):
     description: Description | None = _spelled("description", "topic")
     type: Label | None = None
     participantCentralUserIds: Annotated[list[PrincipalId], Field(max_length=1_000)] | None = None  # noqa: N815
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: ChannelMetadata = Field(default_factory=dict)
     sourceType: Label | None = None  # noqa: N815
     sourceId: Label | None = None  # noqa: N815
     joinable: StrictBool = False
@@ -123,7 +136,7 @@ class CreateChannel(Body):
     @property
     def is_documented_form(self) -> bool:
         """Tell whether the channel naming rules bind."""
-        return self.participantCentralUserIds is None
+        return self.participantCentralUserIds is None and self.type not in ELIZA_CHANNEL_TYPES
 
     @model_validator(mode="after")
     def _check_documented_form(self) -> Self:
@@ -306,3 +319,4 @@ class ElizaSend(Body):
     source: Label = "socketio_client"
     attachments: Attachments | None = None
     metadata: Metadata = Field(default_factory=dict)
+    targetUserId: PrincipalId | None = None  # noqa: N815

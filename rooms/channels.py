@@ -25,7 +25,8 @@ class ChannelDraft:
     """A channel that is to be created.
 
     ``unique`` asks for a name that no other such channel of the server has, without regard to case.
-    ``participants`` become members beside the creator.
+    ``participants`` become members beside the creator. A dm that ``is_apart`` is another chat of two who may
+    have their one dm already.
     """
 
     principal: Principal
@@ -38,6 +39,7 @@ class ChannelDraft:
     metadata: dict[str, Any] = field(default_factory=dict)
     participants: Sequence[str] = ()
     unique: bool = False
+    is_apart: bool = False
     joinable: bool = False
     id: str = field(default_factory=new_id)
 
@@ -48,12 +50,35 @@ class ChannelDraft:
 
 
 async def create(ctx: Context, draft: ChannelDraft) -> Channel:
-    """Create a channel; a dm that the pair has already is returned as it is.
+    """Create a channel; the one dm that the pair has already is returned as it is.
 
     Raises NotFound without the server, ValidationFailed for a name or number of participants that
     does not fit, Conflict if the id is taken.
     """
     return await ctx.journal.append_one(_create_all, draft, draft.server_id)
+
+
+async def find_or_create_dm(
+    ctx: Context, principal: Principal, server_id: str, one: str, other: str
+) -> Channel:
+    """Return the one dm of a pair, which the principal is one of or may speak for; it is made if need be.
+
+    Raises PermissionDenied for anybody else, ValidationFailed for a pair of one.
+    """
+    if one == other:
+        raise ValidationFailed("Cannot create DM channel with oneself: name two different participants")
+    if principal.id not in (one, other):
+        access.require_scope(principal, Scope.CHANNELS_WRITE)
+    low, high = sorted((one, other))
+    draft = ChannelDraft(
+        principal,
+        server_id,
+        name=f"DM-{low}-{high}",
+        type=participants.DM.upper(),
+        metadata={"user1": one, "user2": other},
+        participants=(one, other),
+    )
+    return await create(ctx, draft)
 
 
 async def require(ctx: Context, principal: Principal, channel_id: str) -> Channel:
@@ -78,17 +103,19 @@ def _list_all(connection: Connection, server_id: str) -> list[Channel]:
     return store.channels.list_all(connection, server_id, MAX_LISTED)
 
 
-def _create(transaction: Transaction, draft: ChannelDraft) -> Channel:
+def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
+    """Create a channel as a part of something else; see :func:`create`."""
     transaction.next_seq(draft.server_id)
     members = _members(draft)
-    if existing := _find_dm(transaction.connection, draft, list(members)):
-        return existing
+    if draft.is_dm and (dm := _find_dm(transaction.connection, draft, list(members))):
+        return dm
     _require_free(transaction.connection, draft)
     channel = _row(draft, transaction.now)
     store.channels.add(transaction.connection, channel.model_dump())
     for entity_id, role in members.items():
         kind = draft.principal.kind if entity_id == draft.principal.id else Kind.USER
-        participants.enrol(transaction, channel, Newcomer(entity_id, role, kind))
+        newcomer = Newcomer(entity_id, role, kind)
+        participants.enrol(transaction, channel, newcomer, is_apart=draft.is_apart)
         channel.seq = transaction.next_seq(channel.server_id) - 1
     return channel
 
@@ -105,11 +132,11 @@ def _members(draft: ChannelDraft) -> dict[str, Role]:
 
 
 def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) -> Channel | None:
-    """Return the pair's dm if it has one; raise ValidationFailed if the members are no pair."""
-    if not draft.is_dm:
-        return None
+    """Return the pair's one dm if that is meant; raise ValidationFailed if the members are no pair."""
     if len(members) != participants.DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {participants.DM_SIZE} different participants")
+    if draft.is_apart:
+        return None
     return store.channels.find_dm(connection, draft.server_id, participants.pair_key(*members))
 
 
@@ -137,4 +164,4 @@ def _row(draft: ChannelDraft, now: int) -> Channel:
     )
 
 
-_create_all = one_by_one(_create)
+_create_all = one_by_one(create_within)

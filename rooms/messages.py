@@ -55,10 +55,14 @@ def check_content(ctx: Context, content: str, author: Kind) -> None:
         rules.check_executable(content)
 
 
+def check(ctx: Context, draft: Draft) -> None:
+    """Raise ValidationFailed for a draft that can be refused before anything is looked up."""
+    check_content(ctx, draft.content, Kind.AGENT if draft.is_from_agent else draft.principal.kind)
+
+
 async def _prepare(ctx: Context, draft: Draft) -> str:
     """Check what needs no transaction and return the id of the channel's server."""
-    kind = Kind.AGENT if draft.is_from_agent else draft.principal.kind
-    check_content(ctx, draft.content, kind)
+    check(ctx, draft)
     home = await servers.require_home(ctx, draft.channel_id)
     if draft.server_id not in (None, home):
         raise channel_not_found(draft.channel_id)

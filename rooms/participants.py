@@ -81,11 +81,14 @@ def pair_key(one: str, other: str) -> str:
 
 
 def enrol(
-    transaction: Transaction, channel: Channel, newcomer: Newcomer, *, is_session: bool = False
+    transaction: Transaction, channel: Channel, newcomer: Newcomer, *, is_apart: bool = False
 ) -> Attendance:
-    """Register the newcomer if need be, begin its membership and record that it joined."""
+    """Register the newcomer if need be, begin its membership and record that it joined.
+
+    A dm that ``is_apart`` stands beside the one dm of its pair: it is a session, or a further chat.
+    """
     if channel.type.lower() == DM:
-        _complete_pair(transaction, channel, newcomer.id, is_session=is_session)
+        _complete_pair(transaction, channel, newcomer.id, is_apart=is_apart)
     entities.register(transaction, newcomer.id, newcomer.kind, newcomer.name)
     entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
     row = {
@@ -105,12 +108,12 @@ def enrol(
     return attendance
 
 
-def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str, *, is_session: bool) -> None:
-    """Keep a dm at two participants, and the only one of its pair, unless it is one of their sessions."""
+def _complete_pair(transaction: Transaction, channel: Channel, entity_id: str, *, is_apart: bool) -> None:
+    """Keep a dm at two participants, and the only one of its pair, unless it stands beside that."""
     present = store.participants.list_present(transaction.connection, channel.id)
     if len(present) >= DM_SIZE:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; create a group instead")
-    if present and not is_session:
+    if present and not is_apart:
         key = pair_key(present[0].entity_id, entity_id)
         if existing := store.channels.find_dm(transaction.connection, channel.server_id, key):
             raise ValidationFailed(f"The pair has a dm in this server already: '{existing.id}'")

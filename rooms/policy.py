@@ -34,6 +34,7 @@ class Policy:
     max_content: int = rules.MAX_CONTENT
     refuses_executable: bool = False
     requires_credentials: bool = True
+    opens_channels: bool = False  # a message to a channel that does not exist makes it
     reach: Reach = field(default_factory=Reach)
     queue_ms: int = MINUTE_MS
     lease_ms: int = MINUTE_MS // 2

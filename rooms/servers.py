@@ -50,6 +50,12 @@ def require(connection: Connection, server_id: str) -> None:
         raise server_not_found(server_id)
 
 
+async def find_or_default(ctx: Context, server_id: str) -> str:
+    """Return the id if there is such a server, or else the default one's."""
+    known = await ctx.servers.find(server_id) if is_uuid(server_id) else None
+    return server_id if known else DEFAULT_SERVER_ID
+
+
 async def require_home(ctx: Context, channel_id: str) -> str:
     """Return the id of the server that the channel belongs to; raise NotFound without that channel."""
     home = ctx.homes.get(channel_id)

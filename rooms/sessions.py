@@ -241,7 +241,7 @@ def _open(transaction: Transaction, session: Session) -> None:
     store.channels.add(transaction.connection, channel.model_dump())
     user = Newcomer(session.user_id, Role.OWNER)
     for newcomer in (user, Newcomer(session.agent_id, kind=Kind.AGENT)):
-        participants.enrol(transaction, channel, newcomer, is_session=True)
+        participants.enrol(transaction, channel, newcomer, is_apart=True)
 
 
 def _channel(session: Session) -> Channel:

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     redis_url: str = Field(default="", validation_alias=_named("REDIS_URL"))
     auth: Literal["keyed", "open"] = "keyed"
     allow_open: bool = False
+    auto_create_channels: bool | None = None
     rate_limits: Literal["on", "off"] = "on"
     max_content: int = Field(default=MAX_CONTENT, ge=1, le=MAX_AGENT_CONTENT)
     content_policy: Literal["accept", "reject"] = "accept"
@@ -227,12 +228,18 @@ class Settings(BaseSettings):
         parsed = make_url(self.database)
         return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
+    @property
+    def opens_channels(self) -> bool:
+        """Tell whether messages make their channels: in open mode, as on elizaOS's server, unless told."""
+        return self.auth == "open" if self.auto_create_channels is None else self.auto_create_channels
+
     def policy(self) -> Policy:
         """Return the rules of the domain that were set."""
         return Policy(
             max_content=self.max_content,
             refuses_executable=self.content_policy == "reject",
             requires_credentials=self.auth == "keyed",
+            opens_channels=self.opens_channels,
             reach=Reach.beyond(self.outbound_allow),
             queue_ms=round(self.run_queue_seconds * 1000),
             lease_ms=round(self.run_lease_seconds * 1000),

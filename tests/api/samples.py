@@ -65,7 +65,8 @@ class World:
             name=self.secret,
             emoji="👍",
         )
-        return f"{path}?wait=0" if route.waits else path
+        query = "wait=0" if route.waits else QUERIES.get((route.method, route.path))
+        return f"{path}?{query}" if query else path
 
     async def request(self, client: Rest, route: Route, spelling: str | None = None) -> Reply:
         """Send the route's sample, as the participant where only who takes part may."""
@@ -194,6 +195,10 @@ async def _timeout(_world: World) -> dict[str, Any]:
 async def _code(world: World) -> dict[str, Any]:
     return {"code": await keys.create_sign_in_code(world.parley.node.ctx, "owner")}
 
+
+QUERIES = {
+    ("GET", "/api/messaging/dm-channel"): f"currentUserId={World.member}&targetUserId={World.agent}",
+}
 
 BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/submit"): _message,

@@ -14,6 +14,7 @@ NOWHERE = "11111111-2222-3333-4444-555555555555"
 PATH = f"{API}/central-channels"
 BAD = (400, "VALIDATION_ERROR")
 NOT_FOUND = (404, "RESOURCE_NOT_FOUND")
+DM_NAMES = ("currentUserId", "targetUserId")
 
 
 async def members(client: Rest, channel_id: str) -> dict[str, str]:
@@ -151,21 +152,92 @@ async def test_a_service_needs_the_scope_to_create_channels(parley: Parley) -> N
     assert (await reader.create_channel("talk")).refusal == (403, "PERMISSION_DENIED")
 
 
+async def dm(client: Rest, one: str, other: str, names: tuple[str, str] = DM_NAMES, **query: str) -> Reply:
+    """Ask for the dm of a pair."""
+    return await client.get(f"{API}/dm-channel", **{names[0]: one, names[1]: other, **query})
+
+
 async def test_a_pair_has_one_dm(parley: Parley) -> None:
-    """Whoever of the two asks, in whichever order and case of the type, gets the same dm."""
+    """Whoever of the two asks, in whichever order and spelling, gets the same dm, and so does a service."""
     ann, ben = await parley.user("ann"), await parley.user("ben")
-    first = (await create_as_eliza(ann, "dm", ["ann", "ben"], type="DM")).data["id"]
-    assert (await create_as_eliza(ann, "again", ["ben"], type="dm")).data["id"] == first
-    assert (await create_as_eliza(ben, "mine", ["ben", "ann"], type="DM")).data["id"] == first
-    assert (await create_as_eliza(parley.service, "x", ["ben", "ann"], type="DM")).data["id"] == first
-    assert set(await members(ann, first)) == {"ann", "ben"}
-    assert (await create_as_eliza(ann, "dm", ["cat"], type="DM")).data["id"] != first
+    found = (await dm(ann, "ann", "ben")).data
+    assert (found["name"], found["type"]) == ("DM-ann-ben", "DM")
+    assert found["metadata"] == {"user1": "ann", "user2": "ben"}
+    assert set(await members(ann, found["id"])) == {"ann", "ben"}
+    for client, pair, names in [
+        (ann, ("ben", "ann"), DM_NAMES),
+        (ben, ("ben", "ann"), ("userId1", "userId2")),
+        (parley.service, ("ann", "ben"), DM_NAMES),
+    ]:
+        assert (await dm(client, *pair, names)).data["id"] == found["id"]
+    assert (await ben.get(f"{API}/dm-channel?targetUserId=ann")).data["id"] == found["id"]
+    assert (await dm(ann, "ann", "cat")).data["id"] != found["id"]
+
+
+async def test_a_dm_is_of_a_server(parley: Parley) -> None:
+    """Each server has its own; one that does not exist stands for the default one, as on elizaOS's."""
+    server_id = (await parley.service.post(f"{API}/message-servers", {"name": "two"})).data["server"]["id"]
+    first = (await dm(parley.service, "ann", "ben")).data
+    other = (await dm(parley.service, "ann", "ben", dmServerId=server_id.upper())).data
+    assert (first["messageServerId"], other["messageServerId"]) == (DEFAULT_SERVER_ID, server_id)
+    for unknown in (NOWHERE, "x", DEFAULT_SERVER_ID):
+        assert (await dm(parley.service, "ann", "ben", dmServerId=unknown)).data["id"] == first["id"]
 
 
 async def test_concurrent_wishes_for_a_dm_make_one(parley: Parley) -> None:
     """Of ten that ask at once all get the same dm."""
-    wishes = (create_as_eliza(parley.service, f"dm {n}", ["ann", "ben"], type="DM") for n in range(10))
-    assert len({reply.data["id"] for reply in await asyncio.gather(*wishes)}) == 1
+    replies = await asyncio.gather(*(dm(parley.service, "ann", "ben") for _ in range(10)))
+    assert len({reply.data["id"] for reply in replies}) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["currentUserId=ann", "targetUserId=ann&currentUserId=ann", "targetUserId=a%20b", "targetUserId="],
+)
+async def test_a_dm_of_no_pair_is_refused(parley: Parley, query: str) -> None:
+    """Who is missing, twice the same, or malformed is 400."""
+    ann = await parley.user("ann")
+    assert (await ann.get(f"{API}/dm-channel?{query}")).refusal == BAD
+
+
+async def test_nobody_asks_for_the_dm_of_two_others(parley: Parley) -> None:
+    """A user, or a service without the scope, is refused with 403, and nothing is made."""
+    reader = await parley.restricted_service(Scope.MESSAGES_READ, Scope.MESSAGES_WRITE)
+    for client in (await parley.user("eve"), reader):
+        assert (await dm(client, "ann", "ben")).refusal == (403, "PERMISSION_DENIED")
+    listed = await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/channels")
+    assert [channel["name"] for channel in listed.data["channels"]] == ["general"]
+
+
+async def test_two_may_have_further_chats(parley: Parley) -> None:
+    """Each dm in the form of elizaOS's clients is another one, beside the pair's own."""
+    ann = await parley.user("ann")
+    own = (await dm(ann, "ann", "ben")).data["id"]
+    about = {"isDm": True, "user1": "ann", "user2": "ben", "forAgent": "ben", "createdAt": "today"}
+    chats = [
+        (await create_as_eliza(ann, f"Chat - {n}", ["ann", "ben"], type="DM", metadata=about)).data
+        for n in range(2)
+    ]
+    assert len({own, *(chat["id"] for chat in chats)}) == 3
+    assert [(chat["name"], chat["metadata"]) for chat in chats] == [("Chat - 0", about), ("Chat - 1", about)]
+    assert (await dm(ann, "ben", "ann")).data["id"] == own
+
+
+@pytest.mark.parametrize("kind", ["GROUP", "DM", "FEED", "VOICE_GROUP"])
+async def test_a_type_that_only_elizaos_has_makes_its_form(parley: Parley, kind: str) -> None:
+    """Its clients may leave the participants out; the naming rules do not bind then."""
+    ann = await parley.user("ann")
+    body = {"name": "My Chat", "type": kind, "message_server_id": DEFAULT_SERVER_ID}
+    created = (await ann.post(f"{API}/channels", body)).data
+    assert (created["name"], created["type"]) == ("My Chat", kind)
+    assert await members(ann, created["id"]) == {"ann": "owner"}
+
+
+async def test_what_answers_add_to_metadata_is_not_stored(parley: Parley) -> None:
+    """The participants in it are not the client's to say there."""
+    metadata = {"participantCentralUserIds": ["eve"] * 1_000, "colour": "red"}
+    created = (await parley.service.create_channel("talk", metadata=metadata)).data
+    assert created["metadata"] == {"colour": "red"}
 
 
 @pytest.mark.parametrize("people", [["ann"], ["ann", "ann"], ["ann", "ben", "cat"]], ids=str)
