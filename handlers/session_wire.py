@@ -128,11 +128,17 @@ class Health(BaseModel):
     uptime: float = Field(description="seconds since the server began")
 
 
-class DeletedSession(BaseModel):
+class Ended(BaseModel):
     """That a session is no more."""
 
     success: bool
     message: str
+
+
+class DeletedSession(Ended):
+    """The same alone, and in ``data``: clients read either."""
+
+    data: Ended
 
 
 def new_session(session: Session) -> dict[str, Any]:

@@ -83,7 +83,8 @@ async def change_timeout(call: Call[session_wire.ChangeTimeout]) -> dict[str, An
 async def delete(call: Call[None]) -> dict[str, Any]:
     """End a session; what was said in it stays."""
     await sessions.delete(call.ctx, call.principal, _id(call))
-    return {"success": True, "message": f"Session {_id(call)} deleted successfully"}
+    ended = {"success": True, "message": f"Session {_id(call)} deleted successfully"}
+    return {**ended, "data": ended}
 
 
 def _info(call: Call[Any], session: Session) -> dict[str, Any]:

@@ -58,8 +58,8 @@ async def test_a_session_is_answered_bare(parley: Parley) -> None:
         reply = await touch()
         assert reply.status == 200
         if name == "delete":
-            said = f"Session {session['sessionId']} deleted successfully"
-            assert reply.body == {"success": True, "message": said}
+            ended = {"success": True, "message": f"Session {session['sessionId']} deleted successfully"}
+            assert reply.body == {**ended, "data": ended}
         else:
             assert set(reply.body) == INFO
             assert {key: reply.body[key] for key in ("sessionId", "channelId", "createdAt")} == {
