@@ -34,7 +34,7 @@ from rooms.sealing import Sealer
 from rooms.streams import Streams
 from rooms.tail import Tail
 from server.admission import Admissions
-from server.assets import add_assets
+from server.assets import add_assets, add_eliza_assets
 from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
@@ -135,7 +135,6 @@ def create_app(
     gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers, fanout)
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
-    add_assets(app)
     admissions = Admissions(gate, fanout, CatchingUp(ctx, fanout))
     sockets = SocketServer(
         gate,
@@ -146,6 +145,11 @@ def create_app(
     )
     sockets.eio.draining = draining
     sockets.add_to(app)
+    # Last: elizaOS's client has pages at all paths that are nothing else.
+    if settings.ui_dir is None:
+        add_assets(app)
+    else:
+        add_eliza_assets(app, settings.ui_dir)
     return app, sockets
 
 

@@ -62,10 +62,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     data_dir: DataDir = None,
+    ui: Annotated[str | None, typer.Option(help="Whose web client is served: parley or eliza.")] = None,
+    ui_dir: Annotated[Path | None, typer.Option(help="Where a build of elizaOS's is unpacked.")] = None,
     demo: Annotated[bool, typer.Option(help="Keep the agent Eliza in #general.")] = True,
 ) -> None:
     """Serve until SIGINT or SIGTERM, and let clients go in peace; a second signal waits for nobody."""
-    settings = load(host=host, port=port, data_dir=data_dir)
+    settings = load(host=host, port=port, data_dir=data_dir, ui=ui, ui_dir=ui_dir)
     logs.configure()
     run(_serve(settings, with_demo=demo))
 
@@ -110,7 +112,7 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
     elif node.welcome:
         out.print(
             f"\n  Open this link to sign in (it works once, for 24 hours):\n"
-            f"    [bold]{url}/#code={node.welcome.sign_in_code}[/bold]\n"
+            f"    [bold]{settings.sign_in_url(node.port, node.welcome.sign_in_code)}[/bold]\n"
             f"\n  The key for your own programs (it is shown this once):\n"
             f"    {node.welcome.service_key}\n"
         )
@@ -160,7 +162,7 @@ async def _create_key(settings: Settings, draft: KeyDraft, *, sign_in: bool) -> 
     async with opened(settings) as ctx:
         if sign_in:
             code = await keys.create_sign_in_code(ctx, draft.principal_id)
-            out.print(f"{settings.url_at(settings.port)}/#code={code}")
+            out.print(settings.sign_in_url(settings.port, code))
             return
         made = await keys.create(ctx, draft)
         out.print(made.secret)

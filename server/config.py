@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", validation_alias=_named("PARLEY_HOST", "SERVER_HOST"))
     port: int = Field(default=3000, ge=0, le=65_535, validation_alias=_named("PARLEY_PORT", "SERVER_PORT"))
     data_dir: Path = Path("parley-data")
+    ui: Literal["parley", "eliza"] = "parley"
+    ui_dir: Path | None = None
     database_url: str = Field(default="", validation_alias=_named("DATABASE_URL"))
     redis_url: str = Field(default="", validation_alias=_named("REDIS_URL"))
     auth: Literal["keyed", "open"] = "keyed"
@@ -168,8 +170,18 @@ class Settings(BaseSettings):
                 f"PARLEY_AUTH=open lets everybody act as anybody, and PARLEY_HOST={self.host} is reachable "
                 "from outside: use PARLEY_AUTH=keyed, or set PARLEY_ALLOW_OPEN=true if that is what you want"
             )
+        self._check_ui()
         self._check_algorithms()
         return self
+
+    def _check_ui(self) -> None:
+        if (self.ui == "eliza") != (self.ui_dir is not None):
+            raise ValueError("PARLEY_UI=eliza and PARLEY_UI_DIR must be set together")
+        if self.ui_dir is not None and not (self.ui_dir / "index.html").is_file():
+            raise ValueError(
+                f"PARLEY_UI_DIR={self.ui_dir} holds no index.html: it must be the folder package/dist "
+                "of what 'npm pack @elizaos/client' gets"
+            )
 
     def _check_algorithms(self) -> None:
         sources = [self.jwt_secret, self.jwt_public_key, self.jwt_jwks_url]
@@ -216,6 +228,10 @@ class Settings(BaseSettings):
         # Where localhost means IPv4 alone, nobody would listen there for ::1.
         host = "localhost" if self.host in ("0.0.0.0", "::", "127.0.0.1") else in_url(self.host)  # noqa: S104
         return f"{'https' if self.tls_cert else 'http'}://{host}:{port}"
+
+    def sign_in_url(self, port: int, code: str) -> str:
+        """Return the link that signs a browser on this machine in."""
+        return f"{self.url_at(port)}/{'sign-in' if self.ui == 'eliza' else ''}#code={code}"
 
     @property
     def database(self) -> str:
