@@ -1,0 +1,86 @@
+"""What elizaOS's server does wrong, and Parley does not; docs/elizaos.md names each, and its test."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from rooms.principals import Kind
+from tests.rest import API, Rest
+from tests.running import Parley, Start
+from tests.sessions import begin, furnish
+from tests.talking import talking
+
+Statement = tuple[str, Any]
+
+
+@contextmanager
+def noting_statements() -> Iterator[list[Statement]]:
+    """Give what the database is asked until the block ends."""
+    noted: list[Statement] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        noted.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield noted
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def plan(parley: Parley, statement: Statement) -> list[str]:
+    """Return how SQLite goes about a statement, step by step."""
+    with closing(sqlite3.connect(parley.data_dir / "parley.db")) as connection:
+        text, parameters = statement
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+
+
+@pytest.mark.parametrize("query", [{}, {"before": "2999-01-01T00:00:00Z"}, {"offset": "1"}], ids=str)
+async def test_history_is_found_by_an_index(parley: Parley, query: dict[str, str]) -> None:
+    """Reading a page looks at no other channel's messages."""
+    channel_id = await parley.service.new_channel("talk", "ann")
+    for text in ("one", "two"):
+        await parley.service.submit(channel_id, text, author_id="ann")
+    with noting_statements() as noted:
+        assert (await parley.service.history(channel_id, **query)).status == 200
+    asked = [statement for statement in noted if "FROM messages" in statement[0]]
+    assert asked
+    for statement in asked:
+        for step in plan(parley, statement):
+            assert not step.startswith("SCAN messages"), (step, statement[0])
+
+
+async def test_an_answer_costs_an_agent_one_request(start: Start) -> None:
+    """A conversation of 100 turns within a minute is under the default limits of everybody in it."""
+    parley = await start(rate_limits="on")
+    agent = {"token": await parley.key(Kind.AGENT, "bot")}
+    people = [await parley.user(who) for who in ("ann", "ben")]
+    channel_id = await parley.service.new_channel("talk", "ann", "ben", "bot")
+    async with talking(parley.url, agent) as bot:
+        for turn in range(100):
+            asked = await people[turn % 2].submit(channel_id, f"question {turn}")
+            assert asked.status == 201, asked.raw
+            (told, *_) = (await bot.wait_for("message", 2 * turn + 1))[2 * turn :]
+            body = {"channel_id": channel_id, "in_reply_to_message_id": told["id"]}
+            await bot.data("submit", {**body, "content": f"answer {turn}"})
+    assert (await parley.service.history(channel_id)).data["pagination"]["total"] == 200
+
+
+async def say_of_sessions(bot: Rest, minutes: int) -> None:
+    """Have the agent say how long its sessions last."""
+    settings = {"SESSION_TIMEOUT_MINUTES": minutes}
+    reply = await bot.request("PATCH", f"{API}/agents/bot", json={"settings": settings})
+    assert reply.status == 200
+
+
+async def test_what_an_agent_says_of_its_sessions_holds_from_then_on(parley: Parley) -> None:
+    """It is read anew for each session, not once for the process's life."""
+    ann, bot = await furnish(parley)
+    for minutes in (10, 20):
+        await say_of_sessions(bot, minutes)
+        assert (await begin(ann))["timeoutConfig"]["timeoutMinutes"] == minutes
