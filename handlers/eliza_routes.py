@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from handlers import answers, channels
+from handlers import answers, channels, post_wire, posts
 from handlers.http import Route
 
 _MESSAGING = "/api/messaging"
+_CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
+_OLD_CHANNEL = f"{_MESSAGING}/central-channels/{{channel_id}}"
 
 ELIZA_ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_MESSAGING}/dm-channel", channels.find_or_create_dm, "Find or create the dm of a pair",
           answers.ChannelTwice),
+    Route("POST", f"{_CHANNEL}/messages", posts.post, "Say something in a channel",
+          post_wire.Posted, post_wire.Post, 201, is_bare=True, deprecated=(f"{_OLD_CHANNEL}/messages",)),
 )  # fmt: skip

@@ -12,7 +12,16 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import agent_wire, answers, approval_wire, run_wire, session_wire, transcript_wire, webhook_wire
+from handlers import (
+    agent_wire,
+    answers,
+    approval_wire,
+    post_wire,
+    run_wire,
+    session_wire,
+    transcript_wire,
+    webhook_wire,
+)
 from handlers.http import Route
 
 _PARAMETERS = re.compile(r"{(\w+)}")
@@ -56,7 +65,7 @@ _TRANSCRIPT_QUERY = {
     "before": "only older ones: epoch milliseconds or ISO 8601",
     "after": "only newer ones: epoch milliseconds or ISO 8601",
 }
-_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 30 unless told, at most 55"}
+_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
 
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
@@ -66,6 +75,7 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     webhook_wire.Deliveries: _DELIVERIES_QUERY,
     approval_wire.Approvals: _APPROVALS_QUERY,
     session_wire.Sessions: _SESSIONS_QUERY,
+    post_wire.Posted: _SENT_QUERY,
     transcript_wire.Sent: _SENT_QUERY,
     transcript_wire.Transcript: _TRANSCRIPT_QUERY,
 }

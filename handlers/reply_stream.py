@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from handlers import transcript_wire
+from handlers import reply_wire
 from handlers.following import Follower
 from handlers.http import Call
 from handlers.sse import BEAT_SECONDS, WRITE_SECONDS
@@ -27,13 +29,17 @@ from rooms.streams import Stream
 _log = logging.getLogger("parley.streams")
 
 
-class ReplyStream(web.StreamResponse):
-    """What one client is told of the reply to its message.
+LookUp = Callable[[], Awaitable[Sequence[Run]]]
 
-    It is written where aiohttp prepares it, as :class:`handlers.sse.EventStream` is.
+
+class ReplyStream(web.StreamResponse):
+    """What one client is told of the reply to its message: of the first agent that says something.
+
+    It is written where aiohttp prepares it, as :class:`handlers.sse.EventStream` is. ``look_up`` returns
+    the runs that the message has opened.
     """
 
-    def __init__(self, call: Call[Any], message: Message) -> None:
+    def __init__(self, call: Call[Any], message: Message, look_up: LookUp) -> None:
         super().__init__(
             headers={
                 hdrs.CONTENT_TYPE: "text/event-stream",
@@ -43,14 +49,15 @@ class ReplyStream(web.StreamResponse):
         )
         self._call = call
         self._message = message
-        self._stream: Stream | None = None
+        self._look_up = look_up
+        self._stream: Stream | None = None  # whose chunks are passed on
         self._told = 0  # chunks
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the headers, and then everything, until the run is over, or the client or the process gone."""
         writer = await super().prepare(request)
         try:
-            await self._write("user_message", transcript_wire.bus_message(self._message))
+            await self._write("user_message", reply_wire.bus_message(self._message))
             await self._tell_reply()
         except (AuthenticationFailed, ConnectionError, TimeoutError):
             _cut(request)
@@ -63,49 +70,58 @@ class ReplyStream(web.StreamResponse):
     async def _tell_reply(self) -> None:
         message = self._message
         async with following_channel(self._call, message.server_id, message.channel_id) as follower:
-            run = await self._look_up()
-            if run is not None and not runs.is_over(run):
-                with self._call.ctx.streams.watching(run.id, follower.ring):
-                    await self._follow(follower, run)
-                run = await self._look_up()
-        await self._end(run)
+            found = await self._look_up()
+            if not reply_wire.is_told(found):
+                with ExitStack() as watched:
+                    for run in found:
+                        watched.enter_context(self._call.ctx.streams.watching(run.id, follower.ring))
+                    await self._follow(follower, found)
+        await self._end(self._find_told(await self._look_up()))
 
-    async def _look_up(self) -> Run | None:
-        """Return the run that the message has opened; it is one at most, as the other has no agent."""
-        found = await runs.list_of_message(self._call.ctx, self._call.principal, self._message)
-        return found[0] if found else None
-
-    async def _follow(self, follower: Follower, run: Run) -> None:
-        """Pass on chunks until the run is over, or the process is about to stop."""
+    async def _follow(self, follower: Follower, found: Sequence[Run]) -> None:
+        """Pass on chunks until there is nothing more to tell, or the process is about to stop."""
         clock = asyncio.get_running_loop().time
         beat_at = clock() + BEAT_SECONDS
-        next_page = ends_of([run.id])
+        next_page = ends_of({run.id for run in found})
         is_over = False
         while not (is_over or follower.is_over):
             page = await next_page(self._call.ctx, follower)
-            is_over = bool(page)
-            if not await self._tell_chunks(run) and page is None:
+            if not await self._tell_chunks(found) and page is None:
                 await follower.wait(beat_at - clock())
+            if page:
+                run = self._find_told(await self._look_up())
+                is_over = run is None or runs.is_over(run)
             if clock() >= beat_at:
                 beat_at = clock() + BEAT_SECONDS
                 await keys.require_current(self._call.ctx, self._call.principal)
                 await self._send(b":\n\n")
 
-    async def _tell_chunks(self, run: Run) -> bool:
+    def _find_told(self, found: Sequence[Run]) -> Run | None:
+        """Return the run that is told of: that of the agent which has begun to speak, if one has."""
+        if self._stream is None:
+            return reply_wire.foremost(found)
+        return next((run for run in found if run.id == self._stream.run.id), None)
+
+    async def _tell_chunks(self, found: Sequence[Run]) -> bool:
         """Send what was said since the last chunk that was sent, and tell whether that was anything."""
-        self._stream = self._stream or self._call.ctx.streams.find(run.id)
-        if self._stream is None or self._stream.next_index <= self._told:
+        stream = self._stream = self._stream or self._find_stream(found)
+        if stream is None or stream.next_index <= self._told:
             return False
-        index, text = self._stream.since(self._told)
-        self._told = self._stream.next_index
-        about = {"messageId": run.reply_id, "index": index, "chunk": text, "count": self._told - index}
-        await self._write("chunk", about | {"type": "chunk", "text": text})
+        index, text = stream.since(self._told)
+        self._told = stream.next_index
+        about = {"messageId": stream.run.reply_id, "agentId": stream.run.agent_id, "index": index}
+        count = self._told - index
+        await self._write("chunk", about | {"chunk": text, "count": count, "type": "chunk", "text": text})
         return True
+
+    def _find_stream(self, found: Sequence[Run]) -> Stream | None:
+        streams = (self._call.ctx.streams.find(run.id) for run in found)
+        return next((stream for stream in streams if stream is not None and stream.next_index), None)
 
     async def _end(self, run: Run | None) -> None:
         reply = await conversations.find_reply(self._call.ctx, run) if run else None
-        said = transcript_wire.outcome(run, reply)
-        if run is None or transcript_wire.is_answered(run):
+        said = reply_wire.outcome(run, reply)
+        if run is None or reply_wire.is_answered(run):
             content = said.pop("agentResponse") or {"text": ""}
             await self._write("done", {**said, **content, "type": "complete"})
         else:

@@ -53,16 +53,31 @@ async def next_shown(
             has_waited = True
 
 
+def _are_over(found: Sequence[Run]) -> bool:
+    return all(runs.is_over(run) for run in found)
+
+
 async def until_over(
-    call: Call[Any], look_up: Callable[[], Awaitable[Sequence[Run]]], seconds: float
+    call: Call[Any],
+    look_up: Callable[[], Awaitable[Sequence[Run]]],
+    seconds: float,
+    is_enough: Callable[[Sequence[Run]], bool] = _are_over,
 ) -> Sequence[Run]:
-    """Return the runs of one channel, once they are all over, or as they are at the end of the wait."""
+    """Return the runs of one channel, once it is enough, or as they are at the end of the wait.
+
+    It must be enough if they are all over, which is what is waited for unless told.
+    """
     found = await look_up()
-    if not seconds or not _open_ids(found):
+    if not seconds or is_enough(found):
         return found
     async with following_channel(call, found[0].server_id, found[0].channel_id) as follower:
         # What ended before the present may have done so since it was looked up.
-        await _wait_for_ends(call, follower, _open_ids(await look_up()), seconds)
+        found = await look_up()
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        next_ends = ends_of({run.id for run in found})
+        while not is_enough(found) and await next_shown(call, follower, next_ends, until - clock()):
+            found = await look_up()
     await keys.require_current(call.ctx, call.principal)
     return await look_up()
 
@@ -75,18 +90,6 @@ async def following_channel(call: Call[Any], server_id: str, channel_id: str) ->
     with call.gate.followers.follow(call.principal, present) as follower:
         follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
         yield follower
-
-
-async def _wait_for_ends(call: Call[Any], follower: Follower, open_ids: set[str], seconds: float) -> None:
-    clock = asyncio.get_running_loop().time
-    until = clock() + seconds
-    next_ends = ends_of(open_ids)
-    while open_ids and (ends := await next_shown(call, follower, next_ends, until - clock())):
-        open_ids.difference_update(_run_id(placed) for placed in ends)
-
-
-def _open_ids(found: Sequence[Run]) -> set[str]:
-    return {run.id for run in found if not runs.is_over(run)}
 
 
 def ends_of(run_ids: Collection[str]) -> NextPage:

@@ -69,7 +69,7 @@ def _without_participants(metadata: object) -> object:
 ChannelMetadata = Annotated[Metadata, BeforeValidator(_without_participants)]
 
 
-def _spelled(*names: str) -> Any:
+def spelled(*names: str) -> Any:
     """Accept a field under several names; the first is the documented one."""
     return Field(default=None, validation_alias=AliasChoices(*names), serialization_alias=names[0])
 
@@ -79,7 +79,7 @@ class SubmitMessage(Body):
 
     channel_id: Uuid
     content: Content
-    server_id: Uuid | None = _spelled("server_id", "message_server_id", "serverId", "messageServerId")
+    server_id: Uuid | None = spelled("server_id", "message_server_id", "serverId", "messageServerId")
     author_id: PrincipalId | None = None
     in_reply_to_message_id: Uuid | None = None
     source_type: Label | None = None
@@ -124,7 +124,7 @@ class CreateChannel(Body):
     serverId: Uuid = Field(  # noqa: N815
         validation_alias=AliasChoices("serverId", "server_id", "message_server_id", "messageServerId")
     )
-    description: Description | None = _spelled("description", "topic")
+    description: Description | None = spelled("description", "topic")
     type: Label | None = None
     participantCentralUserIds: Annotated[list[PrincipalId], Field(max_length=1_000)] | None = None  # noqa: N815
     metadata: ChannelMetadata = Field(default_factory=dict)
@@ -309,9 +309,9 @@ class ElizaSend(Body):
     """The payload of elizaOS's message of type 2."""
 
     channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
-    senderId: PrincipalId | None = _spelled("senderId", "author_id")  # noqa: N815
+    senderId: PrincipalId | None = spelled("senderId", "author_id")  # noqa: N815
     message: Content
-    messageServerId: Uuid | None = _spelled(  # noqa: N815
+    messageServerId: Uuid | None = spelled(  # noqa: N815
         "messageServerId", "message_server_id", "serverId", "server_id"
     )
     senderName: Label | None = None  # noqa: N815

@@ -188,6 +188,10 @@ async def _utterance(_world: World) -> dict[str, Any]:
     return {"content": "hello"}
 
 
+async def _post(world: World) -> dict[str, Any]:
+    return {"content": "hello", "author_id": world.member, "message_server_id": DEFAULT_SERVER_ID}
+
+
 async def _timeout(_world: World) -> dict[str, Any]:
     return {"timeoutMinutes": 60}
 
@@ -223,6 +227,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,
     ("POST", "/api/messaging/sessions"): _session,
     ("POST", "/api/messaging/sessions/{session_id}/messages"): _utterance,
+    ("POST", "/api/messaging/channels/{channel_id}/messages"): _post,
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
 }

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import orjson
 import pytest
 
 from handlers import reply_stream
 from rooms.ids import new_id
+from tests.realtime.posting import Block, blocks_of, next_run, rest_of
 from tests.realtime.raw import until
 from tests.rest import API, Reply, Rest
 from tests.running import Parley, running_parley
 from tests.sessions import MINUTE, SESSIONS, Clock, begin, furnish, send
 from tests.talking import talking
-
-Block = tuple[str, Any]
 
 LINE = {"id", "content", "authorId", "isAgent", "createdAt", "metadata"}
 
@@ -27,12 +25,6 @@ async def run_of(bot: Rest, message_id: str) -> Any:
     """Return the run that a message has opened."""
     (run,) = (await bot.get(f"{API}/messages/{message_id}/runs")).data["runs"]
     return run
-
-
-async def next_run(bot: Rest) -> Any:
-    """Return the run that the agent has to take next, once there is one."""
-    (told,) = (await bot.get(f"{API}/agents/bot/inbox", wait=10)).data["events"]
-    return told["data"]["run"]
 
 
 async def say(bot: Rest, run: Any, index: int, chunk: str) -> None:
@@ -54,24 +46,7 @@ async def streaming(
     url = f"{client.url}{SESSIONS}/{session['sessionId']}/messages"
     body = {"content": content, "transport": "sse"}
     async with client.session.post(url, json=body, headers=client.headers) as response:
-        assert response.status == 200
-        assert response.headers["Content-Type"] == "text/event-stream"
-
-        async def blocks() -> AsyncIterator[Block]:
-            async for raw in response.content:
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event: "):
-                    name = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    yield name, orjson.loads(line.removeprefix("data: "))
-
-        yield blocks()
-
-
-async def rest_of(blocks: AsyncIterator[Block]) -> list[Block]:
-    """Return what is left of a stream, which must end."""
-    async with asyncio.timeout(10):
-        return [block async for block in blocks]
+        yield blocks_of(response)
 
 
 async def test_a_message_is_stored_told_and_answered_at_once(parley: Parley) -> None:
@@ -292,7 +267,7 @@ async def test_pages_are_bounded(parley: Parley) -> None:
         {"content": "a\u0000b"},
         {"content": "x", "metadata": {"a": "x" * 16_384}},
         {"content": "x", "transport": "pigeon"},
-        {"content": "x", "mode": "http"},
+        {"content": "x", "mode": "pigeon"},
         {"content": "x", "attachments": [{"url": "ftp://x", "type": "image"}]},
         {"content": "x", "attachments": "image"},
     ],

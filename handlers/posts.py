@@ -1,0 +1,54 @@
+"""REST: what elizaOS's clients say in a channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import post_wire, replies, wire
+from handlers.http import Call
+from handlers.messages import required_server
+from handlers.reply_stream import ReplyStream
+from handlers.wire import Dialect
+from rooms import messages, opening, rules
+from rooms.drafts import Draft, id_for
+from rooms.errors import ValidationFailed
+from rooms.principals import Kind
+
+CREATED_BY = "gui_auto_creation"
+
+
+async def post(call: Call[post_wire.Post]) -> dict[str, Any] | ReplyStream:
+    """Store the message, and answer it: at once, with the first agent's reply, or as a stream of that."""
+    wish = replies.read_wish(call, call.body, call.body.metadata)
+    draft = _draft(call)
+    home = draft.server_id or rules.DEFAULT_SERVER_ID
+    await opening.require_or_create(call.ctx, draft, home, CREATED_BY)
+    submitted = await messages.submit(call.ctx, draft)
+    told = await replies.follow(call, wish, submitted.message)
+    if isinstance(told, ReplyStream):
+        return told
+    return {"success": True, **told, "data": {**wire.message(submitted.message, Dialect.ELIZA), **told}}
+
+
+def _draft(call: Call[post_wire.Post]) -> Draft:
+    body, principal = call.body, call.principal
+    if body.author_id is None and principal.kind is Kind.SERVICE:
+        raise ValidationFailed(
+            "Required field 'author_id' is missing; the header X-Entity-Id may say it as well"
+        )
+    channel_id = call.path["channel_id"].lower()
+    key = rules.idempotency_key(body.messageId)
+    return Draft(
+        principal=principal,
+        channel_id=channel_id,
+        author_id=body.author_id or principal.id,
+        content=body.content,
+        source_type=body.source_type or post_wire.DEFAULT_SOURCE,
+        server_id=required_server(body.server_id, None, channel_id),
+        parent_id=body.in_reply_to_message_id,
+        raw_message=body.raw_message,
+        metadata=body.metadata,
+        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
+        key=key,
+        id=id_for(key),
+    )
