@@ -125,9 +125,9 @@ async def cancel(ctx: Context, sign: Sign) -> Run:
 async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
     """Return the run that is meant: the newest with that text, or else the newest.
 
-    Of those that fit, an open one is meant; a text that only a run which is over has means that one, so
-    that whoever repeats itself ends nothing else. Raises NotFound if there is none, or not for the
-    principal to see.
+    Of those that fit, an open one is meant, and of these one that the agent was told of; a text that only a
+    run which is over has means that one, so that whoever repeats itself ends nothing else. Raises NotFound
+    if there is none, or not for the principal to see.
     """
 
     def read(connection: Connection) -> Run:
@@ -141,7 +141,8 @@ async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> 
                 message="Run not found",
             )
         fitting = [run for run, said in found if said == prompt.text] or [run for run, _ in found]
-        return next((run for run in fitting if not runs.is_over(run)), fitting[0])
+        opened = [run for run in fitting if not runs.is_over(run)]
+        return next((run for run in opened if run.awaits is None), next(iter(opened), fitting[0]))
 
     return await ctx.database.read(read)
 
@@ -153,7 +154,7 @@ async def find_in_channel(ctx: Context, principal: Principal, channel_id: str) -
     """
     agent_id = principal.id if principal.kind is Kind.AGENT else None
     wish = runs.Filter(channel_id, agent_id, (*runs.OPEN, State.COMPLETED), limit=RECENT_RUNS)
-    found = await runs.list_page(ctx, principal, wish)
+    found = [run for run in await runs.list_page(ctx, principal, wish) if run.awaits is None]
     since = ctx.now() - ctx.policy.queue_ms
     answered = [run for run in found if runs.is_over(run) and run.told_at is None and run.updated_at > since]
     opened = [run for run in found if not runs.is_over(run)]
@@ -201,7 +202,7 @@ def _progress(transaction: Transaction, sign: Sign) -> Run:
     run = require_own(transaction, sign)
     if runs.is_over(run):
         raise runs.has_ended(run)
-    if run.state == State.QUEUED:
+    if run.state == State.QUEUED or run.awaits is not None:
         return runs.take(transaction, run, sign.holder)
     return runs.renew(transaction, run)
 
@@ -258,9 +259,16 @@ def _reply(
     answering: Answering,
     metadata: dict[str, bool] | None = None,
 ) -> None:
-    """Store the reply under the id that was reserved for it, which ends the run."""
+    """Store the reply, which ends the run."""
+    store_one(transaction, reply_of(principal, text, answering, metadata))
+
+
+def reply_of(
+    principal: Principal, text: str, answering: Answering, metadata: dict[str, bool] | None = None
+) -> Draft:
+    """Return the reply under the id that was reserved for it."""
     run = answering.run
-    draft = Draft(
+    return Draft(
         principal=principal,
         channel_id=run.channel_id,
         author_id=run.agent_id,
@@ -271,7 +279,6 @@ def _reply(
         answering=answering,
         id=run.reply_id,
     )
-    store_one(transaction, draft)
 
 
 def _now(transaction: Transaction, run: Run) -> Run:

@@ -128,7 +128,7 @@ def _find_run(connection: Connection, draft: Draft, request: Request) -> Run | N
     if request.run_id is not None:
         return _require_run(connection, draft, request.run_id)
     found = store.runs.list_open(connection, draft.author_id, draft.channel_id)
-    under_way = [run for run in found if run.state != runs.State.QUEUED]
+    under_way = [run for run in found if run.state != runs.State.QUEUED and run.awaits is None]
     answered = [run for run in under_way if run.message_id == draft.parent_id]
     return next(reversed(answered or under_way), None)
 
@@ -141,7 +141,7 @@ def _require_run(connection: Connection, draft: Draft, run_id: str) -> Run:
         )
     if runs.is_over(run):
         raise runs.has_ended(run)
-    if run.state == runs.State.QUEUED:
+    if run.state == runs.State.QUEUED or run.awaits is not None:
         raise Conflict(f"Run '{run.id}' was not taken yet; take it, and then ask")
     return run
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from rooms import mentions, outbox, runs, store
+from rooms import mentions, outbox, response_cache, runs, store
 from rooms.drafts import Answering, Draft
 from rooms.errors import Conflict, PermissionDenied
 from rooms.guard import Guard
@@ -35,6 +35,7 @@ class Dispatch:
         self._open = {run.id: run for run in found}
         self._opened: dict[str, Run] = {}
         self._sent: set[str] = set()  # of these, those whose agents have webhooks
+        self._asked: dict[bytes, str] = {}  # the runs of this batch, by the prompts that they are to answer
 
     def _find_reserved(self, drafts: Sequence[Draft]) -> dict[str, Run]:
         """Return the runs whose replies have ids that clients have chosen."""
@@ -139,11 +140,32 @@ class Dispatch:
         if refusal is not None:
             run = runs.refuse_run(self._transaction, message, seat.agent_id, refusal)
         else:
-            run = runs.open_run(self._transaction, message, seat.agent_id, is_sent=seat.has_webhook)
-            self._open[run.id] = run  # its answer may be a part of the same batch
-            if seat.has_webhook:
-                self._sent.add(run.id)
+            run = self._ask(message, seat)
         self._opened[run.id] = run
+
+    def _ask(self, message: Message, seat: Seat) -> Run:
+        """Open a run for the agent, or one that awaits what the agent says to the same prompt elsewhere."""
+        key = response_cache.key_of(message, seat)
+        if key is not None and (awaited := self._find_asked(key)):
+            return runs.open_awaiting(self._transaction, message, seat.agent_id, key, awaited)
+        run = runs.open_run(
+            self._transaction, message, seat.agent_id, is_sent=seat.has_webhook, prompt_key=key
+        )
+        self._open[run.id] = run  # its answer may be a part of the same batch
+        if key is not None:
+            self._asked[key] = run.id
+        if seat.has_webhook:
+            self._sent.add(run.id)
+        return run
+
+    def _find_asked(self, key: bytes) -> str | None:
+        """Return the run that has answered such a prompt, or that will; it is the first one's for all."""
+        known = self._asked.get(key) or self._transaction.responses.find(key)
+        if known is None:
+            # What has ended in this very commit nobody was told of yet, the cache neither.
+            found = store.runs.find_asked(self._transaction.connection, key, self._transaction.now)
+            known = found.id if found else None
+        return known
 
     def _find_refusal(self, message: Message, seat: Seat) -> Reason | None:
         """Return why the agent is passed over, if it is."""

@@ -28,6 +28,7 @@ from rooms.database import Database, OutcomeUnknown
 from rooms.errors import ParleyError, Unavailable
 from rooms.policy import Policy
 from rooms.publishing import Event, Publisher
+from rooms.response_cache import ResponseCache
 from rooms.transaction import Apply, Transaction
 
 D = TypeVar("D")
@@ -95,11 +96,13 @@ class Journal:
         publisher: Publisher,
         clock: Clock = time.time,
         policy: Policy = _DEFAULT_POLICY,
+        responses: ResponseCache | None = None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self.clock = clock
         self.policy = policy
+        self.responses = responses or ResponseCache(clock)
         self.counters = Counters()
         self._bells: dict[str, asyncio.Event] = {}
         self._waiting: deque[Write[Any, Any]] = deque()
@@ -184,7 +187,7 @@ class Journal:
 
     async def _commit(self, batch: list[Write[Any, Any]]) -> None:
         """Commit the batch; on a refusal by the database, halve it until the offender is alone."""
-        attempt = _Attempt(batch, self.clock, self.policy)
+        attempt = _Attempt(batch, self.clock, self.policy, self.responses)
         began = time.perf_counter()
         try:
             await self._database.write(attempt.run)
@@ -246,9 +249,12 @@ def _resolve_all(batch: Sequence[Write[Any, Any]], error: ParleyError) -> None:
 class _Attempt:
     """One try at committing a batch, and what came of it."""
 
-    def __init__(self, batch: list[Write[Any, Any]], clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, batch: list[Write[Any, Any]], clock: Clock, policy: Policy, responses: ResponseCache
+    ) -> None:
         self.batch = batch
         self._policy = policy
+        self._responses = responses
         self.outcomes: list[Any] = []
         self.events: list[Event] = []
         self.bells: set[str] = set()
@@ -257,7 +263,8 @@ class _Attempt:
     def run(self, connection: Connection) -> None:
         """Apply the batch inside one transaction."""
         servers = {server_id for write in self.batch for server_id in write.server_ids}
-        transaction = Transaction(connection, servers, int(self._clock() * 1000), self._policy)
+        now = int(self._clock() * 1000)
+        transaction = Transaction(connection, servers, now, self._policy, self._responses)
         self.outcomes = []
         for apply, group in itertools.groupby(self.batch, lambda write: write.apply):
             self.outcomes += apply(transaction, [write.draft for write in group])

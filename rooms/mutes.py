@@ -120,7 +120,7 @@ def _record(transaction: Transaction, standing: Standing, kind: str, mute: Mute,
 def _end_waiting(transaction: Transaction, wish: Muting) -> None:
     """End the runs that the agent has not taken, but those of messages that mention it."""
     found = store.runs.list_open(transaction.connection, wish.agent_id, wish.channel_id)
-    waiting = [run for run in found if run.state == State.QUEUED]
+    waiting = [run for run in found if run.state == State.QUEUED or run.awaits is not None]
     said = store.messages.find(transaction.connection, [run.message_id for run in waiting])
     passed = [run for run in waiting if wish.agent_id not in mentions.entity_ids(said[run.message_id])]
     runs.end_all(transaction, passed, State.IGNORED, Reason.MUTED)

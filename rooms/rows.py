@@ -76,6 +76,8 @@ class Run(NamedTuple):
     due_at: int | None
     waiting_since: int | None = None
     told_at: int | None = None
+    prompt_key: bytes | None = None
+    awaits: str | None = None
 
 
 class Session(NamedTuple):
@@ -102,8 +104,9 @@ class Session(NamedTuple):
 class Seat(NamedTuple):
     """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it.
 
-    ``pause`` is why agents' messages open no runs in the channel, if they do not, and ``resumed_seq``
-    since which event they have been counted.
+    ``cache_settings`` are its settings if they say something of the response cache. ``pause`` is why agents'
+    messages open no runs in the channel, if they do not, and ``resumed_seq`` since which event they have
+    been counted.
     """
 
     channel_id: str
@@ -112,6 +115,7 @@ class Seat(NamedTuple):
     is_muted: bool
     muted_until: int | None
     has_webhook: bool
+    cache_settings: dict[str, Any] | None
     pause: str | None
     resumed_seq: int
 

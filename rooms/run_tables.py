@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Index, Text
+from sqlalchemy import JSON, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from rooms.tables import big, only_where
@@ -42,7 +42,8 @@ class Run(SQLModel, table=True):
     ``due_at`` is when the run has to be looked at, and ended if nothing has happened; it is NULL once
     the run is over. ``fence`` counts the claims: whoever holds the newest one may go on.
     ``waiting_since`` is when it began to wait for people; it is NULL while it does not. ``told_at`` is when
-    its agent has told that it is done with it.
+    its agent has told that it is done with it. Runs with one ``prompt_key`` may be answered alike; one that
+    ``awaits`` another is answered with what that is.
     """
 
     __tablename__ = "runs"
@@ -53,6 +54,8 @@ class Run(SQLModel, table=True):
         Index("runs_by_agent", "agent_id", "id"),
         Index("runs_open", "agent_id", "channel_id", **only_where("due_at IS NOT NULL")),
         Index("runs_due", "due_at", **only_where("due_at IS NOT NULL")),
+        Index("runs_by_prompt", "prompt_key", **only_where("prompt_key IS NOT NULL")),
+        Index("runs_awaiting", "awaits", **only_where("awaits IS NOT NULL AND due_at IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -76,6 +79,8 @@ class Run(SQLModel, table=True):
     due_at: int | None = big(default=None, nullable=True)
     waiting_since: int | None = big(default=None, nullable=True)
     told_at: int | None = big(default=None, nullable=True)
+    prompt_key: bytes | None = Field(default=None, sa_type=LargeBinary, nullable=True)
+    awaits: str | None = None  # the id of a run
 
 
 class Guard(SQLModel, table=True):

@@ -56,9 +56,12 @@ class Reason(enum.StrEnum):
     UNDELIVERABLE = "undeliverable"  # its webhook could not be reached
     REMOVED = "removed"  # the agent takes part in the channel no longer
     MESSAGE_DELETED = "message_deleted"
+    CACHED = "cached"  # it is answered, or to be, with what the agent says to the same prompt elsewhere
 
 
 REFUSALS = (Reason.MUTED, Reason.STOPPED)  # of runs that no agent is told of
+
+BELL = "awaited"  # rung when somebody awaits a run that may be over
 
 OPEN = frozenset({State.QUEUED, State.WORKING, State.STREAMING})
 OVER = frozenset(State) - OPEN
@@ -136,14 +139,58 @@ def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:
     return run
 
 
-def open_run(transaction: Transaction, message: Message, agent_id: str, *, is_sent: bool = False) -> Run:
+def open_run(
+    transaction: Transaction,
+    message: Message,
+    agent_id: str,
+    *,
+    is_sent: bool = False,
+    prompt_key: bytes | None = None,
+) -> Run:
     """Announce a new run, which waits for its agent, and return it; whoever calls stores it.
 
     One that ``is_sent`` to a webhook ends with its delivery, if that fails, and waits while that is tried.
     """
-    patience = transaction.policy.run_ms if is_sent else transaction.policy.queue_ms
-    run = _new(transaction, message, agent_id, State.QUEUED)._replace(due_at=transaction.now + patience)
+    run = _new(transaction, message, agent_id, State.QUEUED)
+    due_at = transaction.now + patience(transaction, is_sent=is_sent)
+    return _announce(transaction, run._replace(due_at=due_at, prompt_key=prompt_key))
+
+
+def open_awaiting(
+    transaction: Transaction, message: Message, agent_id: str, prompt_key: bytes, awaited: str
+) -> Run:
+    """Announce a new run that awaits the reply of another, and return it; whoever calls stores it.
+
+    To its agent it looks as if another process had taken it.
+    """
+    run = _new(transaction, message, agent_id, State.WORKING)._replace(
+        reason=Reason.CACHED,
+        fence=1,
+        due_at=transaction.now + transaction.policy.run_ms,
+        prompt_key=prompt_key,
+        awaits=awaited,
+    )
+    transaction.bells.add(BELL)
     return _announce(transaction, run)
+
+
+def hand_over(transaction: Transaction, run: Run, due_at: int, prompt_key: bytes | None) -> Run:
+    """Let a run that has awaited another in vain wait for its agent, and return it."""
+    queued = run._replace(
+        state=State.QUEUED,
+        reason=None,
+        fence=0,
+        updated_at=transaction.now,
+        due_at=due_at,
+        prompt_key=prompt_key,
+        awaits=None,
+    )
+    return move(transaction, queued)
+
+
+def patience(transaction: Transaction, *, is_sent: bool) -> int:
+    """Return how long a run waits for its agent, in milliseconds."""
+    return transaction.policy.run_ms if is_sent else transaction.policy.queue_ms
 
 
 def refuse_run(transaction: Transaction, message: Message, agent_id: str, reason: Reason) -> Run:
@@ -260,7 +307,7 @@ def end(
     """End the run, with the reply if there is one, announce that, and return it.
 
     An agent that does not use the reserved id answers under one of its own. What was streamed is kept no
-    longer, and what the run has asked people for is cancelled.
+    longer, and what the run has asked people for is cancelled. Others may await what came of it.
     """
     if run.waiting_since is not None:
         approvals.close_all(transaction, store.approvals.list_open_of_run(transaction.connection, run.id))
@@ -274,7 +321,11 @@ def end(
         waiting_since=None,
     )
     move(transaction, ended)
-    _announce_end(transaction, ended, reply_id)
+    is_asked = run.prompt_key is not None and run.awaits is None
+    if is_asked:
+        transaction.bells.add(BELL)
+    answered = ended if is_asked and state == State.COMPLETED else None
+    _announce_end(transaction, ended, reply_id, subject=answered)
     return ended
 
 
@@ -301,6 +352,8 @@ def _announce(transaction: Transaction, run: Run, subject: Run | None = None) ->
     return run
 
 
-def _announce_end(transaction: Transaction, run: Run, reply_id: str | None) -> None:
+def _announce_end(
+    transaction: Transaction, run: Run, reply_id: str | None, subject: Run | None = None
+) -> None:
     payload = payloads.completion(run, reply_id)
-    transaction.record(run.server_id, run.channel_id, "complete", payload)
+    transaction.record(run.server_id, run.channel_id, "complete", payload, subject=subject)

@@ -14,6 +14,7 @@ from rooms import store
 from rooms.errors import ParleyError, server_not_found
 from rooms.policy import Policy
 from rooms.publishing import Event, Origin
+from rooms.response_cache import ResponseCache
 from rooms.rows import Approval, Message
 
 D = TypeVar("D")
@@ -29,10 +30,18 @@ class Transaction:
     anything is read: whoever appends to a log holds its server.
     """
 
-    def __init__(self, connection: Connection, server_ids: set[str], now: int, policy: Policy) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        server_ids: set[str],
+        now: int,
+        policy: Policy,
+        responses: ResponseCache,
+    ) -> None:
         self.connection = connection
         self.now = now
         self.policy = policy
+        self.responses = responses
         self.events: list[Event] = []
         self.bells: set[str] = set()  # that are rung once this is committed
         locked = store.servers.lock(connection, sorted(server_ids))

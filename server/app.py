@@ -30,6 +30,7 @@ from rooms.database import Database, SqliteDatabase
 from rooms.errors import Unavailable
 from rooms.journal import Journal
 from rooms.publishing import InTurn
+from rooms.response_cache import ResponseCache
 from rooms.sealing import Sealer
 from rooms.streams import Streams
 from rooms.tail import Tail
@@ -49,6 +50,7 @@ from server.overdue import ending_overdue
 from server.retention import forgetting
 from server.saving import saving
 from server.session_sweep import announcing
+from server.sharing import sharing_replies
 from server.sockets import SocketServer
 from server.webhooks import delivering
 
@@ -111,10 +113,11 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
     """Give the domain's surroundings, with a journal that writes to the open store until the block ends."""
     secret = settings.secret.get_secret_value() if settings.secret else None
     cursors, tail = await open_signer(store, secret), Tail()
-    streams = Streams()
+    streams, responses = Streams(), ResponseCache()
     fanout = Fanout(cursors, tail, streams)
     policy = settings.policy()
-    journal = Journal(store, InTurn(streams, fanout), policy=policy)
+    publisher = InTurn(streams, responses, fanout)
+    journal = Journal(store, publisher, policy=policy, responses=responses)
     journal.start()
     try:
         replays = asyncio.Semaphore(settings.max_replays)
@@ -183,6 +186,7 @@ async def _listening(
             forgetting(ctx, settings.retention(), sockets.held),
             ending_overdue(ctx, fanout),
             announcing(ctx, fanout),
+            sharing_replies(ctx),
             fetching(settings.policy().reach) as fetcher,
             delivering(ctx, fetcher),
         ):

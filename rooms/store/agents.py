@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import JSON, Connection, and_, bindparam, exists, func, or_, select, text
+from sqlalchemy import JSON, Connection, and_, bindparam, case, exists, func, or_, select, text
 
 from rooms.principals import Kind
+from rooms.response_cache import SETTING
 from rooms.rows import Profile, Seat
 from rooms.store.statements import any_of, tables
 
@@ -24,6 +25,8 @@ _SEATS = (
         _mutes.c.agent_id.is_not(None),
         _mutes.c.until,
         _webhooks.c.agent_id.is_not(None),
+        # Of hardly any agent: reading the settings of all would cost each message more than this.
+        case((table.c.settings[SETTING].as_string().is_not(None), table.c.settings)),
         _guards.c.reason,
         func.coalesce(_guards.c.resumed_seq, 0),
     )

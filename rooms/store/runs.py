@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from rooms.rows import Run
 from rooms.store.statements import any_of, tables
@@ -27,6 +39,25 @@ _UNTAKEN = (
     _OPEN_OF_AGENT.where(table.c.fence == 0)
     .order_by(None)
     .order_by(table.c.hops > 1, table.c.id)
+    .limit(bindparam("limit"))
+)
+_ASKED = _RUN.where(
+    table.c.prompt_key == bindparam("prompt_key"),
+    text("prompt_key IS NOT NULL"),  # word for word the condition of the index
+    table.c.awaits.is_(None),
+    or_(
+        text("due_at IS NOT NULL"),
+        and_(table.c.state == "completed", table.c.updated_at >= bindparam("ended_since")),
+    ),
+).limit(1)
+_awaited = table.alias("awaited")
+_AWAITING = (
+    _RUN.outerjoin(_awaited, _awaited.c.id == table.c.awaits)
+    .where(
+        text("runs.awaits IS NOT NULL AND runs.due_at IS NOT NULL"),  # word for word that of the index
+        _awaited.c.due_at.is_(None),
+    )
+    .order_by(table.c.id)
     .limit(bindparam("limit"))
 )
 _OLDEST_QUEUED = select(func.min(table.c.seq)).where(
@@ -80,6 +111,8 @@ _CHANGEABLE = (
     "updated_at",
     "due_at",
     "waiting_since",
+    "prompt_key",
+    "awaits",
 )
 _CHANGE = (
     update(table)
@@ -119,6 +152,17 @@ def list_untaken(connection: Connection, agent_id: str, channel_id: str, limit: 
     Those for people come before those for agents, and then the oldest.
     """
     return _fetch(connection, _UNTAKEN, agent_id=agent_id, channel_id=channel_id, limit=limit)
+
+
+def find_asked(connection: Connection, prompt_key: bytes, ended_since: int | None = None) -> Run | None:
+    """Return the open run by which an agent is asked a prompt, or one that it has answered since a time."""
+    found = _fetch(connection, _ASKED, prompt_key=prompt_key, ended_since=ended_since)
+    return next(iter(found), None)
+
+
+def list_awaiting(connection: Connection, limit: int) -> list[Run]:
+    """Return open runs that await one which is over, the oldest first."""
+    return _fetch(connection, _AWAITING, limit=limit)
 
 
 def find_oldest_queued(connection: Connection, server_id: str, agent_id: str) -> int | None:

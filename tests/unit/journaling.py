@@ -21,6 +21,7 @@ from rooms.drafts import Draft, Submitted
 from rooms.journal import Journal
 from rooms.principals import ALL_SCOPES, Kind, Principal
 from rooms.publishing import Event, InTurn
+from rooms.response_cache import ResponseCache
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.streams import Streams
 from rooms.tail import Tail
@@ -153,8 +154,8 @@ async def opened(url: str) -> AsyncIterator[Database]:
 async def running(database: Database) -> AsyncIterator[World]:
     """Run a journal over the database until the block ends; what it did to begin with is forgotten."""
     wrapped, heard = Wrapped(database), Heard()
-    streams = Streams()
-    journal = Journal(wrapped, InTurn(streams, heard))
+    streams, responses = Streams(), ResponseCache()
+    journal = Journal(wrapped, InTurn(streams, responses, heard), responses=responses)
     journal.start()
     ctx = Context(wrapped, journal, time.time, CursorSigner(b"secret"), Tail(), streams=streams)
     try:

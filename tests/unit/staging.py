@@ -98,7 +98,7 @@ async def staged(database: Database) -> AsyncIterator[Stage]:
     """Set the stage until the block ends."""
     async with running(database) as world:
         clock = Clock()
-        world.journal.clock = clock
+        world.journal.clock = world.journal.responses.clock = clock
         object.__setattr__(world.ctx, "clock", clock)
         await keys.create(world.ctx, KeyDraft(Kind.AGENT, BOT.id, "Bot"))
         for principal in (ANN, BEN, BOT):
