@@ -9,6 +9,7 @@ from rooms.errors import (
     AuthenticationFailed,
     Conflict,
     NotFound,
+    NotOffered,
     ParleyError,
     PermissionDenied,
     RateLimited,
@@ -32,6 +33,7 @@ STATUS: dict[type[ParleyError], int] = {
     RenewalFailed: 400,
     Conflict: 409,
     TooLarge: 413,
+    NotOffered: 501,
     RateLimited: 429,
     Unavailable: 503,
 }

@@ -19,7 +19,7 @@ ANY_HOST = "*"
 # Nobody else's page can have these names, whatever a name server says.
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # Load balancers ask for these by address.
-PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/health"})
 REMEMBERED = 256
 
 _NAME = re.compile(r"\[[0-9a-f:.]+\]|[\w.-]*\w", re.IGNORECASE)

@@ -43,8 +43,10 @@ from handlers import (
     webhooks,
     wire,
 )
+from handlers.around_routes import AROUND_ROUTES
 from handlers.eliza_routes import ELIZA_ROUTES
 from handlers.http import Gate, Route, endpoint, superseded
+from handlers.refused_routes import REFUSED
 
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
@@ -203,15 +205,17 @@ ROUTES = (
 )  # fmt: skip
 
 
-ALL_ROUTES = (*ROUTES, *ELIZA_ROUTES)
+ALL_ROUTES = (*ROUTES, *ELIZA_ROUTES, *AROUND_ROUTES)
 
 
 def add_routes(app: web.Application, gate: Gate) -> None:
-    """Put both tables, and their own description, into the application."""
+    """Put all tables, and their own description, into the application."""
     for route in ALL_ROUTES:
         handler = endpoint(gate, route)
         for path in (route.path, *route.aliases):
             app.router.add_route(route.method, path, handler)
         for path in route.deprecated:
             app.router.add_route(route.method, path, superseded(handler, route.path))
+    for route in REFUSED:
+        app.router.add_route(route.method, route.path, endpoint(gate, route))
     app.router.add_get("/openapi.json", openapi.serve(ALL_ROUTES))

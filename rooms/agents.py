@@ -12,7 +12,7 @@ from rooms import access, entities, servers, store
 from rooms.context import Context
 from rooms.errors import Conflict, PermissionDenied, agent_not_found
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Profile
+from rooms.rows import Counts, Profile
 from rooms.rules import MAX_LISTED
 from rooms.tables import Entity
 from rooms.transaction import Transaction, one_by_one
@@ -40,7 +40,7 @@ class Change:
 
 async def require(ctx: Context, principal: Principal, agent_id: str) -> Profile:
     """Return the agent; raise NotFound if it is absent, or the principal may not know of it."""
-    return await ctx.database.read(lambda connection: _require(connection, principal, agent_id))
+    return await ctx.database.read(lambda connection: look_up(connection, principal, agent_id))
 
 
 async def list_known(ctx: Context, principal: Principal, server_id: str | None = None) -> list[Profile]:
@@ -57,6 +57,11 @@ async def list_known(ctx: Context, principal: Principal, server_id: str | None =
         return [_shown(principal, profile) for profile in found]
 
     return await ctx.database.read(read)
+
+
+async def count(ctx: Context) -> Counts:
+    """Count all agents."""
+    return await ctx.database.read(store.agents.count)
 
 
 async def change(ctx: Context, wish: Change) -> Profile:
@@ -81,7 +86,8 @@ def _shown(principal: Principal, profile: Profile) -> Profile:
     return profile._replace(settings=None)
 
 
-def _require(connection: Connection, principal: Principal, agent_id: str) -> Profile:
+def look_up(connection: Connection, principal: Principal, agent_id: str) -> Profile:
+    """Return the agent; raise NotFound as :func:`require` does."""
     viewer = _viewer(principal)
     found = store.agents.list_profiles(connection, 1, viewer=viewer, agent_id=agent_id)
     if not found:
@@ -89,14 +95,16 @@ def _require(connection: Connection, principal: Principal, agent_id: str) -> Pro
     return _shown(principal, found[0])
 
 
-def _change(transaction: Transaction, wish: Change) -> Profile:
+def apply_change(transaction: Transaction, wish: Change) -> Profile:
+    """Do what :func:`change` does, within a transaction."""
     connection = transaction.connection
     entity = _require_right(transaction, wish)
     handle = wish.handle if wish.has_handle else entity.handle
     entities.set_names(connection, entity, wish.name or entity.name, handle)
-    before = _require(connection, wish.principal, wish.agent_id)
+    before = look_up(connection, wish.principal, wish.agent_id)
     stated = {name: getattr(wish, name) for name in ("bio", "capabilities", "settings", "is_active")}
-    profile = before._replace(**{name: value for name, value in stated.items() if value is not None})
+    changed = {name: value for name, value in stated.items() if value is not None}
+    profile = before._replace(**changed, updated_at=transaction.now)
     store.agents.put(connection, profile, transaction.now)
     return profile
 
@@ -104,10 +112,11 @@ def _change(transaction: Transaction, wish: Change) -> Profile:
 def _require_right(transaction: Transaction, wish: Change) -> Entity:
     """Return whom the wish is about, which is known by then if it is to be registered."""
     if not access.may_act_for(wish.principal, wish.agent_id):
-        _require(transaction.connection, wish.principal, wish.agent_id)
+        look_up(transaction.connection, wish.principal, wish.agent_id)
         raise PermissionDenied
     if wish.registers:
         entities.register(transaction, wish.agent_id, Kind.AGENT)
+        store.agents.restore(transaction.connection, wish.agent_id)
     store.agents.lock(transaction.connection, wish.agent_id)
     found = store.entities.find(transaction.connection, [wish.agent_id]).get(wish.agent_id)
     if found is not None and found.kind == Kind.AGENT:
@@ -119,4 +128,4 @@ def _require_right(transaction: Transaction, wish: Change) -> Entity:
     raise agent_not_found(wish.agent_id)
 
 
-_change_all = one_by_one(_change)
+_change_all = one_by_one(apply_change)

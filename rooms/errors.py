@@ -11,6 +11,7 @@ ParleyError
 ├── RenewalFailed          SESSION_RENEWAL_FAILED  it has lasted as long as it may; begin another
 ├── Conflict               CONFLICT                the same id or key with other content
 ├── TooLarge               PAYLOAD_TOO_LARGE       more bytes than the limit
+├── NotOffered             NOT_IMPLEMENTED         another server does it, this one never
 ├── RateLimited            RATE_LIMIT_EXCEEDED     too many requests; retry later
 └── Unavailable            UNAVAILABLE             cannot be done now; retry later
 
@@ -110,6 +111,14 @@ class TooLarge(ParleyError):
     code = "PAYLOAD_TOO_LARGE"
     message = "Request too large"
     details = "The request body is larger than the server accepts"
+
+
+class NotOffered(ParleyError):
+    """Clients of another server know it; this one never does it, and says what to do instead."""
+
+    code = "NOT_IMPLEMENTED"
+    message = "Not offered"
+    details = "This server does not do that"
 
 
 class RateLimited(ParleyError):

@@ -132,6 +132,7 @@ def _create(transaction: Transaction, wanted: tuple[KeyDraft, str]) -> ApiKey:
         store.participants.set_agent(
             transaction.connection, draft.principal_id, is_agent=draft.kind is Kind.AGENT
         )
+        store.agents.restore(transaction.connection, draft.principal_id)
     row = ApiKey(
         id=new_id(),
         prefix=secret[:SHOWN],

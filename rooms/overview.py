@@ -13,6 +13,7 @@ from rooms import payloads, store
 from rooms.replay import PAGE_BYTES, PAGE_ENTRIES
 from rooms.rows import Entry
 from rooms.runs import State
+from rooms.store.runs import Wanted
 
 Positions = Mapping[str, int]  # by server
 
@@ -46,14 +47,8 @@ def find_positions(connection: Connection) -> Positions:
 
 def list_newest(connection: Connection, wish: Filter) -> list[Seen]:
     """Return the newest of the runs, the newest first."""
-    found = store.runs.list_page(
-        connection,
-        channel_ids=wish.channel_ids,
-        agent_id=wish.agent_id,
-        states=wish.states,
-        before=None,
-        limit=wish.limit,
-    )
+    wanted = Wanted(wish.channel_ids, wish.agent_id, wish.states)
+    found = store.runs.list_page(connection, wanted, before=None, limit=wish.limit)
     return _named(connection, [payloads.run(run) for run in found])
 
 

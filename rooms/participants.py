@@ -146,7 +146,8 @@ def _add(transaction: Transaction, joining: Joining) -> Attendance:
     return enrol(transaction, channel, Newcomer(joining.entity_id, joining.role))
 
 
-def _remove(transaction: Transaction, leaving: Joining) -> None:
+def apply_removal(transaction: Transaction, leaving: Joining) -> None:
+    """Do what :func:`remove` does, within a transaction."""
     standing = access.require_standing(transaction.connection, leaving.principal, leaving.channel_id)
     channel = standing.channel
     if leaving.entity_id != leaving.principal.id:
@@ -161,14 +162,19 @@ def _remove(transaction: Transaction, leaving: Joining) -> None:
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; nobody can leave it")
     if attendance.kind == Kind.AGENT:
         # Before it leaves: it is told nothing after that.
-        left = store.runs.list_open(transaction.connection, leaving.entity_id, channel.id)
-        runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
-        asked = store.approvals.list_open_of_asker(transaction.connection, leaving.entity_id, channel.id)
-        approvals.close_all(transaction, asked)
+        end_work(transaction, channel.id, leaving.entity_id)
     seq = transaction.next_seq(channel.server_id)
     store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)
 
 
+def end_work(transaction: Transaction, channel_id: str, agent_id: str) -> None:
+    """End what the agent does in the channel: its runs, and what it has asked people for."""
+    left = store.runs.list_open(transaction.connection, agent_id, channel_id)
+    runs.end_all(transaction, left, State.FAILED, Reason.REMOVED)
+    asked = store.approvals.list_open_of_asker(transaction.connection, agent_id, channel_id)
+    approvals.close_all(transaction, asked)
+
+
 _add_all = one_by_one(_add)
-_remove_all = one_by_one(_remove)
+_remove_all = one_by_one(apply_removal)

@@ -140,6 +140,14 @@ class Profile(NamedTuple):
     capabilities: list[str]
     settings: dict[str, Any] | None
     created_at: int
+    updated_at: int
+
+
+class Counts(NamedTuple):
+    """How many agents there are, and how many of them are addressed."""
+
+    total: int
+    active: int
 
 
 class Line(NamedTuple):

@@ -213,7 +213,8 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _raw_message(value: dict[str, Any]) -> dict[str, Any]:
+def raw_message(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with keys of any kind; raise ValueError if it is too large or too deep."""
     return _json_object(value, max_levels=MAX_RAW_MESSAGE_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
 
 
@@ -247,7 +248,7 @@ SecretName = Annotated[StrictStr, AfterValidator(secret_name)]
 SecretValue = Annotated[StrictStr, Field(min_length=1, max_length=MAX_SECRET), AfterValidator(_secret_value)]
 Content = Annotated[StrictStr, AfterValidator(_content)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_metadata)]
-RawMessage = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(_raw_message)]
+RawMessage = Annotated[dict[str, Any], BeforeValidator(_none_as_empty), AfterValidator(raw_message)]
 
 
 class Attachment(BaseModel):

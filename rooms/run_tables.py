@@ -20,7 +20,9 @@ class Agent(SQLModel, table=True):
     is_active: bool = True
     capabilities: list[str] = Field(default_factory=list, sa_type=JSON, nullable=False)
     settings: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, nullable=False)
+    character: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what else elizaOS's clients say
     updated_at: int = big()
+    deleted_at: int | None = big(default=None, nullable=True)
 
 
 class Mute(SQLModel, table=True):

@@ -25,6 +25,7 @@ from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.rows import Message, Run
 from rooms.rules import is_uuid
+from rooms.store.runs import Wanted
 from rooms.transaction import Transaction
 
 
@@ -69,13 +70,18 @@ OVER = frozenset(State) - OPEN
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs are asked for; ``before`` is the id of the run that the page ends before."""
+    """Which runs are asked for; ``before`` is the id of the run that the page ends before.
+
+    ``since`` and ``until`` say when they were opened, in epoch milliseconds, and are included.
+    """
 
     channel_id: str | None = None
     agent_id: str | None = None
     states: Collection[State] = ()
     before: str | None = None
     limit: int = 50
+    since: int | None = None
+    until: int | None = None
 
 
 def is_over(run: Run) -> bool:
@@ -106,17 +112,32 @@ async def list_page(ctx: Context, principal: Principal, wish: Filter) -> Sequenc
     """
 
     def read(connection: Connection) -> Sequence[Run]:
-        return store.runs.list_page(
-            connection,
-            channel_ids=None if wish.channel_id is None else [wish.channel_id],
-            viewer=_viewer(connection, principal, wish),
-            agent_id=wish.agent_id,
-            states=wish.states,
-            before=wish.before,
-            limit=wish.limit,
-        )
+        wanted = _wanted(connection, principal, wish)
+        return store.runs.list_page(connection, wanted, before=wish.before, limit=wish.limit)
 
     return await ctx.database.read(read)
+
+
+async def list_counted(ctx: Context, principal: Principal, wish: Filter) -> tuple[Sequence[Run], int]:
+    """Return what :func:`list_page` does, and how many runs there are without the bounds of the page."""
+
+    def read(connection: Connection) -> tuple[Sequence[Run], int]:
+        wanted = _wanted(connection, principal, wish)
+        page = store.runs.list_page(connection, wanted, before=wish.before, limit=wish.limit)
+        return page, store.runs.count(connection, wanted)
+
+    return await ctx.database.read(read)
+
+
+def _wanted(connection: Connection, principal: Principal, wish: Filter) -> Wanted:
+    return Wanted(
+        channel_ids=None if wish.channel_id is None else [wish.channel_id],
+        agent_id=wish.agent_id,
+        states=wish.states,
+        since=wish.since,
+        until=wish.until,
+        viewer=_viewer(connection, principal, wish),
+    )
 
 
 def _viewer(connection: Connection, principal: Principal, wish: Filter) -> str | None:

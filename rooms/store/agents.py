@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import JSON, Connection, and_, bindparam, case, exists, func, or_, select, text
+from sqlalchemy import JSON, Connection, and_, bindparam, case, exists, func, or_, select, text, update
 
 from rooms.principals import Kind
 from rooms.response_cache import SETTING
-from rooms.rows import Profile, Seat
+from rooms.rows import Counts, Profile, Seat
 from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
@@ -59,9 +59,24 @@ _PROFILE = (
         table.c.capabilities,
         table.c.settings,
         _entities.c.created_at,
+        func.coalesce(table.c.updated_at, _entities.c.created_at),
     )
     .outerjoin(table, table.c.entity_id == _entities.c.id)
-    .where(_entities.c.kind == Kind.AGENT)
+    .where(_entities.c.kind == Kind.AGENT, table.c.deleted_at.is_(None))
+)
+_IS_ACTIVE = case((func.coalesce(table.c.is_active, True), 1), else_=0)
+_COUNTS = (
+    select(func.count(), func.coalesce(func.sum(_IS_ACTIVE), 0))
+    .select_from(_entities)
+    .outerjoin(table, table.c.entity_id == _entities.c.id)
+    .where(_entities.c.kind == Kind.AGENT, table.c.deleted_at.is_(None))
+)
+_CHARACTER = select(table.c.character).where(table.c.entity_id == bindparam("agent_id"))
+_CHANGE = update(table).where(table.c.entity_id == bindparam("agent_id"))
+_PLACES = (
+    select(_participants.c.channel_id)
+    .where(_participants.c.entity_id == bindparam("agent_id"), _participants.c.left_seq.is_(None))
+    .order_by(_participants.c.channel_id)
 )
 _LOCK = select(_entities.c.id).where(_entities.c.id == bindparam("agent_id")).with_for_update()
 _PUT = text(
@@ -135,3 +150,35 @@ def put(connection: Connection, profile: Profile, now: int) -> None:
     """Store what the registry knows of the agent beyond its id, name and handle."""
     names = ("id", "bio", "is_active", "capabilities", "settings")
     connection.execute(_PUT, {name: getattr(profile, name) for name in names} | {"now": now})
+
+
+def count(connection: Connection) -> Counts:
+    """Count the agents."""
+    total, active = connection.execute(_COUNTS).one()
+    return Counts(total, active)
+
+
+def find_character(connection: Connection, agent_id: str) -> dict[str, Any]:
+    """Return what clients have said of the agent beyond its profile."""
+    return connection.execute(_CHARACTER, {"agent_id": agent_id}).scalar() or {}
+
+
+def put_character(connection: Connection, agent_id: str, character: dict[str, Any]) -> None:
+    """Store that of an agent which was described."""
+    connection.execute(_CHANGE.values(character=character), {"agent_id": agent_id})
+
+
+def list_places(connection: Connection, agent_id: str) -> list[str]:
+    """Return the ids of the channels that the agent takes part in."""
+    return list(connection.execute(_PLACES, {"agent_id": agent_id}).scalars())
+
+
+def delete(connection: Connection, agent_id: str, now: int) -> None:
+    """List an agent that was described no longer."""
+    connection.execute(_CHANGE.values(deleted_at=now), {"agent_id": agent_id})
+
+
+def restore(connection: Connection, agent_id: str) -> None:
+    """List the agent again, and have it addressed, if it was deleted."""
+    deleted = _CHANGE.where(table.c.deleted_at.is_not(None))
+    connection.execute(deleted.values(deleted_at=None, is_active=True), {"agent_id": agent_id})

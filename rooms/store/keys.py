@@ -43,6 +43,12 @@ def revoke(connection: Connection, key_id: str, now: int) -> bool:
     return connection.execute(update(table).where(valid).values(revoked_at=now)).rowcount > 0
 
 
+def revoke_all(connection: Connection, principal_id: str, now: int) -> None:
+    """Revoke every key of the principal's."""
+    valid = and_(table.c.principal_id == principal_id, table.c.revoked_at.is_(None))
+    connection.execute(update(table).where(valid).values(revoked_at=now))
+
+
 def add_code(connection: Connection, row: Row) -> None:
     """Add a sign-in code."""
     connection.execute(insert(codes), row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
@@ -213,31 +214,49 @@ def list_due(connection: Connection, now: int, limit: int, offset: int) -> list[
     return [tuple(row) for row in connection.execute(_DUE, values)]
 
 
-def list_page(
-    connection: Connection,
-    *,
-    channel_ids: Collection[str] | None,
-    viewer: str | None = None,
-    agent_id: str | None,
-    states: Collection[str],
-    before: str | None,
-    limit: int,
-) -> list[Run]:
-    """Return the newest runs, or the newest before one, of the channels and the agent that are named.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs are meant: those of channels, of an agent, in some states, opened within some time.
 
     With a ``viewer`` only those of the channels that it takes part in, since it may read what is said there.
+    Times are epoch milliseconds, and are included.
     """
-    statement = _RUN if viewer is None else _shown_to(viewer)
-    where: list[ColumnElement[bool]] = []
-    if channel_ids is not None:
-        where.append(table.c.channel_id.in_(channel_ids))
-    if agent_id is not None:
-        where.append(table.c.agent_id == agent_id)
-    if states:
-        where.append(table.c.state.in_(states))
+
+    channel_ids: Collection[str] | None = None
+    agent_id: str | None = None
+    states: Collection[str] = ()
+    since: int | None = None
+    until: int | None = None
+    viewer: str | None = None
+
+
+def list_page(connection: Connection, wanted: Wanted, *, before: str | None, limit: int) -> list[Run]:
+    """Return the newest of the runs, or the newest before one."""
+    statement = _select(wanted)
     if before is not None:
-        where.append(table.c.id < before)
-    return _fetch(connection, statement.where(*where).order_by(table.c.id.desc()).limit(limit))
+        statement = statement.where(table.c.id < before)
+    return _fetch(connection, statement.order_by(table.c.id.desc()).limit(limit))
+
+
+def count(connection: Connection, wanted: Wanted) -> int:
+    """Count the runs."""
+    statement = select(func.count()).select_from(_select(wanted).subquery())
+    return connection.execute(statement).scalar_one()
+
+
+def _select(wanted: Wanted) -> Select[tuple[object, ...]]:
+    where: list[ColumnElement[bool]] = []
+    if wanted.channel_ids is not None:
+        where.append(table.c.channel_id.in_(wanted.channel_ids))
+    if wanted.agent_id is not None:
+        where.append(table.c.agent_id == wanted.agent_id)
+    if wanted.states:
+        where.append(table.c.state.in_(wanted.states))
+    if wanted.since is not None:
+        where.append(table.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        where.append(table.c.created_at <= wanted.until)
+    return (_RUN if wanted.viewer is None else _shown_to(wanted.viewer)).where(*where)
 
 
 def _shown_to(viewer: str) -> Select[tuple[object, ...]]:

@@ -53,6 +53,7 @@ class World:
 
     def path(self, route: Route, spelling: str | None = None) -> str:
         """Return the route's path about the things of this world; one that can wait does not."""
+        is_end = (route.method, route.path) == ("DELETE", "/api/agents/{agent_id}")
         path = (spelling or route.path).format(
             channel_id=self.channel_id,
             message_id=self.approval_id if "/approvals/" in route.path else self.message_id,
@@ -61,8 +62,8 @@ class World:
             session_id=self.session_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
-            agent_id=self.agent,
             name=self.secret,
+            agent_id="doomed" if is_end else self.agent,
             emoji="👍",
         )
         query = "wait=0" if route.waits else QUERIES.get((route.method, route.path))
@@ -87,6 +88,7 @@ class World:
 async def new_world(parley: Parley) -> World:
     """Create what the samples refer to, with three messages in it."""
     await parley.key(Kind.AGENT, World.agent)
+    await parley.key(Kind.AGENT, "doomed")
     channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member, World.agent)
     first, second = [
         (await parley.service.submit(channel_id, text, author_id=World.member)).data["id"]
@@ -142,6 +144,14 @@ async def _choice(_world: World) -> dict[str, Any]:
 
 async def _edit(_world: World) -> dict[str, Any]:
     return {"content": "changed"}
+
+
+async def _character(_world: World) -> dict[str, Any]:
+    return {"characterJson": {"name": "Ada", "bio": ["Counts.", "Adds."], "system": "You are Ada."}}
+
+
+async def _traits(_world: World) -> dict[str, Any]:
+    return {"topics": ["numbers"], "settings": {"voice": {"model": "low"}}}
 
 
 async def _server(_world: World) -> dict[str, Any]:
@@ -230,4 +240,6 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/channels/{channel_id}/messages"): _post,
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
+    ("POST", "/api/agents"): _character,
+    ("PATCH", "/api/agents/{agent_id}"): _traits,
 }

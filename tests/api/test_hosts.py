@@ -36,7 +36,7 @@ async def test_a_websocket_under_a_foreign_name_is_refused(start: Start) -> None
     assert (await parley.anonymous.request("GET", path, headers=headers)).status == 421
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/health"])
 async def test_probes_are_answered_under_any_name(parley: Parley, path: str) -> None:
     """Load balancers ask by address, or by names of their own."""
     assert (await parley.anonymous.having(Host=EVIL).get(path)).status == 200

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, channels, keys, participants, servers
+from rooms import agents, channels, characters, dismissal, keys, participants, servers
 from rooms.agents import Change
 from rooms.channels import ChannelDraft
+from rooms.characters import Description
 from rooms.database import Database
 from rooms.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from rooms.ids import new_id
@@ -47,15 +48,17 @@ async def known(stage: Stage, who: Principal, server_id: str | None = None) -> l
 async def test_an_agent_says_what_it_is(stage: Stage) -> None:
     """What it names is changed, and the rest stays; the registry has it for everybody who knows the agent."""
     begun = await agents.require(stage.world.ctx, A, A.id)
-    assert begun == Profile("a", "A", None, "", True, [], {}, begun.created_at)
+    assert begun == Profile("a", "A", None, "", True, [], {}, begun.created_at, begun.created_at)
     first = await change(
         stage, name="Ada", handle="ada", has_handle=True, bio="Counts.", capabilities=["count", "add"]
     )
     second = await change(stage, settings={"model": "small"}, is_active=False)
-    assert second == first._replace(settings={"model": "small"}, is_active=False)
+    assert second == first._replace(
+        settings={"model": "small"}, is_active=False, updated_at=second.updated_at
+    )
     assert await agents.require(stage.world.ctx, A, A.id) == second
     third = await change(stage, handle=None, has_handle=True, capabilities=[], settings={}, is_active=True)
-    assert third == Profile("a", "Ada", None, "Counts.", True, [], {}, begun.created_at)
+    assert third == Profile("a", "Ada", None, "Counts.", True, [], {}, begun.created_at, third.updated_at)
 
 
 async def test_settings_are_for_the_agent_and_who_may_change_it(stage: Stage) -> None:
@@ -173,3 +176,34 @@ async def test_changes_at_once_lose_nothing(stage: Stage) -> None:
     assert (now.bio, now.capabilities, now.settings, now.name, now.is_active) == (
         "b", ["c"], {"s": 1}, "N", False
     )  # fmt: skip
+
+
+async def test_a_character_is_kept_and_merged(stage: Stage) -> None:
+    """What Parley does not understand comes back as it was said."""
+    ctx = stage.world.ctx
+    said = Description(REGISTRAR, "Dot", "Counts.", {"a": {"b": 1, "c": 2}}, {"topics": ["x"]}, "dot")
+    made = await characters.create(ctx, said)
+    assert (made.profile.name, made.profile.bio, made.fields) == ("Dot", "Counts.", {"topics": ["x"]})
+    less = Description(REGISTRAR, settings={"a": {"b": None, "d": 3}}, fields={"system": "y"}, agent_id="dot")
+    changed = await characters.change(ctx, less)
+    assert changed.profile.settings == {"a": {"c": 2, "d": 3}}
+    assert changed.fields == {"topics": ["x"], "system": "y"}
+    assert await characters.require(ctx, REGISTRAR, "dot") == changed
+    with pytest.raises(Conflict):
+        await characters.create(ctx, said)
+
+
+async def test_a_deleted_agent_is_in_no_list_and_no_channel(stage: Stage) -> None:
+    """Until somebody registers it again."""
+    ctx = stage.world.ctx
+    before = await agents.count(ctx)
+    await dismissal.delete(ctx, A, A.id)
+    assert await agents.count(ctx) == (before.total - 1, before.active - 1)
+    present = await participants.list_for(ctx, SERVICE, stage.world.channel_id)
+    assert A.id not in {attendance.entity_id for attendance in present}
+    assert A.id not in await known(stage, READER)
+    with pytest.raises(NotFound):
+        await change(stage, REGISTRAR, bio="back")
+    back = await agents.change(ctx, Change(REGISTRAR, A.id, registers=True))
+    assert back.is_active
+    assert await agents.count(ctx) == before

@@ -20,6 +20,7 @@ from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
 from rooms.runs import Filter, Reason, State
+from rooms.store.runs import Wanted
 from rooms.store.statements import tables
 from tests.unit.journaling import SERVICE
 from tests.unit.staging import ANN, BEN, BOT, OTHER_BOT, Stage
@@ -352,9 +353,7 @@ async def test_runs_of_one_commit_keep_apart(stage: Stage) -> None:
     await messages.submit_many(stage.world.ctx, answers)
 
     def read(connection: Connection) -> list[Run]:
-        return store.runs.list_page(
-            connection, channel_ids=None, agent_id=BOT.id, states=(), before=None, limit=50
-        )
+        return store.runs.list_page(connection, Wanted(agent_id=BOT.id), before=None, limit=50)
 
     found = await stage.world.database.inner.read(read)
     assert [run.state for run in found] == ["completed"] * 20

@@ -1,0 +1,86 @@
+"""REST: how the server is, as elizaOS's clients ask for it. Most of these answers stand alone."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import Any
+
+from handlers import health, wire
+from handlers.http import Call
+from handlers.wire import Dialect
+from rooms import agents, servers
+
+SPOKEN = "1.7.2"  # whose API this is; elizaOS's page compares it with the newest release
+
+_BEGAN = time.monotonic()
+
+
+async def ping(call: Call[None]) -> dict[str, Any]:
+    """Answer at once."""
+    return {"pong": True, "timestamp": call.ctx.now()}
+
+
+async def hello(_call: Call[None]) -> dict[str, Any]:
+    """Answer at once, in words."""
+    return {"message": "Hello World!"}
+
+
+async def healthy(call: Call[None]) -> dict[str, Any]:
+    """Answer when messages can be stored; raise Unavailable otherwise."""
+    await health.ready(call)
+    known = await agents.count(call.ctx)
+    return {
+        "status": "OK",
+        "version": version("parley"),
+        "timestamp": _moment(call),
+        "uptime": _uptime(),
+        "dependencies": {"agents": "healthy" if known.active else "no_agents"},
+    }
+
+
+async def status(call: Call[None]) -> dict[str, Any]:
+    """Answer how many agents there are, and for how long the server has run."""
+    known = await agents.count(call.ctx)
+    return {
+        "status": "ok",
+        "agentCount": known.active,
+        "timestamp": _moment(call),
+        "agents": {"total": known.total, "active": known.active, "inactive": known.total - known.active},
+        "uptime": _uptime(),
+        "version": version("parley"),
+    }
+
+
+async def list_servers(call: Call[None]) -> dict[str, Any]:
+    """Answer the message servers that the principal takes part in, where each client looks for them."""
+    found = [
+        wire.server(server, Dialect.ELIZA) for server in await servers.list_for(call.ctx, call.principal)
+    ]
+    listed = {"servers": found, "count": len(found)}
+    return {"success": True, **listed, "data": listed}
+
+
+async def spoken(call: Call[None]) -> dict[str, Any]:
+    """Answer which version of elizaOS's API this is, and which version of Parley."""
+    return {
+        "version": SPOKEN,
+        "source": "server",
+        "timestamp": _moment(call),
+        "environment": "production",
+        "uptime": _uptime(),
+        "parley": version("parley"),
+    }
+
+
+async def environment(_call: Call[None]) -> dict[str, Any]:
+    """Answer nothing: what the process was started with is not for its clients."""
+    return {}
+
+
+def _moment(call: Call[None]) -> int | str:
+    return Dialect.ELIZA.time(call.ctx.now())
+
+
+def _uptime() -> float:
+    return time.monotonic() - _BEGAN

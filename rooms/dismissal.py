@@ -1,0 +1,69 @@
+"""The end of an agent: it is listed and addressed no longer, and its keys are worthless.
+
+It leaves its channels, but no dm, which has two participants for good. What it has said stays, under its
+name. If somebody registers its id again, or makes a key for it, it begins anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rooms import access, agents, participants, servers, store
+from rooms.agents import Change
+from rooms.context import Context
+from rooms.errors import NotFound, PermissionDenied
+from rooms.participants import DM, Joining
+from rooms.principals import Kind, Principal
+from rooms.transaction import Transaction, one_by_one
+
+
+class _Dismissal(NamedTuple):
+    principal: Principal
+    agent_id: str
+
+
+async def delete(ctx: Context, principal: Principal, agent_id: str) -> None:
+    """End an agent; if that was broken off, the same again goes on with it.
+
+    Raises NotFound unless the principal may know of the agent, PermissionDenied unless it is the agent
+    itself, or may change agents.
+    """
+    await agents.require(ctx, principal, agent_id)
+    wish = _Dismissal(principal, agent_id)
+    await ctx.journal.append_one(_silence_all, wish)
+    places = await ctx.database.read(lambda connection: store.agents.list_places(connection, agent_id))
+    leavings = [Joining(Principal(agent_id, Kind.AGENT), channel_id, agent_id) for channel_id in places]
+    homes = [(await servers.require_home(ctx, channel_id),) for channel_id in places]
+    await ctx.journal.append(_leave_all, leavings, homes)
+    await ctx.journal.append_one(_forget_all, wish)
+
+
+def _silence(transaction: Transaction, wish: _Dismissal) -> None:
+    """Let nobody act as the agent any more, and address it no longer."""
+    if not access.may_act_for(wish.principal, wish.agent_id):
+        raise PermissionDenied
+    agents.apply_change(transaction, Change(wish.principal, wish.agent_id, is_active=False))
+    store.keys.revoke_all(transaction.connection, wish.agent_id, transaction.now)
+    webhook = store.webhooks.find(transaction.connection, wish.agent_id)
+    if webhook is not None:
+        store.webhooks.remove(transaction.connection, webhook)
+
+
+def _leave(transaction: Transaction, leaving: Joining) -> None:
+    channel = store.channels.find(transaction.connection, [leaving.channel_id]).get(leaving.channel_id)
+    if channel is not None and channel.type.lower() == DM:
+        participants.end_work(transaction, channel.id, leaving.entity_id)
+        return
+    try:
+        participants.apply_removal(transaction, leaving)
+    except NotFound:
+        return  # somebody has removed it meanwhile
+
+
+def _forget(transaction: Transaction, wish: _Dismissal) -> None:
+    store.agents.delete(transaction.connection, wish.agent_id, transaction.now)
+
+
+_silence_all = one_by_one(_silence)
+_leave_all = one_by_one(_leave)
+_forget_all = one_by_one(_forget)
