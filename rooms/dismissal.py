@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rooms import access, agents, participants, servers, store
+from rooms import access, agents, participants, servers, store, webhooks
 from rooms.agents import Change
 from rooms.context import Context
 from rooms.errors import NotFound, PermissionDenied
@@ -44,9 +44,8 @@ def _silence(transaction: Transaction, wish: _Dismissal) -> None:
         raise PermissionDenied
     agents.apply_change(transaction, Change(wish.principal, wish.agent_id, is_active=False))
     store.keys.revoke_all(transaction.connection, wish.agent_id, transaction.now)
-    webhook = store.webhooks.find(transaction.connection, wish.agent_id)
-    if webhook is not None:
-        store.webhooks.remove(transaction.connection, webhook)
+    store.vault.withdraw_all(transaction.connection, wish.agent_id)
+    webhooks.forget(transaction, wish.agent_id)
 
 
 def _leave(transaction: Transaction, leaving: Joining) -> None:

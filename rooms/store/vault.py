@@ -106,6 +106,11 @@ def withdraw(connection: Connection, name: str, agent_id: str) -> None:
     connection.execute(delete(_grants).where(*same))
 
 
+def withdraw_all(connection: Connection, agent_id: str) -> None:
+    """Let no secret be used for an agent any more."""
+    connection.execute(delete(_grants).where(_grants.c.agent_id == agent_id))
+
+
 def note(connection: Connection, row: Row) -> None:
     """Count a use with those of the same minute that were alike."""
     connection.execute(_NOTE, row)
