@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers import envelope, events, parsing, wire
+from handlers import bylines, envelope, events, parsing, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
@@ -121,7 +121,9 @@ def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dic
         "id": message["id"],
         "seq": message["seq"],
         "senderId": message["author_id"],
-        "senderName": _display_name(message),
+        "senderName": bylines.display_name(
+            message["author_id"], message["author_name"], details, by_agent=message["agentId"] is not None
+        ),
         "text": message["text"],
         "channelId": message["channel_id"],
         "roomId": message["channel_id"],
@@ -138,15 +140,6 @@ def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dic
         "clientMessageId": client_message_id,
     }
     return told | {name: value for name, value in optional.items() if value}
-
-
-def _display_name(message: Mapping[str, Any]) -> str:
-    """Return the registry's name; who has none there is called as a service says, or by the id."""
-    if message["author_name"] != message["author_id"]:
-        return str(message["author_name"])
-    by_agent = message["agentId"] is not None
-    stated = message["metadata"].get("agent_name" if by_agent else DISPLAY_NAME)
-    return str(stated or message["author_name"])
 
 
 def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:

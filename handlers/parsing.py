@@ -19,6 +19,9 @@ E = TypeVar("E", bound=enum.Enum)
 MAX_DIGITS = 15  # fits every integer type on the way
 BAD_PARAMETERS = "Invalid request parameters"
 
+_JAVASCRIPT = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2} GMT[+-]\d{4})(?: \(.{1,80}\))?", re.ASCII
+)
 _PYDANTIC_SUBJECT = re.compile(r"^(Input|String|List|Dictionary|Value) should ")
 
 
@@ -84,13 +87,19 @@ def one_of(kind: type[E], name: str, text: str) -> E:
 
 
 def moment(text: str) -> int | None:
-    """Return a time in ISO 8601 as epoch milliseconds, or None if it is none."""
+    """Return a time in ISO 8601, or as JavaScript prints one, as epoch milliseconds; or None."""
     try:
-        found = datetime.datetime.fromisoformat(text)
+        found = _printed(text) or datetime.datetime.fromisoformat(text)
         # A time without an offset is UTC, as in every answer of this API.
         return int(found.replace(tzinfo=found.tzinfo or datetime.UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def _printed(text: str) -> datetime.datetime | None:
+    """Return a time that JavaScript has printed, as elizaOS's api-client puts a Date into an address."""
+    found = _JAVASCRIPT.fullmatch(text)
+    return datetime.datetime.strptime(found[1], "%b %d %Y %H:%M:%S GMT%z") if found else None
 
 
 def _failure(error: ValidationError) -> ValidationFailed:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
+from handlers import bylines
 from handlers.approval_wire import AskApproval
 from handlers.parsing import Body
 from rooms import payloads
@@ -185,7 +186,7 @@ def message(stored: Message, dialect: Dialect, signs: Sequence[Sign] = ()) -> di
         "created_at": stored.created_at,
         "updatedAt": dialect.time(stored.updated_at),
         "updated_at": stored.updated_at,
-        "metadata": stored.details,
+        "metadata": stored.details if dialect is Dialect.SEED else bylines.metadata(stored),
         "content": stored.content,
         "channelId": stored.channel_id,
         "channel_id": stored.channel_id,

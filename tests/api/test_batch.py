@@ -42,7 +42,7 @@ async def test_a_hundred_messages_are_stored_in_their_order(ann: Rest, channel_i
 
 async def test_one_bad_message_fails_no_other(parley: Parley, ann: Rest, channel_id: str) -> None:
     """Each bad item is answered by its own error in its place; the good ones are stored."""
-    foreign = await parley.service.new_channel("foreign")
+    foreign = await parley.service.new_channel("foreign", "ben")
     good = {"channel_id": channel_id, "content": "good"}
     bad: dict[str, Any] = {
         "no object": 5,

@@ -94,11 +94,13 @@ async def test_a_page_is_the_one_that_was_asked_for(parley: Parley, channel_id: 
         "2023-11-14T22:17:20.000Z",
         "2023-11-14T22:17:20",
         "2023-11-14T23:17:20+01:00",
+        "Tue Nov 14 2023 23:17:20 GMT+0100 (Central European Standard Time)",
+        "Tue Nov 14 2023 22:17:20 GMT+0000",
         str(minute(3)),
     ],
 )
 async def test_a_bound_may_be_written_as_a_time(parley: Parley, channel_id: str, written: str) -> None:
-    """ISO 8601 with or without an offset, and epoch milliseconds, mean the same moment."""
+    """ISO 8601 with or without an offset, what JavaScript prints, and epoch milliseconds mean the same."""
     moment = datetime.datetime.fromtimestamp(minute(3) / 1000, datetime.UTC)
     assert moment.isoformat() == "2023-11-14T22:17:20+00:00"
     assert await parley.service.texts(channel_id, before=written) == TEXTS[:3]

@@ -83,13 +83,10 @@ async def test_a_service_must_name_the_author(parley: Parley, channel_id: str) -
     assert reply.error["details"] == "Required field 'author_id' is missing"
 
 
-@pytest.mark.parametrize("author", ["ben", "ANN", "anne", "operator"])
-async def test_a_user_cannot_speak_as_another(
-    parley: Parley, ann: Rest, channel_id: str, author: str
-) -> None:
-    """Any other author_id is 403, and nothing is stored."""
+async def test_a_user_cannot_speak_as_another(parley: Parley, ann: Rest, channel_id: str) -> None:
+    """An author_id that is somebody else's is 403, and nothing is stored."""
     await parley.service.add(channel_id, "ben")
-    assert (await ann.submit(channel_id, author_id=author)).refusal == (403, "PERMISSION_DENIED")
+    assert (await ann.submit(channel_id, author_id="ben")).refusal == (403, "PERMISSION_DENIED")
     assert await ann.texts(channel_id) == []
 
 
