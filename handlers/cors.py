@@ -13,7 +13,7 @@ ANY_ORIGIN = "*"
 _PREFLIGHT = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
-        "Content-Type, Authorization, X-API-KEY, X-Entity-Id, X-Request-ID, Last-Event-ID"
+        "Content-Type, Authorization, X-API-KEY, X-Entity-Id, X-Request-ID, Last-Event-ID, Prefer"
     ),
     hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers import answers, channels, post_wire, posts
+from handlers import answers, channels, external, external_wire, post_wire, posts
 from handlers.http import Route
 
 _MESSAGING = "/api/messaging"
@@ -14,4 +14,6 @@ ELIZA_ROUTES: tuple[Route, ...] = (
           answers.ChannelTwice),
     Route("POST", f"{_CHANNEL}/messages", posts.post, "Say something in a channel",
           post_wire.Posted, post_wire.Post, 201, is_bare=True, deprecated=(f"{_OLD_CHANNEL}/messages",)),
+    Route("POST", f"{_MESSAGING}/ingest-external", external.ingest, "Tell what was said on another platform",
+          external_wire.Ingested, external_wire.IngestExternal, 202, is_bare=True),
 )  # fmt: skip

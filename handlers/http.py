@@ -83,6 +83,15 @@ class Call(Generic[B]):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers with another status than its route's, or with headers of its own."""
+
+    data: Any
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
 
@@ -121,7 +130,11 @@ def endpoint(gate: Gate, route: Route) -> Handler:
             return web.Response(status=route.status)
         if isinstance(data, web.StreamResponse):
             return data
-        return _reply(request, data if route.is_bare else envelope.success(data), route.status)
+        answer = data if isinstance(data, Answer) else Answer(data, route.status, {})
+        said = answer.data if route.is_bare else envelope.success(answer.data)
+        response = _reply(request, said, answer.status)
+        response.headers.update(answer.headers)
+        return response
 
     return handle
 

@@ -16,6 +16,7 @@ from handlers import (
     agent_wire,
     answers,
     approval_wire,
+    external_wire,
     post_wire,
     run_wire,
     session_wire,
@@ -66,6 +67,7 @@ _TRANSCRIPT_QUERY = {
     "after": "only newer ones: epoch milliseconds or ISO 8601",
 }
 _SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
+_PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
 
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
@@ -77,6 +79,7 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     session_wire.Sessions: _SESSIONS_QUERY,
     post_wire.Posted: _SENT_QUERY,
     transcript_wire.Sent: _SENT_QUERY,
+    external_wire.Processed: _PROCESSED_QUERY,
     transcript_wire.Transcript: _TRANSCRIPT_QUERY,
 }
 

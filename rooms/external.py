@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, entities, messages, participants, store
+from rooms import access, entities, messages, participants, servers, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Attendance, Message, Run, Seat
-from rooms.rules import DEFAULT_SERVER_ID, entity_id
+from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
-from rooms.storing import store_all, store_one
+from rooms.storing import DISPLAY_NAME, store_all, store_one
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
@@ -72,13 +72,18 @@ class ExternalDraft:
         """Who has said it."""
         return user_id(self.platform, self.user_id)
 
+    @property
+    def speaker(self) -> Principal:
+        """The author, with the rights of the service that speaks for it."""
+        return replace(self.principal, id=self.author_id, kind=Kind.USER)
+
     def within(self, channel_id: str) -> Draft:
-        """Return the message that it is in the channel; its author speaks with the service's rights."""
+        """Return the message that it is in the channel."""
         sources = {"platform": self.platform, "channelId": self.channel_id, "userId": self.user_id}
         if self.message_id is not None:
             sources["messageId"] = self.message_id
         return Draft(
-            principal=replace(self.principal, id=self.author_id, kind=Kind.USER),
+            principal=self.speaker,
             channel_id=channel_id,
             author_id=self.author_id,
             content=self.content,
@@ -111,11 +116,35 @@ async def receive(ctx: Context, draft: ExternalDraft) -> Received:
     allowed, or if it cannot be told which agent is meant, Conflict if the platform's message is known and
     was another.
     """
+    _check(ctx, draft)
+    return await ctx.journal.append_one(receive_all, draft, DEFAULT_SERVER_ID)
+
+
+async def ingest(ctx: Context, draft: ExternalDraft, server_id: str | None = None) -> Message:
+    """Store what was said as :func:`receive` does, unless it names a channel of Parley's: then there.
+
+    In that an author that is a UUID is Parley's, too. Raises what ``receive`` does, and NotFound if the
+    channel is of another server than the one that is named.
+    """
+    _check(ctx, draft)
+    channel_id = draft.channel_id.lower()
+    home = await servers.find_home(ctx, channel_id) if is_uuid(channel_id) else None
+    if server_id not in (None, DEFAULT_SERVER_ID, home):
+        raise channel_not_found(draft.channel_id)
+    if home is None:
+        return (await receive(ctx, draft)).message
+    author_id = draft.user_id.lower() if is_uuid(draft.user_id) else draft.author_id
+    said = replace(draft.within(channel_id), principal=draft.principal, author_id=author_id)
+    if draft.display_name is not None:
+        said.metadata[DISPLAY_NAME] = draft.display_name
+    return (await messages.submit(ctx, said)).message
+
+
+def _check(ctx: Context, draft: ExternalDraft) -> None:
     access.require_scope(draft.principal, Scope.MESSAGES_WRITE)
     messages.check_content(ctx, draft.content, Kind.USER)
     if draft.platform == AGENT_RESPONSE:
         raise ValidationFailed(f"'{AGENT_RESPONSE}' is no platform; submit what agents say")
-    return await ctx.journal.append_one(receive_all, draft, DEFAULT_SERVER_ID)
 
 
 def receive_all(transaction: Transaction, drafts: Sequence[ExternalDraft]) -> list[Received | ParleyError]:

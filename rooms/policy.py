@@ -42,6 +42,7 @@ class Policy:
     max_hops: int = 8
     pair_messages: int = 20  # a minute, from one agent to another
     agent_messages: int = 60  # a minute, of all agents in a channel
+    external_wait_seconds: int = 30  # for which the reply to an external message is waited for, unless told
     sessions: SessionPolicy = field(default_factory=SessionPolicy)
 
     def length_limit(self, kind: Kind) -> int:

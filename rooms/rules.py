@@ -51,6 +51,7 @@ ATTACHMENT_TYPES = frozenset(
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
+_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _CAPABILITY = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -153,6 +154,12 @@ def _secret_value(text: str) -> str:
     return _text(text)
 
 
+def _platform(text: str) -> str:
+    if _PLATFORM.fullmatch(platform := text.lower()) is None:
+        raise ValueError("must be 1 to 64 letters, digits or _ . -, beginning with a letter or a digit")
+    return platform
+
+
 def name_key(name: str) -> str:
     """Return a name as it is compared with others."""
     return unicodedata.normalize("NFKC", name).casefold()
@@ -238,6 +245,7 @@ Uuid = Annotated[StrictStr, AfterValidator(_uuid)]
 PrincipalId = Annotated[StrictStr, AfterValidator(principal_id)]
 IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_text)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Platform = Annotated[StrictStr, AfterValidator(_platform)]
 Emoji = Annotated[StrictStr, AfterValidator(emoji)]
 Note = Annotated[StrictStr, Field(max_length=256), AfterValidator(_text)]
 Handle = Annotated[StrictStr, AfterValidator(_handle)]

@@ -58,11 +58,19 @@ async def find_or_default(ctx: Context, server_id: str) -> str:
 
 async def require_home(ctx: Context, channel_id: str) -> str:
     """Return the id of the server that the channel belongs to; raise NotFound without that channel."""
+    home = await find_home(ctx, channel_id)
+    if home is None:
+        raise channel_not_found(channel_id)
+    return home
+
+
+async def find_home(ctx: Context, channel_id: str) -> str | None:
+    """Return the id of the server that the channel belongs to, or None without that channel."""
     home = ctx.homes.get(channel_id)
     if home is None:
         found = await ctx.database.read(lambda connection: store.channels.find(connection, [channel_id]))
         if channel_id not in found:
-            raise channel_not_found(channel_id)
+            return None
         if len(ctx.homes) >= MAX_HOMES:
             ctx.homes.clear()  # an LRU cache would cost each message more than this costs now and then
         home = ctx.homes[channel_id] = found[channel_id].server_id

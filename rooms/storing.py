@@ -182,7 +182,7 @@ class _Batch:
         author = self._present.get((channel.id, draft.author_id))
         if author is None:
             kind = Kind.AGENT if draft.is_from_agent else Kind.USER
-            name = draft.metadata.get("agent_name")
+            name = draft.metadata.get("agent_name") or draft.metadata.get(DISPLAY_NAME)
             newcomer = Newcomer(draft.author_id, kind=kind, name=name if isinstance(name, str) else None)
             author = participants.enrol(self._transaction, channel, newcomer)
             self._present[channel.id, draft.author_id] = author

@@ -28,6 +28,7 @@ from handlers.addresses import Network, network
 from handlers.credentials import Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
+from handlers.waiting import MAX_WAIT
 from rooms.context import MAX_REPLAYS
 from rooms.policy import Policy, SessionPolicy
 from rooms.reach import Reach
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     max_hops: int = Field(default=8, ge=1, le=1_000)
     pair_messages: int = Field(default=20, ge=1, le=100_000)
     channel_agent_messages: int = Field(default=60, ge=1, le=100_000)
+    external_wait_seconds: int = Field(default=30, ge=0, le=MAX_WAIT)
     session_default_timeout_minutes: int = _session_minutes("SESSION_DEFAULT_TIMEOUT_MINUTES", 30, 1, 10_080)
     session_min_timeout_minutes: int = _session_minutes("SESSION_MIN_TIMEOUT_MINUTES", 5, 1, 60)
     session_max_timeout_minutes: int = _session_minutes("SESSION_MAX_TIMEOUT_MINUTES", 1_440, 60, 10_080)
@@ -263,6 +265,7 @@ class Settings(BaseSettings):
             max_hops=self.max_hops,
             pair_messages=self.pair_messages,
             agent_messages=self.channel_agent_messages,
+            external_wait_seconds=self.external_wait_seconds,
             sessions=SessionPolicy(
                 self.session_default_timeout_minutes,
                 self.session_min_timeout_minutes,

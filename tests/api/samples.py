@@ -194,6 +194,27 @@ async def _session(world: World) -> dict[str, Any]:
     return {"agentId": world.agent, "userId": world.member, "timeoutConfig": {"timeoutMinutes": "20"}}
 
 
+async def _external(world: World) -> dict[str, Any]:
+    whose = {
+        "platform": "telegram",
+        "channelId": "-1001",
+        "userId": "77",
+        "metadata": {"agentId": world.agent},
+    }
+    return {**whose, "messageId": f"-1001:{next(_numbers)}", "content": "hello"}
+
+
+async def _ingested(world: World) -> dict[str, Any]:
+    about = {"source_type": "discord", "source_id": f"{next(_numbers)}", "metadata": {"agentId": world.agent}}
+    return {
+        **about,
+        "channel_id": "general",
+        "server_id": DEFAULT_SERVER_ID,
+        "author_id": "77",
+        "content": "hi",
+    }
+
+
 async def _utterance(_world: World) -> dict[str, Any]:
     return {"content": "hello"}
 
@@ -212,6 +233,7 @@ async def _code(world: World) -> dict[str, Any]:
 
 QUERIES = {
     ("GET", "/api/messaging/dm-channel"): f"currentUserId={World.member}&targetUserId={World.agent}",
+    ("POST", "/api/messaging/external-messages"): "wait=0",
 }
 
 BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
@@ -219,6 +241,8 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/submit/batch"): _batch,
     ("PATCH", "/api/messaging/messages/{message_id}"): _edit,
     ("POST", "/api/messaging/complete"): _completion,
+    ("POST", "/api/messaging/external-messages"): _external,
+    ("POST", "/api/messaging/ingest-external"): _ingested,
     ("POST", "/api/messaging/runs/{run_id}/claim"): _nothing,
     ("POST", "/api/messaging/runs/{run_id}/progress"): _nothing,
     ("POST", "/api/messaging/runs/{run_id}/chunks"): _chunk,

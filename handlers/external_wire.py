@@ -1,0 +1,150 @@
+"""What requests about messages of other platforms must look like, and their answers."""
+
+# ruff: noqa: N815 - the wire's spelling
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import AliasChoices, BaseModel, Field, model_validator
+
+from handlers import reply_wire
+from handlers.parsing import Body
+from handlers.reply_wire import TypedAttachments
+from rooms.external import ExternalDraft, Received
+from rooms.principals import Principal
+from rooms.rows import Message
+from rooms.rules import Content, Label, Metadata, Platform, PrincipalId, RawMessage, Uuid, principal_id
+
+_EXTERNAL = "external"  # the platform of what says of none
+
+
+class _Told(Body):
+    """What a service tells that somebody has said."""
+
+    attachments: TypedAttachments = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
+    agentId: PrincipalId | None = None
+
+    @model_validator(mode="after")
+    def _check_agent(self) -> Self:
+        """The metadata may name the agent, too."""
+        named = self.metadata.get("agentId")
+        if self.agentId is None and named is not None:
+            try:
+                self.agentId = principal_id(named if isinstance(named, str) else "")
+            except ValueError as error:
+                raise ValueError(f"Field 'metadata.agentId' {error}") from error
+        return self
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The attachments as they are kept."""
+        return [attachment.model_dump(exclude_none=True) for attachment in self.attachments]
+
+
+class ExternalMessage(_Told):
+    """What a user of a platform has said there; the ids are the platform's."""
+
+    platform: Platform
+    messageId: Label
+    channelId: Label
+    userId: Label
+    content: Content
+    displayName: Label | None = Field(None, validation_alias=AliasChoices("displayName", "userName"))
+
+    def draft(self, principal: Principal) -> ExternalDraft:
+        """Return what is to be stored."""
+        return ExternalDraft(
+            principal,
+            self.platform,
+            self.messageId,
+            self.channelId,
+            self.userId,
+            self.content,
+            self.files,
+            self.metadata,
+            self.displayName,
+            self.agentId,
+        )
+
+
+class IngestExternal(_Told):
+    """The same as elizaOS's connectors say it, and as its documentation does."""
+
+    channel_id: Label = Field(validation_alias=AliasChoices("channel_id", "channelId", "roomId"))
+    author_id: Label = Field(validation_alias=AliasChoices("author_id", "authorId", "userId"))
+    content: Content = Field(validation_alias=AliasChoices("content", "text"))
+    server_id: Uuid | None = Field(
+        None, validation_alias=AliasChoices("server_id", "message_server_id", "serverId", "messageServerId")
+    )
+    author_display_name: Label | None = None
+    source_type: Platform = Field(_EXTERNAL, validation_alias=AliasChoices("source_type", "sourceType"))
+    source_id: Label | None = None
+    messageId: Label | None = None
+    raw_message: RawMessage = Field(default_factory=dict)
+    in_reply_to_message_id: Uuid | None = None
+
+    def draft(self, principal: Principal) -> ExternalDraft:
+        """Return what is to be stored."""
+        return ExternalDraft(
+            principal,
+            self.source_type,
+            self.messageId or self.source_id,
+            self.channel_id,
+            self.author_id,
+            self.content,
+            self.files,
+            self.metadata,
+            self.author_display_name,
+            self.agentId,
+            self.raw_message,
+            self.in_reply_to_message_id,
+        )
+
+
+class Processed(BaseModel):
+    """What came of a message: the reply, or why there is none, or none yet."""
+
+    messageId: str = Field(description="the stored message's")
+    channelId: str = Field(description="of the channel that the platform's is here")
+    response: str | None = Field(description="what the agent says; null if that is nothing, or nothing yet")
+    status: str = Field(description="the state of the run; ignored without one")
+    reason: str | None
+    runId: str | None
+    agentResponse: dict[str, Any] | None
+
+
+class Stored(BaseModel):
+    """Where a message was stored."""
+
+    messageId: str
+    channelId: str
+
+
+class Ingested(BaseModel):
+    """That a message was taken, as elizaOS's servers say it."""
+
+    success: bool
+    message: str
+    data: Stored
+
+
+def processed(received: Received, answer: Message | None) -> dict[str, Any]:
+    """Return what came of a message, whose run is as it is now."""
+    message = received.message
+    return {
+        "messageId": message.id,
+        "channelId": message.channel_id,
+        "response": answer.content if answer else None,
+        **reply_wire.outcome(received.run, answer),
+    }
+
+
+def ingested(stored: Message) -> dict[str, Any]:
+    """Return that a message was taken."""
+    return {
+        "success": True,
+        "message": "Message ingested and published to bus",
+        "data": {"messageId": stored.id, "channelId": stored.channel_id},
+    }
