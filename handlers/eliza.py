@@ -42,6 +42,7 @@ async def dispatch(
     gate: Gate, connection: Connection, event: str, arguments: Sequence[Any]
 ) -> dict[str, Any] | Begun:
     """Handle an event and return its ack, or what it began; ``messageError`` tells what goes wrong."""
+    kind, payload = None, None
     try:
         kind, payload = _kind_and_payload(event, arguments)
         if kind == SEND:
@@ -55,6 +56,8 @@ async def dispatch(
         _log.exception("event %r failed on connection %s", event[:40], connection.id)
         refusal = ParleyError()
     await connection.settled()
+    if kind == SEND:
+        _let_write(connection, payload)
     return _refuse(connection, refusal)
 
 
@@ -182,6 +185,7 @@ def _acknowledge(
     connection: Connection, body: wire.ElizaSend, outcome: Submitted | ParleyError
 ) -> dict[str, Any]:
     if isinstance(outcome, ParleyError):
+        _let_write(connection, body.model_dump())
         return _refuse(connection, outcome)
     told = {
         "clientMessageId": body.messageId,
@@ -212,6 +216,15 @@ def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
         key=rules.idempotency_key(body.messageId),
         origin=Origin(connection.id, body.messageId),
     )
+
+
+def _let_write(connection: Connection, payload: object) -> None:
+    """Have the web client let its user write again, which it does not by itself when a message is refused."""
+    stated = payload if isinstance(payload, Mapping) else {}
+    channel_id = stated.get("channelId") or stated.get("roomId")
+    if isinstance(channel_id, str):
+        told = {"action": "enable_input", "channelId": channel_id, "roomId": channel_id}
+        connection.emit("controlMessage", told)
 
 
 def _refuse(connection: Connection, error: ParleyError) -> dict[str, Any]:

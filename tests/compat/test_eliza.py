@@ -262,6 +262,23 @@ async def test_what_is_refused_is_told_twice(
     assert await parley.service.texts(channel_id) == []
 
 
+async def test_whoever_is_refused_may_write_again(connect: Connect, channel_id: str) -> None:
+    """The web client, which shows no ``messageError``, is told to let its user write; nobody else is."""
+    ann, ben = await connect("ann"), await connect("ben")
+    for fields in ({"message": ""}, {"senderId": "ben"}, {"message": "", "channelId": None}):
+        assert (await send(ann, channel_id, **fields))["success"] is False
+    assert (
+        await ann.wait_for("controlMessage", 3)
+        == [{"action": "enable_input", "channelId": channel_id, "roomId": channel_id}] * 3
+    )
+    assert (await send(ann, channel_id, channelId=None, roomId=5))["success"] is False
+    assert (await ann.call("message", {"type": 1, "payload": {"channelId": NOWHERE}}))["success"] is False
+    assert (await send(ann, channel_id))["success"] is True
+    for talker in (ann, ben):
+        await talker.settle()
+    assert (len(ann.all("controlMessage")), ben.all("controlMessage")) == (3, [])
+
+
 async def test_a_strangers_room_is_not_joined(connect: Connect, channel_id: str) -> None:
     """Joining somebody else's room fails like joining one that does not exist."""
     eve = await connect("eve")
