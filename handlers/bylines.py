@@ -1,4 +1,4 @@
-"""Who said a message, in the words in which elizaOS's clients look for it."""
+"""Who said a message, and what beside it, in the words in which elizaOS's clients look for that."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from rooms.rows import Message
-from rooms.storing import DISPLAY_NAME
+from rooms.storing import AGENT_NAMES, DISPLAY_NAME
 
 
 def display_name(author_id: str, name: str, details: Mapping[str, Any], *, by_agent: bool) -> str:
     """Return the registry's name; who has none there is called as a service says, or by the id."""
     if name != author_id:
         return name
-    return str(details.get("agent_name" if by_agent else DISPLAY_NAME) or name)
+    stated = (details.get(word) for word in (AGENT_NAMES if by_agent else (DISPLAY_NAME,)))
+    return str(next(filter(None, stated), name))
 
 
 def metadata(stored: Message) -> dict[str, Any]:
@@ -22,12 +23,26 @@ def metadata(stored: Message) -> dict[str, Any]:
     Who the author is, and what is attached, is the server's to say, whatever the metadata claim.
     """
     name = display_name(stored.author_id, stored.author_name, stored.details, by_agent=stored.by_agent)
-    thinking = {word: said for word, said in stored.raw_message.items() if word in ("thought", "actions")}
     return {
-        **thinking,
         **stored.details,
+        **thinking(stored.details, stored.raw_message),
         "isAgent": stored.by_agent,
         DISPLAY_NAME: name,
         **({"agentName": name} if stored.by_agent else {}),
-        "attachments": stored.attachments,
+        "attachments": attachments(stored.attachments, stored.details, stored.raw_message),
     }
+
+
+def thinking(details: Mapping[str, Any], raw_message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent's thought and actions, which stand in either place."""
+    told = {word: details.get(word) or raw_message.get(word) for word in ("thought", "actions")}
+    return {word: said for word, said in told.items() if said}
+
+
+def attachments(
+    own: list[dict[str, Any]], details: Mapping[str, Any], raw_message: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a message's attachments, or those that elizaOS's agents state beside it."""
+    stated = details.get("attachments") or raw_message.get("attachments")
+    found = stated if isinstance(stated, list) else []
+    return own or [one for one in found if isinstance(one, dict)]

@@ -119,26 +119,24 @@ def _completion(ended: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dict[str, Any]:
-    details = message["metadata"]
+    details, raw_message = message["metadata"], message.get("raw_message", {})
+    author_id, by_agent = message["author_id"], message["agentId"] is not None
     told: dict[str, Any] = {
         "id": message["id"],
         "seq": message["seq"],
-        "senderId": message["author_id"],
-        "senderName": bylines.display_name(
-            message["author_id"], message["author_name"], details, by_agent=message["agentId"] is not None
-        ),
+        "senderId": author_id,
+        "senderName": bylines.display_name(author_id, message["author_name"], details, by_agent=by_agent),
         "text": message["text"],
         "channelId": message["channel_id"],
         "roomId": message["channel_id"],
         **wire.server_ids(message["server_id"]),
         "createdAt": message["createdAt"],
         "source": message["source_type"],
+        **bylines.thinking(details, raw_message),
     }
     optional = {
-        "thought": details.get("thought"),
-        "actions": details.get("actions"),
-        "attachments": message.get("attachments"),
-        "rawMessage": message.get("raw_message"),
+        "attachments": bylines.attachments(message.get("attachments", []), details, raw_message),
+        "rawMessage": raw_message,
         "inReplyToMessageId": message.get("in_reply_to_message_id"),
         "clientMessageId": client_message_id,
     }

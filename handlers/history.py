@@ -22,7 +22,11 @@ async def of_channel(call: Call[None]) -> dict[str, Any]:
     bounds = _Bounds(call)
     window = bounds.window(newest_first=newest_first)
     channel_id = call.path["channel_id"].lower()
-    page = await history.of_channel(call.ctx, call.principal, channel_id, window, bounds.positions)
+    # elizaOS's clients know no cursors: they go back by the time of the oldest message that they have.
+    by_time = call.dialect is Dialect.ELIZA and not window.from_the_beginning and window.offset is None
+    page = await history.of_channel(
+        call.ctx, call.principal, channel_id, window, bounds.positions, goes_on_by_time=by_time
+    )
     view = await _view(call, page, window)
     if newest_first:
         view["messages"].reverse()

@@ -15,8 +15,6 @@ from rooms.errors import ParleyError
 from rooms.principals import Principal
 from rooms.rows import Interval, Message, Run, Session, Window
 
-MAX_AT_ONCE = 1_000  # messages that can have been stored in one millisecond
-
 
 @dataclass(frozen=True, slots=True)
 class Saying:
@@ -118,7 +116,7 @@ class _Reader:
 
     def _read_moment(self, moment: int) -> tuple[list[Message], bool]:
         """Return everything that was said in one millisecond, and whether there is more behind that."""
-        kept = self._read(Window(limit=MAX_AT_ONCE, after=moment - 1, before=moment + 1))
+        kept = self._read(Window(limit=history.MAX_AT_ONCE, after=moment - 1, before=moment + 1))
         beyond = replace(self.window, limit=1)
         if self.window.from_the_beginning:
             beyond = replace(beyond, after=moment)

@@ -20,6 +20,7 @@ from rooms.tables import Server
 
 # REST answers carry the text twice, so that a page stays under 512 KiB on the wire.
 MAX_PAGE_BYTES = 256 * 1024
+MAX_AT_ONCE = 1_000  # messages that can have been stored in one millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,18 @@ class Thread:
 
 
 async def of_channel(
-    ctx: Context, principal: Principal, channel_id: str, window: Window, positions: Sequence[Cursor] = ()
+    ctx: Context,
+    principal: Principal,
+    channel_id: str,
+    window: Window,
+    positions: Sequence[Cursor] = (),
+    *,
+    goes_on_by_time: bool = False,
 ) -> Page:
     """Return a page of the channel's history.
+
+    Whoever ``goes_on_by_time`` asks for what is older than the oldest of a page, in milliseconds: such a page
+    is longer than its limit where more was said in the same millisecond.
 
     Raises NotFound if the principal may not see the channel, ValidationFailed if one of the cursors
     that bound the window is of another log.
@@ -60,9 +70,27 @@ async def of_channel(
         log = _require_log(connection, standing, positions)
         visible = access.visible(standing)
         found = store.messages.list_page(connection, channel_id, visible, window)
+        if goes_on_by_time and found:
+            found = _by_whole_moments(connection, found, visible)
         return _page(found, window, log, _total(connection, standing, visible))
 
     return await ctx.database.read(read)
+
+
+def _by_whole_moments(connection: Connection, found: list[Message], visible: list[Interval]) -> list[Message]:
+    """Return a page back from its newest message, with all or none of what was said in a millisecond."""
+    oldest = found[0]
+    moment = Window(
+        limit=MAX_AT_ONCE,
+        after=oldest.created_at - 1,
+        before=oldest.created_at + 1,
+        before_seq=oldest.seq,
+    )
+    whole = store.messages.list_page(connection, oldest.channel_id, visible, moment) + found
+    kept = fit(whole[::-1])[::-1]
+    is_cut = len(kept) < len(whole) and whole[-len(kept) - 1].created_at == kept[0].created_at
+    later = [message for message in kept if message.created_at != kept[0].created_at]
+    return later if is_cut and later else kept
 
 
 async def of_thread(ctx: Context, target: Target, window: Window, positions: Sequence[Cursor] = ()) -> Thread:

@@ -22,6 +22,10 @@ from rooms.tables import Channel
 from rooms.transaction import Transaction
 
 DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote it there
+AGENT_NAMES = (
+    "agent_name",
+    "agentName",
+)  # by which a service calls an agent; elizaOS's agents use the second
 
 
 def store_all(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
@@ -182,8 +186,7 @@ class _Batch:
         author = self._present.get((channel.id, draft.author_id))
         if author is None:
             kind = Kind.AGENT if draft.is_from_agent else Kind.USER
-            name = draft.metadata.get("agent_name") or draft.metadata.get(DISPLAY_NAME)
-            newcomer = Newcomer(draft.author_id, kind=kind, name=name if isinstance(name, str) else None)
+            newcomer = Newcomer(draft.author_id, kind=kind, name=_stated_name(draft))
             author = participants.enrol(self._transaction, channel, newcomer)
             self._present[channel.id, draft.author_id] = author
         return author
@@ -229,6 +232,11 @@ class _Batch:
                 "created_at": self._transaction.now,
             }
         )
+
+
+def _stated_name(draft: Draft) -> str | None:
+    stated = (draft.metadata.get(name) for name in (*AGENT_NAMES, DISPLAY_NAME))
+    return next((name for name in stated if isinstance(name, str) and name), None)
 
 
 def _named(draft: Draft, author: Attendance, *, by_agent: bool) -> dict[str, Any]:

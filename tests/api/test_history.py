@@ -137,6 +137,66 @@ async def test_a_cursor_parts_messages_of_one_millisecond(parley: Parley, clock:
     assert await parley.service.texts(channel_id, before=newest["cursors"]["before"]) == TEXTS[:-3]
 
 
+async def page_back(client: Rest, channel_id: str, limit: int) -> list[list[str]]:
+    """Return what each page says, read as elizaOS's web client does: by the time of the oldest message."""
+    pages: list[list[str]] = []
+    query: dict[str, Any] = {"limit": limit}
+    while page := (await client.history(channel_id, **query)).data["messages"]:
+        pages.append([message["text"] for message in page])
+        query["before"] = page[-1]["createdAt"]
+        assert len(pages) < 2 * COUNT
+    return pages
+
+
+async def test_times_lead_back_through_bursts(parley: Parley, clock: Clock, eliza: Rest) -> None:
+    """Of what was stored in one millisecond elizaOS's clients get all at once, and lose nothing."""
+    channel_id = await parley.service.new_channel("burst")
+    for number, text in enumerate(TEXTS):
+        clock.now += 60 if number in (2, 6) else 0
+        await parley.service.submit(channel_id, text, author_id="ann")
+    assert await page_back(eliza, channel_id, 2) == [["m6", "m5", "m4", "m3", "m2"], ["m1", "m0"]]
+    assert await page_back(eliza, channel_id, 3) == [["m6", "m5", "m4", "m3", "m2"], ["m1", "m0"]]
+    assert await page_back(eliza, channel_id, 1) == [["m6"], ["m5", "m4", "m3", "m2"], ["m1", "m0"]]
+
+
+async def test_times_lead_back_through_large_messages(parley: Parley, clock: Clock, eliza: Rest) -> None:
+    """A page that is cut because it is large ends between two milliseconds, too."""
+    channel_id = await parley.service.new_channel("large")
+    raw = {"filler": "x" * 60_000}
+    for number, text in enumerate(TEXTS):
+        clock.now += 60 if number in (2, 4, 6) else 0
+        await parley.service.submit(channel_id, text, author_id="ann", raw_message=raw)
+    assert await page_back(eliza, channel_id, 7) == [["m6", "m5", "m4"], ["m3", "m2", "m1", "m0"]]
+
+
+async def test_elizas_clients_find_the_names_that_they_show(parley: Parley, eliza: Rest) -> None:
+    """Who wrote a message, and what an agent thought, stands in its metadata; nobody takes another's name."""
+    bot, ann = await parley.agent("bot", "Helper"), await parley.user("ann", "Ann Smith")
+    channel_id = await parley.service.new_channel("talk", "ann", "bot")
+    image = {"url": "https://example.com/a.png", "contentType": "image"}
+    lies = {"authorDisplayName": "Zoe", "agentName": "Zoe", "isAgent": True}
+    await ann.submit(channel_id, "look", attachments=[image], metadata={**lies, "mood": "good"})
+    raw = {"thought": "hm", "actions": ["REPLY"], "attachments": ["broken", image]}
+    await bot.submit(channel_id, "well", raw_message=raw)
+    said, shown = (await eliza.history(channel_id)).data["messages"]
+    assert said["metadata"] == {
+        "agent_name": "Helper",
+        "agentName": "Helper",
+        "authorDisplayName": "Helper",
+        "isAgent": True,
+        "thought": "hm",
+        "actions": ["REPLY"],
+        "attachments": [image],
+    }
+    named = {"agentName": "Zoe", "authorDisplayName": "Ann Smith", "isAgent": False}
+    assert shown["metadata"] == {**named, "mood": "good", "attachments": [image]}
+    assert (shown["content"], shown["authorId"], shown["channelId"]) == ("look", "ann", channel_id)
+    assert shown["createdAt"].endswith("Z")
+    assert isinstance(shown["created_at"], int)
+    (documented,) = (await parley.service.history(channel_id, limit=1)).data["messages"]
+    assert documented["metadata"] == {"agent_name": "Helper"}
+
+
 async def test_a_cursor_is_good_for_its_own_log_only(start: Start, parley: Parley, channel_id: str) -> None:
     """A cursor that was changed, or is of another deployment or server, is 400."""
     cursor = (await parley.service.history(channel_id)).data["cursors"]["after"]
