@@ -9,6 +9,8 @@ from handlers import (
     run_summary_wire,
     server_status,
     server_wire,
+    upload_wire,
+    uploads,
 )
 from handlers.http import Route
 
@@ -52,4 +54,10 @@ AROUND_ROUTES: tuple[Route, ...] = (
           server_wire.Version, public=True, is_bare=True),
     Route("GET", "/api/system/env/local", server_status.environment, "Which variables clients are told",
           server_wire.Environment),
+    Route("POST", "/api/messaging/channels/{channel_id}/upload-media", uploads.to_channel,
+          "Upload a file for a channel", upload_wire.Uploaded, takes_file=True,
+          aliases=("/api/media/channels/{channel_id}/upload-media",),
+          deprecated=("/api/messaging/central-channels/{channel_id}/upload-media",)),
+    Route("POST", "/api/media/agents/{agent_id}/upload-media", uploads.to_agent,
+          "Upload a file for an agent", upload_wire.Uploaded, takes_file=True),
 )  # fmt: skip

@@ -98,6 +98,7 @@ class Route:
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
     again and again by the minute. One that ``streams`` is free as long as it goes on with a reply. The answer
     of one that ``is_bare`` stands alone, not in ``data``, as elizaOS's clients expect it.
+    One that ``takes_file`` reads its body by itself.
 
     ``aliases`` are other spellings of the path, ``deprecated`` those that clients should no longer use.
     """
@@ -114,6 +115,7 @@ class Route:
     waits: bool = False
     streams: bool = False
     is_bare: bool = False
+    takes_file: bool = False
     aliases: tuple[str, ...] = ()
     deprecated: tuple[str, ...] = ()
 

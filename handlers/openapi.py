@@ -69,6 +69,11 @@ _TRANSCRIPT_QUERY = {
 _SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
 _PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
 
+_FILE = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary"}},
+}
 _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     answers.Events: _EVENTS_QUERY,
     answers.History: _HISTORY_QUERY,
@@ -147,6 +152,8 @@ def _operation(route: Route, path: str, schemas: _Schemas) -> dict[str, Any]:
     if route.body is not None:
         schema = schemas.ref(route.body, "validation")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.takes_file:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _FILE}}}
     if route.public:
         operation["security"] = []
     if path in route.deprecated:

@@ -39,6 +39,7 @@ from handlers import (
     system,
     transcript_wire,
     transcripts,
+    uploads,
     vault,
     vault_wire,
     webhook_wire,
@@ -223,4 +224,5 @@ def add_routes(app: web.Application, gate: Gate) -> None:
             app.router.add_route(route.method, path, superseded(handler, route.path))
     for route in REFUSED:
         app.router.add_route(route.method, route.path, endpoint(gate, route))
+    app.router.add_get("/media/uploads/{kind}/{place_id}/{name}", uploads.show(gate.ctx))
     app.router.add_get("/openapi.json", openapi.serve(ALL_ROUTES))

@@ -29,7 +29,7 @@ from rooms.errors import ValidationFailed
 from rooms.ids import new_id
 from rooms.tables import Secret
 
-CURSOR, LAGGING_CURSOR, PID, TICKET, ANEW_PID = 1, 2, 3, 4, 5
+CURSOR, LAGGING_CURSOR, PID, TICKET, ANEW_PID, LINK = 1, 2, 3, 4, 5, 6
 TAG_BYTES = 17  # so that the commonest text ends without padding
 
 _LOG = struct.Struct(">BB16sQ")  # version, key id, server, epoch
@@ -158,6 +158,17 @@ class CursorSigner:
         """Return what the ticket says; raise ValidationFailed if this deployment did not write it."""
         kind, body = self._unseal(text)
         if kind != TICKET:
+            raise _foreign()
+        return body[2:]
+
+    def write_link(self, body: bytes) -> str:
+        """Return what a link to a file says, as a text that only this deployment can make."""
+        return self._seal(bytes((LINK, self.key_id)) + body)
+
+    def read_link(self, text: str) -> bytes:
+        """Return what the link says; raise ValidationFailed if this deployment did not write it."""
+        kind, body = self._unseal(text)
+        if kind != LINK:
             raise _foreign()
         return body[2:]
 

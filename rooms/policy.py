@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rooms import rules
 from rooms.principals import Kind
@@ -44,6 +45,8 @@ class Policy:
     agent_messages: int = 60  # a minute, of all agents in a channel
     external_wait_seconds: int = 30  # for which the reply to an external message is waited for, unless told
     sessions: SessionPolicy = field(default_factory=SessionPolicy)
+    media: Path = Path("parley-data/media")  # where uploaded files lie
+    max_upload: int = rules.MAX_ATTACHMENT_BYTES
 
     def length_limit(self, kind: Kind) -> int:
         """Return how long a content may be: agents say more than people."""

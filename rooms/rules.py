@@ -40,10 +40,11 @@ MIN_APPROVAL_MS, MAX_APPROVAL_MS = 10_000, 7 * 24 * 60 * 60 * 1000
 
 ATTACHMENT_TYPES = frozenset(
     {
-        "image/jpeg", "image/png", "image/gif",
+        "image/jpeg", "image/png", "image/gif", "image/webp", "text/plain",
         "application/pdf", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "audio/mpeg", "audio/mp3", "audio/wav", "audio/x-wav", "audio/wave",
-        "video/mp4", "video/quicktime",
+        "audio/ogg", "audio/aac", "audio/flac", "audio/mp4", "audio/webm",
+        "video/mp4", "video/quicktime", "video/webm",
         # elizaOS's clients name the kind instead of the type.
         "image", "audio", "video", "document", "link",
     }
@@ -233,7 +234,9 @@ def _url(text: str) -> str:
 
 def _attachment_type(text: str) -> str:
     if text.lower() not in ATTACHMENT_TYPES:
-        raise ValueError("must be an image (JPG, PNG, GIF), PDF, DOCX, MP3, WAV, MP4 or MOV")
+        raise ValueError(
+            "must be one of JPG, PNG, GIF, WebP, MP3, WAV, OGG, AAC, FLAC, MP4, MOV, WebM, PDF, DOCX and text"
+        )
     return text
 
 

@@ -23,7 +23,7 @@ from handlers.hosts import serve_only
 from handlers.http import Gate, answer_errors
 from handlers.limits import Limits
 from handlers.routes import add_routes
-from rooms import database, schema
+from rooms import database, media, schema
 from rooms.context import Context
 from rooms.cursors import open_signer
 from rooms.database import Database, SqliteDatabase
@@ -79,6 +79,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
     with alone(settings):
         store = database.connect(settings.database, STATEMENT_SECONDS)
         try:
+            media.tidy(settings.policy().media)
             with naming(store):
                 await _prepare_schema(store)
             async with (

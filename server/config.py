@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     allow_open: bool = False
     auto_create_channels: bool | None = None
     rate_limits: Literal["on", "off"] = "on"
+    max_upload_mb: int = Field(default=25, ge=1, le=25)
     max_content: int = Field(default=MAX_CONTENT, ge=1, le=MAX_AGENT_CONTENT)
     content_policy: Literal["accept", "reject"] = "accept"
     retention_days: int = Field(default=KEPT_DAYS, ge=0, le=36_500)
@@ -266,6 +267,8 @@ class Settings(BaseSettings):
             pair_messages=self.pair_messages,
             agent_messages=self.channel_agent_messages,
             external_wait_seconds=self.external_wait_seconds,
+            media=self.data_dir / "media",
+            max_upload=self.max_upload_mb * 1024 * 1024,
             sessions=SessionPolicy(
                 self.session_default_timeout_minutes,
                 self.session_min_timeout_minutes,

@@ -1,9 +1,12 @@
 """For each route of the table, a request that succeeds."""
 
+import io
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+import aiohttp
 
 from handlers.http import Route
 from handlers.routes import ALL_ROUTES
@@ -77,7 +80,10 @@ class World:
         if (route.method, route.path) in NOT_FOR_SERVICES and client.secret is not None:
             client = await self._as_member(client)
         path = self.path(route, spelling)
-        return await client.request(route.method, path, **({"json": body} if body else {}))
+        options: dict[str, Any] = {"json": body} if body else {}
+        if route.takes_file:
+            options["data"] = aiohttp.FormData({"file": io.BytesIO(b"a text")})
+        return await client.request(route.method, path, **options)
 
     async def _as_member(self, client: Rest) -> Rest:
         """Return a client of the participant's, in the dialect of another."""

@@ -13,7 +13,7 @@ from tests.running import Parley
 # The parts of the OpenAPI 3.1 meta-schema that concern what Parley describes.
 _CONTENT = {
     "type": "object",
-    "required": ["application/json"],
+    "anyOf": [{"required": ["application/json"]}, {"required": ["multipart/form-data"]}],
     "additionalProperties": {
         "type": "object",
         "required": ["schema"],
