@@ -28,9 +28,11 @@ async def process(call: Call[external_wire.ExternalMessage]) -> Answer:
 
 
 async def ingest(call: Call[external_wire.IngestExternal]) -> dict[str, Any]:
-    """Store what was said, and answer that at once."""
-    stored = await external.ingest(call.ctx, call.body.draft(call.principal), call.body.server_id)
-    return external_wire.ingested(stored)
+    """Store what was said, and answer that at once; of several messages those before a bad one are stored."""
+    drafts = call.body.drafts(call.principal)
+    return external_wire.ingested(
+        [await external.ingest(call.ctx, draft, call.body.server_id) for draft in drafts]
+    )
 
 
 def _seconds(call: Call[Any], preferred: Preferences) -> int:

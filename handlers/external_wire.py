@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import AliasChoices, BaseModel, Field, model_validator
@@ -14,7 +15,17 @@ from handlers.reply_wire import TypedAttachments
 from rooms.external import ExternalDraft, Received
 from rooms.principals import Principal
 from rooms.rows import Message
-from rooms.rules import Content, Label, Metadata, Platform, PrincipalId, RawMessage, Uuid, principal_id
+from rooms.rules import (
+    MAX_BATCH,
+    Content,
+    Label,
+    Metadata,
+    Platform,
+    PrincipalId,
+    RawMessage,
+    Uuid,
+    principal_id,
+)
 
 _EXTERNAL = "external"  # the platform of what says of none
 
@@ -69,37 +80,73 @@ class ExternalMessage(_Told):
         )
 
 
+class ExternalLine(_Told):
+    """One of several messages, as elizaOS's api-client declares them."""
+
+    id: Label
+    authorId: Label
+    content: Content
+
+
 class IngestExternal(_Told):
-    """The same as elizaOS's connectors say it, and as its documentation does."""
+    """The same as elizaOS's connectors say it, and as its documentation does; or several of one channel."""
 
     channel_id: Label = Field(validation_alias=AliasChoices("channel_id", "channelId", "roomId"))
-    author_id: Label = Field(validation_alias=AliasChoices("author_id", "authorId", "userId"))
-    content: Content = Field(validation_alias=AliasChoices("content", "text"))
+    author_id: Label | None = Field(None, validation_alias=AliasChoices("author_id", "authorId", "userId"))
+    content: Content | None = Field(None, validation_alias=AliasChoices("content", "text"))
+    messages: list[ExternalLine] | None = Field(None, min_length=1, max_length=MAX_BATCH)
     server_id: Uuid | None = Field(
         None, validation_alias=AliasChoices("server_id", "message_server_id", "serverId", "messageServerId")
     )
     author_display_name: Label | None = None
-    source_type: Platform = Field(_EXTERNAL, validation_alias=AliasChoices("source_type", "sourceType"))
+    source_type: Platform = Field(
+        _EXTERNAL, validation_alias=AliasChoices("source_type", "sourceType", "platform")
+    )
     source_id: Label | None = None
     messageId: Label | None = None
     raw_message: RawMessage = Field(default_factory=dict)
     in_reply_to_message_id: Uuid | None = None
 
-    def draft(self, principal: Principal) -> ExternalDraft:
-        """Return what is to be stored."""
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        for name in ("author_id", "content"):
+            if self.messages is None and getattr(self, name) is None:
+                raise ValueError(f"Required field '{name}' is missing")
+        return self
+
+    def drafts(self, principal: Principal) -> list[ExternalDraft]:
+        """Return what is to be stored, in its order."""
+        if self.messages is None:
+            return [self._draft(principal)]
+        return [self._draft_of(principal, line) for line in self.messages]
+
+    def _draft(self, principal: Principal) -> ExternalDraft:
         return ExternalDraft(
             principal,
             self.source_type,
             self.messageId or self.source_id,
             self.channel_id,
-            self.author_id,
-            self.content,
+            self.author_id or "",
+            self.content or "",
             self.files,
             self.metadata,
             self.author_display_name,
             self.agentId,
             self.raw_message,
             self.in_reply_to_message_id,
+        )
+
+    def _draft_of(self, principal: Principal, line: ExternalLine) -> ExternalDraft:
+        return ExternalDraft(
+            principal,
+            self.source_type,
+            line.id,
+            self.channel_id,
+            line.authorId,
+            line.content,
+            line.files,
+            self.metadata | line.metadata,
+            agent_id=line.agentId or self.agentId,
         )
 
 
@@ -116,10 +163,11 @@ class Processed(BaseModel):
 
 
 class Stored(BaseModel):
-    """Where a message was stored."""
+    """Where a message was stored, or the last one of several."""
 
     messageId: str
     channelId: str
+    processed: int = Field(description="how many there were")
 
 
 class Ingested(BaseModel):
@@ -141,10 +189,11 @@ def processed(received: Received, answer: Message | None) -> dict[str, Any]:
     }
 
 
-def ingested(stored: Message) -> dict[str, Any]:
-    """Return that a message was taken."""
+def ingested(stored: Sequence[Message]) -> dict[str, Any]:
+    """Return that messages were taken."""
+    last = stored[-1]
     return {
         "success": True,
         "message": "Message ingested and published to bus",
-        "data": {"messageId": stored.id, "channelId": stored.channel_id},
+        "data": {"messageId": last.id, "channelId": last.channel_id, "processed": len(stored)},
     }

@@ -349,3 +349,39 @@ async def test_what_elizaos_documents_is_ingested(parley: Parley, bot: Rest) -> 
     assert is_uuid(first.data["messageId"])
     stored = await messages(parley.service, first.data["channelId"])
     assert [message["text"] for message in stored] == ["one", "two"]
+
+
+async def test_several_messages_of_a_channel_are_ingested_at_once(parley: Parley, bot: Rest) -> None:
+    """In the form of the types of elizaOS's client; each once, in order, under its author's own id."""
+    said = [{"id": str(n), "authorId": who, "content": who} for n, who in enumerate(("dora", "emil", "dora"))]
+    said[1]["metadata"] = {"edited": True}
+    wanted = {"platform": "discord", "channelId": "general", "messages": said}
+    for _ in range(2):
+        sent = await parley.service.post(INGEST, wanted)
+        assert (sent.status, sent.data["processed"]) == (202, 3)
+    stored = await messages(parley.service, sent.data["channelId"])
+    assert [message["text"] for message in stored] == ["dora", "emil", "dora"]
+    assert [message["metadata"]["external"]["messageId"] for message in stored] == ["0", "1", "2"]
+    assert stored[0]["author_id"] == stored[2]["author_id"] != stored[1]["author_id"]
+    assert stored[1]["metadata"]["edited"] is True
+    assert sent.data["messageId"] == stored[2]["id"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        5,
+        [5],
+        [{"id": "1", "authorId": "dora"}],
+        [{"id": "1", "content": "x"}],
+        [{"authorId": "dora", "content": "x"}],
+        [{"id": "1", "authorId": "dora", "content": ""}],
+        [{"id": "1", "authorId": "dora", "content": "x"}] * 101,
+    ],
+    ids=lambda said: str(said)[:40],
+)
+async def test_what_is_no_list_of_messages_is_refused(parley: Parley, bot: Rest, said: Any) -> None:
+    """Nothing of it is stored."""
+    sent = await parley.service.post(INGEST, {"platform": "discord", "channelId": "x", "messages": said})
+    assert sent.refusal == (400, "VALIDATION_ERROR")
