@@ -22,13 +22,14 @@ MAX_HOMES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ServerDraft:
-    """A message server that is to be created."""
+    """A message server that is to be created, now unless it was at another time."""
 
     name: str
     source_type: str = "parley"
     source_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
+    created_at: int | None = None
 
 
 async def create(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:
@@ -90,7 +91,8 @@ async def list_for(ctx: Context, principal: Principal) -> list[Server]:
     return await ctx.database.read(lambda connection: store.servers.list_of(connection, principal.id))
 
 
-def _create(transaction: Transaction, draft: ServerDraft) -> Server:
+def create_within(transaction: Transaction, draft: ServerDraft) -> Server:
+    """Create a message server as a part of something else; raise Conflict if its id is taken."""
     if store.servers.find(transaction.connection, [draft.id]):
         raise Conflict(f"A message server with ID '{draft.id}' exists already")
     row = Server(
@@ -100,11 +102,11 @@ def _create(transaction: Transaction, draft: ServerDraft) -> Server:
         source_id=draft.source_id,
         details=draft.metadata,
         epoch=secrets.randbits(32),
-        created_at=transaction.now,
+        created_at=transaction.now if draft.created_at is None else draft.created_at,
         updated_at=transaction.now,
     )
     store.servers.add(transaction.connection, row.model_dump())
     return row
 
 
-_create_all = one_by_one(_create)
+_create_all = one_by_one(create_within)

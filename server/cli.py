@@ -28,6 +28,7 @@ from server.config import BadSetting, Settings, load
 from server.database_commands import app as database_app
 from server.database_commands import opened
 from server.demo import eliza
+from server.import_eliza import import_eliza
 from server.runs import runs
 from server.terminal import UNCUT, DataDir, out, run
 
@@ -35,6 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 app.add_typer(database_app)
 app.command()(runs)
+app.command()(import_eliza)
 app.add_typer(keys_app, name="keys")
 
 _log = logging.getLogger("parley")

@@ -1,0 +1,363 @@
+"""Taking over what another server has stored: its ids, times and order stay, and nothing is taken twice.
+
+What breaks a rule of :mod:`rooms.rules` is left where it is, and the outcome says why. Metadata that
+breaks one is left out whole; what was said is never changed. Nobody is answered, mentioned or woken:
+it has all happened already.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from rooms import entities, messages, participants, payloads, rules, servers, store
+from rooms.access import Role
+from rooms.context import Context
+from rooms.errors import ParleyError, ValidationFailed
+from rooms.participants import Newcomer
+from rooms.principals import Kind
+from rooms.rows import Message
+from rooms.rules import Content, Description, Label, PrincipalId, RawMessage, Uuid
+from rooms.servers import ServerDraft
+from rooms.tables import Channel, Entity
+from rooms.transaction import Transaction, one_by_one
+
+AT_ONCE = 500  # of one commit
+
+_DM_NAME = re.compile(r"DM-([0-9a-f-]{36})-([0-9a-f-]{36})")
+_BY_AGENTS = frozenset({"agent_response", "agent_action"})
+_METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(rules.Metadata)
+_RAW_MESSAGE: TypeAdapter[dict[str, Any]] = TypeAdapter(RawMessage)
+
+Moment = Annotated[int, Field(ge=0, lt=2**53)]  # epoch milliseconds
+F = TypeVar("F", bound="Found")
+
+
+class Fate(enum.Enum):
+    """What became of something that was found."""
+
+    ADDED = "added"
+    KNOWN = "there already"
+    REFUSED = "not taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of something, and in sentences what of it was not taken, and why."""
+
+    fate: Fate
+    remarks: tuple[str, ...] = ()
+
+
+class Found(BaseModel):
+    """Something that the other server has stored."""
+
+    id: Uuid
+    metadata: Any = None
+    created_at: Moment
+    updated_at: Moment
+
+
+class FoundServer(Found):
+    """A message server."""
+
+    name: Label
+    source_type: Label
+    source_id: Label | None = None
+
+
+class FoundChannel(Found):
+    """A channel, with the ids of its participants."""
+
+    server_id: Uuid
+    name: Label
+    type: Label
+    topic: Description | None = None
+    source_type: Label | None = None
+    source_id: Label | None = None
+    participants: Sequence[str] = ()
+
+
+class FoundMessage(Found):
+    """A message."""
+
+    channel_id: Uuid
+    author_id: PrincipalId
+    content: Content
+    raw_message: Any = None
+    parent_id: str | None = None
+    source_type: Label | None = None
+    source_id: Label | None = None
+
+    @property
+    def is_agents(self) -> bool:
+        """Tell whether an agent has said it, as far as the message itself says so."""
+        told = self.metadata if isinstance(self.metadata, dict) else {}
+        return self.source_type in _BY_AGENTS or told.get("isAgent") is True or "agentName" in told
+
+
+async def take_servers(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """Take over message servers, and return what became of each."""
+    return await _take(ctx, found, FoundServer, _take_servers, _no_home)
+
+
+async def take_agents(ctx: Context, names: Mapping[str, str]) -> None:
+    """Register agents, by id, under their names; those that are registered already stay as they are."""
+    valid = {
+        rules.principal_id(agent_id): name or agent_id
+        for agent_id, name in names.items()
+        if rules.is_uuid(agent_id)
+    }
+    await ctx.journal.append_one(_register_all, valid)
+
+
+async def take_channels(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """Take over channels and who takes part in them, and return what became of each."""
+
+    async def home(channel: FoundChannel) -> str:
+        return channel.server_id
+
+    return await _take(ctx, found, FoundChannel, _take_channels, home)
+
+
+async def take_messages(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """Take over messages of channels that were taken over, in this order; return what became of each.
+
+    Who has said something in a channel takes part in it.
+    """
+
+    async def home(message: FoundMessage) -> str:
+        messages.check_content(ctx, message.content, await _kind_of_author(ctx, message))
+        return await servers.require_home(ctx, message.channel_id)
+
+    return await _take(ctx, found, FoundMessage, _take_messages, home)
+
+
+async def _kind_of_author(ctx: Context, message: FoundMessage) -> Kind:
+    """Return whose limit holds: only for what is long it matters who the registry says it is."""
+    if message.is_agents or len(message.content) <= ctx.policy.length_limit(Kind.USER):
+        return Kind.AGENT if message.is_agents else Kind.USER
+    registered = await ctx.entities.find(message.author_id)
+    return Kind(registered.kind) if registered else Kind.USER
+
+
+async def _no_home(_server: FoundServer) -> None:
+    return None
+
+
+async def _take(
+    ctx: Context,
+    found: Sequence[Mapping[str, Any]],
+    kind: type[F],
+    apply: Callable[[Transaction, Sequence[F]], Sequence[Outcome | ParleyError]],
+    find_home: Callable[[F], Awaitable[str | None]],
+) -> list[Outcome]:
+    """Validate, apply what is valid in one go, and return an outcome for each."""
+    outcomes: dict[int, Outcome] = {}
+    valid: dict[int, F] = {}
+    homes: list[tuple[str, ...]] = []
+    for index, row in enumerate(found):
+        try:
+            one = kind.model_validate(row)
+            home = await find_home(one)
+        except ValidationError as error:
+            outcomes[index] = Outcome(Fate.REFUSED, (_sentence(error),))
+        except ParleyError as error:
+            outcomes[index] = _refused(error)
+        else:
+            valid[index] = one
+            homes.append((home,) if home else ())
+    applied = await ctx.journal.append(apply, list(valid.values()), homes)
+    for index, outcome in zip(valid, applied, strict=True):
+        outcomes[index] = _refused(outcome) if isinstance(outcome, ParleyError) else outcome
+    return [outcomes[index] for index in range(len(found))]
+
+
+def _refused(error: ParleyError) -> Outcome:
+    return Outcome(Fate.REFUSED, (error.details,))
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return f"Field '{first['loc'][0]}': {said[0].lower()}{said[1:]}"
+
+
+def _document(
+    adapter: TypeAdapter[dict[str, Any]], field: str, value: object
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a JSON object as it may be kept, or an empty one and why."""
+    try:
+        return adapter.validate_python(value, strict=True), ()
+    except ValidationError as error:
+        said = str(error.errors(include_url=False, include_input=False)[0]["msg"])
+        return {}, (f"Its {field} was left out: {said.removeprefix('Value error, ')}",)
+
+
+def _take_server(transaction: Transaction, found: FoundServer) -> Outcome:
+    if store.servers.find(transaction.connection, [found.id]):
+        return Outcome(Fate.KNOWN)
+    metadata, remarks = _document(_METADATA, "metadata", found.metadata)
+    draft = ServerDraft(found.name, found.source_type, found.source_id, metadata, found.id, found.created_at)
+    servers.create_within(transaction, draft)
+    return Outcome(Fate.ADDED, remarks)
+
+
+def _register(transaction: Transaction, names: Mapping[str, str]) -> None:
+    for agent_id, name in names.items():
+        entities.register(transaction, agent_id, Kind.AGENT, name)
+
+
+def _take_channel(transaction: Transaction, found: FoundChannel) -> Outcome:
+    known = store.channels.find(transaction.connection, [found.id]).get(found.id)
+    if known is not None and known.server_id != found.server_id:
+        raise ValidationFailed(f"Its id is that of a channel of another server, {known.server_id}")
+    channel, remarks = (known, ()) if known else _add_channel(transaction, found)
+    for stated in found.participants:
+        remarks += _take_participant(transaction, channel, stated)
+    return Outcome(Fate.KNOWN if known else Fate.ADDED, remarks)
+
+
+def _add_channel(transaction: Transaction, found: FoundChannel) -> tuple[Channel, tuple[str, ...]]:
+    transaction.next_seq(found.server_id)  # without the server nothing is taken
+    metadata, remarks = _document(_METADATA, "metadata", found.metadata)
+    row = found.model_dump(exclude={"participants", "metadata"}) | {"details": metadata}
+    channel = Channel(**row)
+    store.channels.add(transaction.connection, channel.model_dump())
+    return channel, remarks
+
+
+def _take_participant(
+    transaction: Transaction, channel: Channel, stated: str, kind: Kind = Kind.USER, name: str | None = None
+) -> tuple[str, ...]:
+    """Let somebody take part who never has; people own what everybody could change before."""
+    try:
+        entity_id = rules.principal_id(stated)
+        if store.participants.list_memberships(transaction.connection, [channel.id], entity_id):
+            return ()
+        entities.register(transaction, entity_id, kind, name)
+        entity = store.entities.find(transaction.connection, [entity_id])[entity_id]
+        role = Role.MEMBER if entity.kind == Kind.AGENT else Role.OWNER
+        is_apart = not _may_be_the_dm(transaction.connection, channel)
+        participants.enrol(transaction, channel, Newcomer(entity_id, role), is_apart=is_apart)
+    except (ValidationFailed, ValueError) as error:
+        why = error.details if isinstance(error, ValidationFailed) else f"the id {error}"
+        return (f"Participant '{stated[:128]}' was not taken: {why}",)
+    return ()
+
+
+def _may_be_the_dm(connection: Connection, channel: Channel) -> bool:
+    """Tell whether it is the one dm of its pair, which elizaOS knows by its name, and no other is that."""
+    pair = _DM_NAME.fullmatch(channel.name)
+    if pair is None:
+        return False
+    return (
+        store.channels.find_dm(connection, channel.server_id, participants.pair_key(*pair.groups())) is None
+    )
+
+
+def _take_messages(transaction: Transaction, found: Sequence[FoundMessage]) -> list[Outcome]:
+    return _Batch(transaction, found).take()
+
+
+class _Batch:
+    """Messages that are taken together, with all that deciding on them needs."""
+
+    def __init__(self, transaction: Transaction, found: Sequence[FoundMessage]) -> None:
+        connection = transaction.connection
+        self._transaction = transaction
+        self._found = found
+        self._channels = store.channels.find(connection, {one.channel_id for one in found})
+        ids = {one.id for one in found} | {one.parent_id.lower() for one in found if one.parent_id}
+        self._messages = store.messages.find(connection, ids)
+        self._entities = store.entities.find(connection, {one.author_id for one in found})
+        self._present: set[tuple[str, str]] = set()
+        self._added: list[Message] = []
+
+    def take(self) -> list[Outcome]:
+        """Store what is new, and return an outcome for each."""
+        outcomes = [self._take(one) for one in self._found]
+        if self._added:
+            store.messages.add(self._transaction.connection, self._added)
+            store.messages.count_replies(self._transaction.connection, self._added, 1)
+        return outcomes
+
+    def _take(self, found: FoundMessage) -> Outcome:
+        known = self._messages.get(found.id)
+        if known is not None and known.channel_id == found.channel_id:
+            return Outcome(Fate.KNOWN)
+        if known is not None:
+            return Outcome(Fate.REFUSED, (f"Its id is that of a message in channel {known.channel_id}",))
+        channel = self._channels[found.channel_id]
+        remarks = self._take_author(channel, found)
+        message, more = self._message(channel, self._entities[found.author_id], found)
+        self._transaction.record(
+            channel.server_id,
+            channel.id,
+            "message",
+            payloads.message(message),
+            message_id=message.id,
+            subject=message,
+        )
+        self._messages[message.id] = message
+        self._added.append(message)
+        return Outcome(Fate.ADDED, remarks + more)
+
+    def _take_author(self, channel: Channel, found: FoundMessage) -> tuple[str, ...]:
+        pair = (channel.id, found.author_id)
+        if pair in self._present:
+            return ()
+        self._present.add(pair)
+        told = found.metadata if isinstance(found.metadata, dict) else {}
+        kind = Kind.AGENT if found.is_agents else Kind.USER
+        name = told.get("agentName") if found.is_agents else None
+        remarks = _take_participant(
+            self._transaction, channel, found.author_id, kind, name if isinstance(name, str) else None
+        )
+        if found.author_id not in self._entities:
+            entities.register(self._transaction, found.author_id, kind)
+            self._entities |= store.entities.find(self._transaction.connection, [found.author_id])
+        return remarks
+
+    def _message(
+        self, channel: Channel, author: Entity, found: FoundMessage
+    ) -> tuple[Message, tuple[str, ...]]:
+        metadata, remarks = _document(_METADATA, "metadata", found.metadata)
+        raw_message, more = _document(_RAW_MESSAGE, "raw_message", found.raw_message)
+        parent = self._messages.get((found.parent_id or "").lower())
+        if found.parent_id and (parent is None or parent.channel_id != channel.id):
+            parent, more = None, (*more, f"The message {found.parent_id[:64]} that it answers is not there")
+        by_agent = author.kind == Kind.AGENT
+        message = Message(
+            id=found.id,
+            server_id=channel.server_id,
+            channel_id=channel.id,
+            seq=self._transaction.next_seq(channel.server_id),
+            author_id=author.id,
+            by_agent=by_agent,
+            content=found.content,
+            source_type=found.source_type or ("agent_response" if by_agent else "user_message"),
+            parent_id=parent.id if parent else None,
+            root_id=(parent.root_id or parent.id) if parent else None,
+            hops=0,
+            raw_message=raw_message,
+            details=metadata if found.source_id is None else {"sourceId": found.source_id} | metadata,
+            attachments=[],
+            mentions=[],
+            reply_count=0,
+            created_at=found.created_at,
+            updated_at=found.updated_at,
+            author_name=author.name,
+        )
+        return message, remarks + more
+
+
+_take_servers = one_by_one(_take_server)
+_register_all = one_by_one(_register)
+_take_channels = one_by_one(_take_channel)

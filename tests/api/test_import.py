@@ -1,0 +1,214 @@
+"""Moving over from elizaOS: what is copied, that it is copied once, and what is told of the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from rooms.rules import DEFAULT_SERVER_ID
+from tests.eliza_database import (
+    AGENT,
+    BEGAN,
+    DM,
+    GROUP,
+    NAMES_OF_1_5,
+    NAMES_OF_1_7,
+    OTHER_AGENT,
+    SESSION,
+    USER,
+    ElizaData,
+    eliza_api,
+    message,
+)  # fmt: skip
+from tests.following import EVENTS
+from tests.rest import API
+from tests.running import Parley, Start, run_parley, running_parley
+
+
+async def run(*arguments: str, data_dir: Path, **environment: str) -> str:
+    """Run a command that must succeed, and return what it said."""
+    code, said = await run_parley(*arguments, "--data-dir", str(data_dir), **environment)
+    assert code == 0, said
+    return said
+
+
+def counts(said: str) -> dict[str, list[int]]:
+    """Return how many of each kind were added, were there already and were not taken."""
+    lines = [line.split() for line in said.splitlines()]
+    kinds = ("servers", "channels", "messages")
+    return {
+        line[0]: [int(number) for number in line[1:]]
+        for line in lines
+        if len(line) == 4 and line[0] in kinds and line[1].isdecimal()
+    }
+
+
+async def history(parley: Parley, channel_id: str) -> list[dict[str, Any]]:
+    """Return everything that was said in a channel, the oldest first."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 200, "offset": 0}
+    while page := (await parley.service.history(channel_id, **query)).data["messages"]:
+        found += page
+        query["offset"] += len(page)
+    return found
+
+
+@pytest.mark.parametrize(("names", "many"), [(NAMES_OF_1_7, 10_000), (NAMES_OF_1_5, 10)], ids=["1.7", "1.5"])
+async def test_ten_thousand_messages_are_copied_once(
+    postgres_database: str, tmp_path: Path, start: Start, names: dict[str, str], many: int
+) -> None:
+    """Their ids, authors, texts, order and times are the same; a second time nothing is added."""
+    data_dir = tmp_path / "data"
+    eliza = ElizaData([message(number) for number in range(many)])
+    await eliza.fill(postgres_database, names)
+    source = postgres_database.replace("+asyncpg", "")
+    await run("migrate", data_dir=data_dir)
+    first = counts(await run("import-eliza", source, data_dir=data_dir))
+    second = counts(await run("import-eliza", source, data_dir=data_dir))
+    assert first == {"servers": [1, 0, 0], "channels": [3, 0, 0], "messages": [many, 0, 0]}
+    assert second == {"servers": [0, 1, 0], "channels": [0, 3, 0], "messages": [0, many, 0]}
+    assert "without holes" in await run("check", data_dir=data_dir)
+    parley = await start(data_dir)
+    found = await history(parley, GROUP)
+    assert [(one["id"], one["text"], one["created_at"]) for one in found] == [
+        (one["id"], one["content"], one["created_at"]) for one in eliza.messages
+    ]
+    assert [(one["userId"], one["agentId"]) for one in found[:2]] == [(USER, None), (None, AGENT)]
+    assert found[1]["metadata"]["agentName"] == "Ada"
+    assert found[0]["raw_message"] == {"text": "message 0"}
+
+
+async def test_a_running_server_is_read_by_its_api(tmp_path: Path, start: Start) -> None:
+    """Its pages end within milliseconds that messages share; none is lost, and none is taken twice."""
+    data_dir = tmp_path / "data"
+    crowd = [message(number, created_at=BEGAN + 600) for number in range(1200, 2400)]
+    eliza = ElizaData([message(number) for number in range(1200)] + crowd)
+    await run("migrate", data_dir=data_dir)
+    async with eliza_api(eliza, token="a token") as url:
+        code, said = await run_parley("import-eliza", url, "--data-dir", str(data_dir))
+        assert (code, said.count("\n")) == (1, 1)
+        assert "answered 401" in said
+        copy = ("import-eliza", url)
+        first = counts(await run(*copy, data_dir=data_dir, ELIZA_API_KEY="a token"))
+        second = counts(await run(*copy, data_dir=data_dir, ELIZA_API_KEY="a token"))
+    assert (first["messages"], second["messages"]) == ([2400, 0, 0], [0, 2400, 0])
+    parley = await start(data_dir)
+    found = await history(parley, GROUP)
+    assert [one["id"] for one in found] == [one["id"] for one in eliza.messages]
+
+
+@pytest.fixture
+async def imported(postgres_database: str, tmp_path: Path, start: Start) -> tuple[Parley, str, Path]:
+    """Copy a few messages, some of which break rules; give Parley, what was said, and the report."""
+    wide = {"a b": 1}
+    eliza = ElizaData(
+        [
+            message(0),
+            message(1, in_reply_to_root_message_id=message(0)["id"]),
+            message(2, content="x" * 4_001),
+            message(3, content="x" * 4_001),
+            message(4, content="bell \x07"),
+            message(5, metadata=wide),
+            message(6, raw_message="a text"),
+            message(7, id="not-a-uuid"),
+            message(8, in_reply_to_root_message_id=message(2)["id"]),
+            message(9, channel_id=DM),
+            message(10, channel_id=SESSION, author_id=USER),
+            message(12, channel_id=DM, author_id="12345678-0000-0000-0000-000000000000"),
+        ]
+    )
+    await eliza.fill(postgres_database, NAMES_OF_1_7)
+    data_dir, report = tmp_path / "data", tmp_path / "report"
+    await run("migrate", data_dir=data_dir)
+    source = postgres_database.replace("+asyncpg", "")
+    said = await run("import-eliza", source, "--report", str(report), data_dir=data_dir)
+    return await start(data_dir), said, report
+
+
+async def test_what_breaks_a_rule_is_told_and_not_changed(imported: tuple[Parley, str, Path]) -> None:
+    """Messages are left out whole, metadata beside a message too; each with its reason."""
+    parley, said, report = imported
+    assert counts(said)["messages"] == [9, 0, 3]
+    kept = await history(parley, GROUP)
+    assert [one["id"] for one in kept] == [message(number)["id"] for number in (0, 1, 3, 5, 6, 8)]
+    assert "a b" not in kept[3]["metadata"]
+    lines = [orjson.loads(line) for line in report.read_bytes().splitlines()]
+    why = {line["id"]: line["why"] for line in lines}
+    assert why.keys() == {
+        *(message(number)["id"] for number in (2, 4, 5, 6, 8, 12)), "not-a-uuid",
+    }  # fmt: skip
+    assert "at most 4000 characters" in why[message(2)["id"]]
+    assert "U+0007" in why[message(4)["id"]]
+    assert "metadata was left out" in why[message(5)["id"]]
+    assert "raw_message was left out" in why[message(6)["id"]]
+    assert "that it answers is not there" in why[message(8)["id"]]
+    assert "exactly 2 participants" in why[message(12)["id"]]
+    assert "UUID" in why["not-a-uuid"]
+    assert "bell" not in said + report.read_text()
+
+
+async def test_people_find_their_channels_again(imported: tuple[Parley, str, Path]) -> None:
+    """Whoever took part or wrote takes part; people own what all could change; agents are agents."""
+    parley, _, _ = imported
+    user = await parley.user(USER)
+    found = (await user.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/channels")).data["channels"]
+    assert {channel["id"] for channel in found} >= {GROUP, DM, SESSION}
+    there = (await user.get(f"{API}/channels/{GROUP}/participants")).data
+    members = there["participants"] if isinstance(there, dict) else there
+    roles = {one["userId"]: (one["role"], one["kind"]) for one in members}
+    assert roles == {
+        USER: ("owner", "user"), AGENT: ("member", "agent"), OTHER_AGENT: ("member", "agent"),
+    }  # fmt: skip
+    query = {"currentUserId": USER, "targetUserId": AGENT}
+    assert (await user.get(f"{API}/dm-channel", **query)).data["id"] == DM
+    thread = (await user.get(f"{API}/messages/{message(0)['id']}/thread")).data
+    assert [one["id"] for one in thread["messages"]] == [message(1)["id"]]
+
+
+async def test_who_was_away_is_sent_what_was_copied(postgres_database: str, tmp_path: Path) -> None:
+    """It is in the log, in order, for clients that come back."""
+    data_dir = tmp_path / "data"
+    eliza = ElizaData([message(number) for number in range(20)])
+    await eliza.fill(postgres_database, NAMES_OF_1_7)
+    async with running_parley(data_dir) as parley:
+        cursor = (await parley.service.get(EVENTS, wait=0)).data["cursor"]
+        key = parley.service_key
+    await run("import-eliza", postgres_database.replace("+asyncpg", ""), data_dir=data_dir)
+    async with running_parley(data_dir) as parley:
+        told = (await parley.bearer(key).get(EVENTS, wait=0, after=cursor, limit=500)).data["events"]
+    messages = [event["data"]["id"] for event in told if event["event"] == "message"]
+    assert messages == [one["id"] for one in eliza.messages]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [("mysql://host/db", "must be postgresql://"), ("eliza.db", "must be postgresql://")],
+)
+async def test_a_source_that_is_none_is_a_sentence(tmp_path: Path, source: str, sentence: str) -> None:
+    """Nothing is touched."""
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    code, said = await run_parley("import-eliza", source, "--data-dir", str(data_dir))
+    assert (code, said.count("\n")) == (1, 1)
+    assert sentence in said
+
+
+async def test_a_database_without_elizas_tables_is_a_sentence(postgres_database: str, tmp_path: Path) -> None:
+    """So is one that is not there; neither tells the password."""
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    source = postgres_database.replace("+asyncpg", "").replace("postgres@", "postgres:hush@")
+    for address, sentence in ((source, "no tables of elizaOS"), (f"{source}-gone", "cannot be read")):
+        code, said = await run_parley("import-eliza", address, "--data-dir", str(data_dir))
+        assert code == 1
+        assert sentence in said
+        assert "hush" not in said
+
+
+async def test_a_parley_that_runs_is_not_written_to(parley: Parley) -> None:
+    """Its clients would not hear of what comes beside it."""
+    code, said = await run_parley(
+        "import-eliza", "postgresql://nowhere/x", "--data-dir", str(parley.data_dir)
+    )
+    assert (code, "Another Parley serves" in said) == (1, True)
