@@ -54,6 +54,14 @@ class Connection(Protocol):
     def principal(self) -> Principal:
         """Who the client is."""
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing can be sent to the client any more."""
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the client takes less than it is sent."""
+
     def emit(self, event: str, *arguments: Any) -> None:
         """Send an event to this client alone, after everything that was sent before."""
 

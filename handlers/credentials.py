@@ -24,11 +24,12 @@ ANYBODY = Principal("anybody", Kind.SERVICE, ALL_SCOPES)
 class Trust:
     """What the operator trusts.
 
-    ``is_open`` believes the entity that a client states, as elizaOS does. ``service_token`` is one
-    shared secret with a service's rights.
+    ``is_open`` believes the entity that a client states, as elizaOS does; who proves nothing is
+    ``anybody`` then. ``service_token`` is one shared secret with a service's rights.
     """
 
     is_open: bool = False
+    anybody: Principal = ANYBODY
     tokens: TokenRules | None = None
     service_token: str | None = field(default=None, repr=False)
 
@@ -49,7 +50,7 @@ class Credentials:
         stated = auth if isinstance(auth, dict) else {}
         secret = _text(stated, "token") or _text(stated, "apiKey") or _header_secret(headers)
         principal = await self._identify(secret, _text(stated, "entityId"))
-        return _guest() if principal == ANYBODY else principal
+        return _guest(principal) if principal == self.trust.anybody else principal
 
     async def _identify(self, secret: str | None, entity_id: str | None) -> Principal:
         principal = await self._prove(secret)
@@ -65,7 +66,7 @@ class Credentials:
             return await self.verify(secret)
         except AuthenticationFailed:
             if self.trust.is_open:
-                return ANYBODY
+                return self.trust.anybody
             raise
 
     async def verify(self, secret: str | None) -> Principal:
@@ -108,9 +109,9 @@ class Credentials:
             )
 
 
-def _guest() -> Principal:
+def _guest(anybody: Principal) -> Principal:
     """Return somebody who is believed, and has said nothing of who it is."""
-    return replace(ANYBODY, id=new_id(), kind=Kind.USER, is_guest=True)
+    return replace(anybody, id=new_id(), kind=Kind.USER, is_guest=True)
 
 
 def _header_secret(headers: Mapping[str, str]) -> str | None:

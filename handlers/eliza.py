@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers import bylines, envelope, events, parsing, wire
+from handlers import bylines, envelope, events, parsing, server_logs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
@@ -43,6 +43,8 @@ async def dispatch(
 ) -> dict[str, Any] | Begun:
     """Handle an event and return its ack, or what it began; ``messageError`` tells what goes wrong."""
     kind, payload = None, None
+    if event in server_logs.EVENTS:
+        return await server_logs.dispatch(gate, connection, event, arguments[0] if arguments else None)
     try:
         kind, payload = _kind_and_payload(event, arguments)
         if kind == SEND:

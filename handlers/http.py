@@ -24,6 +24,7 @@ from handlers.credentials import ANYBODY, Credentials
 from handlers.draining import Draining
 from handlers.following import Followers
 from handlers.limits import Allowance, Limits, refuse_if_spent
+from handlers.logbook import Logbook
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
 from rooms import tickets
@@ -54,6 +55,7 @@ class Gate:
     draining: Draining
     followers: Followers
     audience: Audience
+    logs: Logbook
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Scope(enum.StrEnum):
     ENTITIES_WRITE = "entities:write"  # give others names and handles
     AGENTS_WRITE = "agents:write"  # register agents, and change what is theirs
     SECRETS_WRITE = "secrets:write"  # keep secrets, say whose they are, and read what was done with them
+    LOGS_READ = "logs:read"  # read the server's own log
 
 
 ALL_SCOPES = frozenset(Scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +23,7 @@ from handlers.draining import Draining
 from handlers.hosts import serve_only
 from handlers.http import Gate, answer_errors
 from handlers.limits import Limits
+from handlers.logbook import Logbook
 from handlers.routes import add_routes
 from rooms import database, media, schema
 from rooms.context import Context
@@ -132,11 +134,16 @@ async def writing(settings: Settings, store: Database) -> AsyncIterator[tuple[Co
 
 
 def create_app(
-    settings: Settings, ctx: Context, fanout: Fanout, draining: Draining, followers: Followers
+    settings: Settings,
+    ctx: Context,
+    fanout: Fanout,
+    draining: Draining,
+    followers: Followers,
+    logs: Logbook,
 ) -> tuple[web.Application, SocketServer]:
     """Return the application with every route, and the Socket.IO server in it."""
     limits = Limits(TokenBuckets() if settings.rate_limits == "on" else None)
-    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers, fanout)
+    gate = Gate(ctx, Credentials(ctx, settings.trust()), limits, draining, followers, fanout, logs)
     app = web.Application(middlewares=list(_middlewares(settings)), client_max_size=MAX_BODY)
     add_routes(app, gate)
     admissions = Admissions(gate, fanout, CatchingUp(ctx, fanout))
@@ -174,7 +181,8 @@ async def _listening(
 ) -> AsyncIterator[int]:
     draining = Draining()
     followers = Followers(fanout, draining)
-    app, sockets = create_app(settings, ctx, fanout, draining, followers)
+    logs = Logbook()
+    app, sockets = create_app(settings, ctx, fanout, draining, followers, logs)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - it is set up
@@ -183,6 +191,7 @@ async def _listening(
         listener = await _listen(settings, connections)
         # Until the drain is over: a credential may end meanwhile.
         async with (
+            logs.attached(logging.getLogger("parley")),
             expiring(ctx, sockets.admissions),
             forgetting(ctx, settings.retention(), sockets.held),
             ending_overdue(ctx, fanout),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,12 +26,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from handlers.addresses import Network, network
-from handlers.credentials import Trust
+from handlers.credentials import ANYBODY, Trust
 from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
 from handlers.waiting import MAX_WAIT
 from rooms.context import MAX_REPLAYS
 from rooms.policy import Policy, SessionPolicy
+from rooms.principals import Scope
 from rooms.reach import Reach
 from rooms.retention import KEPT_DAYS, KEPT_EVENTS, Retention
 from rooms.rules import MAX_AGENT_CONTENT, MAX_CONTENT
@@ -285,7 +287,10 @@ class Settings(BaseSettings):
     def trust(self) -> Trust:
         """Return which credentials are believed."""
         token = self.service_token.get_secret_value() if self.service_token else None
-        return Trust(is_open=self.auth == "open", tokens=self._tokens(), service_token=token)
+        # What the server says of itself is not for everybody on a network.
+        scopes = ANYBODY.scopes if self.is_loopback else ANYBODY.scopes - {Scope.LOGS_READ}
+        anybody = replace(ANYBODY, scopes=scopes)
+        return Trust(self.auth == "open", anybody, tokens=self._tokens(), service_token=token)
 
     def _tokens(self) -> TokenRules | None:
         secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
