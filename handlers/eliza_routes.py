@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers import answers, channels, external, external_wire, post_wire, posts
+from handlers import action_wire, actions, answers, channels, external, external_wire, post_wire, posts, wire
 from handlers.http import Route
 
 _MESSAGING = "/api/messaging"
@@ -16,4 +16,8 @@ ELIZA_ROUTES: tuple[Route, ...] = (
           post_wire.Posted, post_wire.Post, 201, is_bare=True, deprecated=(f"{_OLD_CHANNEL}/messages",)),
     Route("POST", f"{_MESSAGING}/ingest-external", external.ingest, "Tell what was said on another platform",
           external_wire.Ingested, external_wire.IngestExternal, 202, is_bare=True),
+    Route("POST", f"{_MESSAGING}/action", actions.create, "Tell that an agent does something",
+          answers.Message, wire.SubmitMessage, 201),
+    Route("PATCH", f"{_MESSAGING}/action/{{message_id}}", actions.change, "Tell how an action goes on",
+          answers.Message, action_wire.ChangeAction),
 )  # fmt: skip

@@ -63,14 +63,16 @@ def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None 
 
     ``server_id`` is the connection's, over a socket.
     """
-    if body.author_id is None and principal.kind is Kind.SERVICE:
+    author_id = body.author_id or body.agentId
+    if author_id is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'author_id' is missing")
-    default_source = AGENT_RESPONSE if principal.kind is Kind.AGENT else "user_message"
+    is_agents = principal.kind is Kind.AGENT or author_id != body.author_id
+    default_source = AGENT_RESPONSE if is_agents else "user_message"
     key = rules.idempotency_key(body.messageId)
     return Draft(
         principal=principal,
         channel_id=body.channel_id,
-        author_id=body.author_id or principal.id,
+        author_id=author_id or principal.id,
         content=body.content,
         source_type=body.source_type or default_source,
         server_id=required_server(body.server_id, server_id, body.channel_id),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -73,10 +74,18 @@ class ChunkEvent(Chunk):
     channel_id: Uuid
 
 
+class CompletionStatus(enum.StrEnum):
+    """How a run has ended, in elizaOS's words."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
 class Complete(Body):
     """The end of a run: by its id, by its prompt, or, as elizaOS's agents say it, in a channel.
 
-    ``response`` is the reply; with ``failed`` there is none, because something went wrong.
+    elizaOS's client names a message, which the run is about, or which is its reply. ``response`` is the
+    reply; with ``failed`` there is none, because something went wrong.
     """
 
     run_id: Uuid | None = None
@@ -90,12 +99,19 @@ class Complete(Body):
         default=None,
         validation_alias=AliasChoices("server_id", "message_server_id", "serverId", "messageServerId"),
     )
+    messageId: Uuid | None = None
+    status: CompletionStatus | None = None
     response: Content | None = None
     failed: StrictBool = False
 
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether something went wrong."""
+        return self.failed or self.status is CompletionStatus.FAILED
+
     @model_validator(mode="after")
     def _check_form(self) -> Self:
-        if self.run_id is None and self.channel_id is None:
+        if self.run_id is None and self.channel_id is None and self.messageId is None:
             for name in ("agentId", "roomId", "userId", "prompt"):
                 if getattr(self, name) is None:
                     raise ValueError(f"Required field '{name}' is missing")
@@ -143,6 +159,7 @@ class Inbox(answers.Events):
 class Completed(BaseModel):
     """The text of the reply, empty if the agent has said nothing, and the run if there was one."""
 
+    success: bool = Field(description="what elizaOS's client reads")
     response: str
     run: Run | None
 

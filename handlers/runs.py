@@ -97,15 +97,18 @@ def envelope(taken: Envelope) -> dict[str, Any]:
 async def _complete(ctx: Context, principal: Principal, body: run_wire.Complete) -> dict[str, Any]:
     run_id = await _find(ctx, principal, body)
     if run_id is None:
-        return {"response": "", "run": None}
+        return {"success": True, "response": "", "run": None}
     sign = Sign(principal, run_id, fence=body.fence)
-    return _answer(await completion.complete(ctx, Completion(sign, body.response, body.failed)))
+    return _answer(await completion.complete(ctx, Completion(sign, body.response, body.has_failed)))
 
 
 async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> str | None:
     """Return the id of the run that is meant; elizaOS's agents tell of an end even if there is no run."""
     if body.run_id is not None:
         return body.run_id
+    if body.messageId is not None:
+        found = await completion.find_of_message(ctx, principal, body.messageId)
+        return found.id if found else None
     if body.channel_id is not None:
         found = await completion.find_in_channel(ctx, principal, body.channel_id)
         return found.id if found else None
@@ -114,7 +117,7 @@ async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> 
 
 
 def _answer(completed: Completed) -> dict[str, Any]:
-    return {"response": completed.response, "run": payloads.run(completed.run)}
+    return {"success": True, "response": completed.response, "run": payloads.run(completed.run)}
 
 
 def _sign(call: Call[Any], *, holder: str = "", fence: int | None = None) -> Sign:

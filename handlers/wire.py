@@ -76,14 +76,18 @@ def spelled(*names: str) -> Any:
 
 
 class SubmitMessage(Body):
-    """A message; without ``author_id`` the principal itself is the author."""
+    """A message; without ``author_id`` the principal itself is the author.
 
-    channel_id: Uuid
+    ``agentId`` is the author as elizaOS's client names it, which submits agents' replies alone.
+    """
+
+    channel_id: Uuid = Field(validation_alias=AliasChoices("channel_id", "channelId"))
     content: Content
     server_id: Uuid | None = spelled("server_id", "message_server_id", "serverId", "messageServerId")
-    author_id: PrincipalId | None = None
-    in_reply_to_message_id: Uuid | None = None
-    source_type: Label | None = None
+    author_id: PrincipalId | None = spelled("author_id", "authorId")
+    agentId: PrincipalId | None = None  # noqa: N815
+    in_reply_to_message_id: Uuid | None = spelled("in_reply_to_message_id", "inReplyToMessageId")
+    source_type: Label | None = spelled("source_type", "sourceType")
     raw_message: RawMessage = Field(default_factory=dict)
     metadata: Metadata = Field(default_factory=dict)
     attachments: Attachments = Field(default_factory=list)

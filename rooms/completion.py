@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, checkpoints, messages, runs, store
+from rooms import access, checkpoints, edits, messages, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
+from rooms.edits import Target
 from rooms.errors import NotFound, ParleyError
 from rooms.principals import Kind, Principal
 from rooms.rows import Message, Run
@@ -159,6 +160,25 @@ async def find_in_channel(ctx: Context, principal: Principal, channel_id: str) -
     answered = [run for run in found if runs.is_over(run) and run.told_at is None and run.updated_at > since]
     opened = [run for run in found if not runs.is_over(run)]
     return answered[-1] if answered else opened[0] if opened else None
+
+
+async def find_of_message(ctx: Context, principal: Principal, message_id: str) -> Run | None:
+    """Return the run that an agent is done with which names a message alone: its reply, or what it is about.
+
+    A service means any agent's. Of several an open one is meant. Raises NotFound if the message is not for
+    the principal to see, and is no reply that is to come.
+    """
+
+    def read(connection: Connection) -> Run | None:
+        answered = store.runs.find_by_replies(connection, [message_id]).get(message_id)
+        if answered is not None:
+            return runs.look_up(connection, principal, answered.id)
+        message, _ = edits.locate(connection, Target(principal, message_id))
+        found = store.runs.list_of_messages(connection, [message.id])
+        own = [run for run in found if access.may_speak_as(principal, run.agent_id)]
+        return next((run for run in own if not runs.is_over(run)), own[0] if own else None)
+
+    return await ctx.database.read(read)
 
 
 async def list_overdue(ctx: Context, skipped: int = 0) -> Sequence[tuple[str, str, str]]:

@@ -58,7 +58,7 @@ class Dispatch:
         if run is None:
             return
         place = (draft.author_id, draft.channel_id)
-        if (run.agent_id, run.channel_id) != place or draft.approval is not None:
+        if (run.agent_id, run.channel_id) != place or draft.approval is not None or draft.is_action:
             raise Conflict(f"messageId '{draft.id}' is already in use")
         if run.id not in self._open:
             raise runs.has_ended(run)
@@ -69,18 +69,34 @@ class Dispatch:
         That is the one whose reply it is by its id, or by the message that it answers. Whoever answers
         without saying what ends the oldest run that nobody has taken, of those for people if there is one:
         an agent that knows of runs says what it answers.
-        Whoever asks people for something has not answered yet.
+        Whoever asks people for something, or says what it does, has not answered yet.
         """
-        if draft.answering is not None or draft.approval is not None:
+        if draft.answering is not None or draft.approval is not None or draft.is_action:
             return draft.answering
-        place = (draft.author_id, draft.channel_id)
-        own = [run for run in self._open.values() if (run.agent_id, run.channel_id) == place]
+        own = self._list_own(draft)
         found = (
             [run for run in own if run.reply_id == draft.id]
             or [run for run in own if run.message_id == draft.parent_id]
             or [run for run in own if draft.parent_id is None and self._is_untaken(run)]
         )
         return Answering(found[0]) if found else None
+
+    def find_worked_on(self, draft: Draft) -> Run | None:
+        """Return the run for which an agent does what the draft says, found as the one that it would end."""
+        own = self._list_own(draft)
+        if draft.parent_id is not None:
+            own = [run for run in own if run.message_id == draft.parent_id]
+        return own[0] if own else None
+
+    def _list_own(self, draft: Draft) -> list[Run]:
+        """Return the open runs of the draft's author in its channel that the draft may be about."""
+        place = (draft.author_id, draft.channel_id)
+        return [run for run in self._open.values() if (run.agent_id, run.channel_id) == place]
+
+    def give_sign(self, run: Run) -> None:
+        """Note that the agent works on the run; one that it has not taken waits as long again."""
+        if run.id not in self._opened:
+            self.note(runs.hear_of(self._transaction, run))
 
     def _is_untaken(self, run: Run) -> bool:
         """Tell whether the run waits, and not only since this batch, whose messages nobody has heard yet."""

@@ -12,7 +12,7 @@ from rooms.approvals import Request
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.publishing import Origin
-from rooms.rows import Message, Run
+from rooms.rows import AGENT_ACTION, Message, Run
 from rooms.rules import is_uuid
 from rooms.runs import Reason, State
 
@@ -61,8 +61,13 @@ class Draft:
 
     @property
     def is_from_agent(self) -> bool:
-        """Tell whether a service relays it as an agent's reply."""
-        return self.source_type == AGENT_RESPONSE and self.principal.may(Scope.MESSAGES_WRITE)
+        """Tell whether a service relays it as an agent's reply, or as what an agent does."""
+        return self.source_type in (AGENT_RESPONSE, AGENT_ACTION) and self.principal.may(Scope.MESSAGES_WRITE)
+
+    @property
+    def is_action(self) -> bool:
+        """Tell whether it says what an agent does, which is no answer."""
+        return self.source_type == AGENT_ACTION
 
     @property
     def owner(self) -> str:

@@ -19,30 +19,39 @@ from rooms.principals import Kind, Principal
 from rooms.rows import Message
 from rooms.rules import MAX_EDITS, is_uuid
 from rooms.runs import Reason, State
+from rooms.storing import named
 from rooms.transaction import Transaction, one_by_one
+
+_OPTIONAL = ("mentions", "raw_message")  # left out of a payload where there is nothing to tell
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The message that a principal means; the ids of where it must stand are None if that is open."""
+    """The message that a principal means; where it must stand, and what it must be, is None if it is open."""
 
     principal: Principal
     message_id: str
     channel_id: str | None = None
     server_id: str | None = None
+    source_type: str | None = None
 
     def fits(self, message: Message) -> bool:
-        """Tell whether the message stands where it must."""
-        is_in_channel = self.channel_id in (None, message.channel_id)
-        return is_in_channel and self.server_id in (None, message.server_id)
+        """Tell whether the message is what it must be."""
+        return (
+            self.channel_id in (None, message.channel_id)
+            and self.server_id in (None, message.server_id)
+            and self.source_type in (None, message.source_type)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A wish that a message should say something else."""
+    """A wish that a message should say something else; what is None stays as it is."""
 
     target: Target
-    content: str
+    content: str | None = None
+    raw_message: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
 
 
 async def require(ctx: Context, target: Target) -> Message:
@@ -56,14 +65,15 @@ async def require(ctx: Context, target: Target) -> Message:
 
 
 async def edit(ctx: Context, wish: Edit) -> Message:
-    """Change what the message says, announce it, and return the message; the same text changes nothing.
+    """Change what the message says, announce it, and return the message; the same again changes nothing.
 
     Raises NotFound as :func:`require` does, PermissionDenied unless the principal is the author or may
     speak for it, ValidationFailed for a content that may not be submitted either.
     """
     message = await require(ctx, wish.target)
-    kind = Kind.AGENT if message.by_agent else wish.target.principal.kind
-    messages.check_content(ctx, wish.content, kind)
+    if wish.content is not None:
+        kind = Kind.AGENT if message.by_agent else wish.target.principal.kind
+        messages.check_content(ctx, wish.content, kind)
     return await ctx.journal.append_one(_edit_all, wish, message.server_id)
 
 
@@ -104,13 +114,10 @@ def require_undeleted(connection: Connection, target: Target) -> tuple[Message, 
 def _edit(transaction: Transaction, wish: Edit) -> Message:
     message, standing = require_undeleted(transaction.connection, wish.target)
     access.require_edit(standing, message.author_id)
-    if wish.content == message.content:
+    edited = _edited(transaction, message, standing, wish)
+    if edited == message:
         return message
-    edited = message._replace(
-        content=wish.content,
-        mentions=_resolve(transaction.connection, standing, wish.content),
-        updated_at=transaction.now,
-    )
+    edited = edited._replace(updated_at=transaction.now)
     store.messages.change(transaction.connection, edited)
     newly = mentions.renew(transaction.connection, message, edited)
     if transaction.retell(edited, lambda payload: _say(edited, payload)) > MAX_EDITS:
@@ -128,6 +135,20 @@ def _edit(transaction: Transaction, wish: Edit) -> Message:
     return edited
 
 
+def _edited(transaction: Transaction, message: Message, standing: Standing, wish: Edit) -> Message:
+    if wish.content is not None and wish.content != message.content:
+        mentioned = _resolve(transaction.connection, standing, wish.content)
+        message = message._replace(content=wish.content, mentions=mentioned)
+    if wish.raw_message is not None:
+        message = message._replace(raw_message=wish.raw_message)
+    if wish.metadata is not None:
+        principal, by_agent = wish.target.principal, message.by_agent
+        message = message._replace(
+            details=named(principal, wish.metadata, message.author_name, by_agent=by_agent)
+        )
+    return message
+
+
 def _resolve(connection: Connection, standing: Standing, content: str) -> list[dict[str, Any]]:
     channel = standing.channel
     return mentions.look_up(connection, [(channel.id, content)]).resolve(channel, content)
@@ -136,8 +157,14 @@ def _resolve(connection: Connection, standing: Standing, content: str) -> list[d
 def _say(edited: Message, payload: dict[str, Any]) -> dict[str, Any]:
     if "text" not in payload:
         return payload  # it tells of something else about the message
-    now = {"text": edited.content, "updated_at": edited.updated_at, "mentions": edited.mentions}
-    return {name: value for name, value in (payload | now).items() if name != "mentions" or value}
+    now = {
+        "text": edited.content,
+        "updated_at": edited.updated_at,
+        "metadata": edited.details,
+        "mentions": edited.mentions,
+        "raw_message": edited.raw_message,
+    }
+    return {name: value for name, value in (payload | now).items() if name not in _OPTIONAL or value}
 
 
 def _delete(transaction: Transaction, target: Target) -> Message:

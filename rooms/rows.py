@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+AGENT_ACTION = "agent_action"  # the source of messages that say what an agent does before it answers
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:

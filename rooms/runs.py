@@ -281,6 +281,20 @@ def renew(transaction: Transaction, run: Run, heard_at: int | None = None) -> Ru
     return run
 
 
+def hear_of(transaction: Transaction, run: Run) -> Run:
+    """Note a sign of the run from an agent that may know nothing of runs, and return it.
+
+    One that was not taken waits as long again, so that the answer, when it comes, still finds it.
+    """
+    if run.state != State.QUEUED:
+        return renew(transaction, run)
+    policy = transaction.policy
+    patience = min(transaction.now + policy.queue_ms, run.created_at + policy.run_ms)
+    waiting = run._replace(updated_at=transaction.now, due_at=max(run.due_at or 0, patience))
+    store.runs.change(transaction.connection, waiting)
+    return waiting
+
+
 def renewed(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
     """Return the run with a new lease, which ends with the time that a run may take.
 

@@ -15,7 +15,7 @@ from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
 from rooms.participants import Newcomer
-from rooms.principals import Kind, Scope
+from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Attendance, Message
 from rooms.store.statements import Pair
 from rooms.tables import Channel
@@ -139,8 +139,10 @@ class _Batch:
         self._require_parent(draft)
         question = decisions.examine(self._transaction, draft, by_agent=self._is_agents(draft))
         by_agent = self._is_agents(draft)
+        is_action = by_agent and draft.is_action
         answered = self._dispatch.find_answered(draft) if by_agent else None
-        run = answered.run if answered else question.run if question else None
+        doing = self._dispatch.find_worked_on(draft) if is_action else None
+        run = answered.run if answered else question.run if question else doing
         parent = self._messages.get(draft.parent_id or "")
         hops = self._dispatch.hops(draft, run, parent) if by_agent else 0
         self._dispatch.require_wanted(draft, run, hops)
@@ -163,7 +165,10 @@ class _Batch:
             self._dispatch.note(waiting)
         if answered is not None:
             self._dispatch.conclude(answered, message.id)
-        self._dispatch.address(message, answered)
+        if doing is not None:
+            self._dispatch.give_sign(doing)
+        if not is_action:
+            self._dispatch.address(message, answered)
         return Submitted(message, draft.key, event.encoded)
 
     def _require_parent(self, draft: Draft) -> None:
@@ -207,7 +212,7 @@ class _Batch:
             root_id=self._root_of(draft),
             hops=hops,
             raw_message=draft.raw_message,
-            details=_named(draft, author, by_agent=by_agent),
+            details=named(draft.principal, draft.metadata, author.name, by_agent=by_agent),
             attachments=draft.attachments,
             mentions=self._directory.resolve(channel, draft.content),
             reply_count=0,
@@ -239,12 +244,14 @@ def _stated_name(draft: Draft) -> str | None:
     return next((name for name in stated if isinstance(name, str) and name), None)
 
 
-def _named(draft: Draft, author: Attendance, *, by_agent: bool) -> dict[str, Any]:
-    """Return the metadata with names that can be trusted: the registry's, unless a service states others."""
-    registered = {"agent_name": author.name} if by_agent else {}
-    if draft.principal.may(Scope.MESSAGES_WRITE):
-        return registered | draft.metadata
-    stated = {name: value for name, value in draft.metadata.items() if name != DISPLAY_NAME}
+def named(
+    principal: Principal, metadata: dict[str, Any], author_name: str, *, by_agent: bool
+) -> dict[str, Any]:
+    """Return metadata with names that can be trusted: the registry's, unless a service states others."""
+    registered = {"agent_name": author_name} if by_agent else {}
+    if principal.may(Scope.MESSAGES_WRITE):
+        return registered | metadata
+    stated = {name: value for name, value in metadata.items() if name != DISPLAY_NAME}
     return stated | registered
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Select, and_, bindparam, false, func, insert, or_, select, text, update
 
-from rooms.rows import Interval, Line, Message, Window
+from rooms.rows import AGENT_ACTION, Interval, Line, Message, Window
 from rooms.store import approvals
 from rooms.store.statements import Bulk, any_of, tables
 
@@ -17,6 +17,8 @@ table = tables["messages"]
 _entities = tables["entities"]
 _servers, _events = tables["servers"], tables["events"]
 
+# What an agent does before it answers is no turn of a conversation.
+_IS_SAID = table.c.source_type != AGENT_ACTION
 # The author's name comes from the registry, nothing is stored as deleted, and approvals have their own table.
 _COLUMNS = Message._fields[:-3]
 _MESSAGE = (
@@ -40,7 +42,7 @@ _COUNT_REPLIES = Bulk(
 )
 _NEWEST = (
     select(*(table.c[name] for name in Line._fields))
-    .where(table.c.channel_id == bindparam("channel_id"), table.c.seq > bindparam("after_seq"))
+    .where(table.c.channel_id == bindparam("channel_id"), table.c.seq > bindparam("after_seq"), _IS_SAID)
     .order_by(table.c.seq.desc())
     .limit(bindparam("limit"))
 )
@@ -50,6 +52,7 @@ _BY_AGENTS = (
         table.c.channel_id == bindparam("channel_id"),
         table.c.created_at > bindparam("since"),
         table.c.seq > bindparam("after_seq"),
+        _IS_SAID,
         text("messages.by_agent"),  # word for word the condition of the index
     )
     .group_by(table.c.author_id)

@@ -50,6 +50,7 @@ class World:
     delivery_id: str
     approval_id: str
     session_id: str
+    action_id: str
     member: str = "ann"
     agent: str = "bot"
     secret: str = "token"
@@ -59,7 +60,7 @@ class World:
         is_end = (route.method, route.path) == ("DELETE", "/api/agents/{agent_id}")
         path = (spelling or route.path).format(
             channel_id=self.channel_id,
-            message_id=self.approval_id if "/approvals/" in route.path else self.message_id,
+            message_id=self._message_of(route),
             run_id=self.run_id,
             delivery_id=self.delivery_id,
             session_id=self.session_id,
@@ -71,6 +72,12 @@ class World:
         )
         query = "wait=0" if route.waits else QUERIES.get((route.method, route.path))
         return f"{path}?{query}" if query else path
+
+    def _message_of(self, route: Route) -> str:
+        """Return a message that the route is about."""
+        if "/approvals/" in route.path:
+            return self.approval_id
+        return self.action_id if "/action/" in route.path else self.message_id
 
     async def request(self, client: Rest, route: Route, spelling: str | None = None) -> Reply:
         """Send the route's sample, as the participant where only who takes part may."""
@@ -92,7 +99,7 @@ class World:
 
 
 async def new_world(parley: Parley) -> World:
-    """Create what the samples refer to, with three messages in it."""
+    """Create what the samples refer to, with four messages in it."""
     await parley.key(Kind.AGENT, World.agent)
     await parley.key(Kind.AGENT, "doomed")
     channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member, World.agent)
@@ -107,7 +114,9 @@ async def new_world(parley: Parley) -> World:
     await parley.service.request("PUT", f"/api/messaging/secrets/{World.secret}", json=await _secret(None))
     session = {"agentId": World.agent, "userId": World.member}
     session_id = (await parley.service.post("/api/messaging/sessions", session)).body["sessionId"]
-    return World(parley, channel_id, second, run_id, dead, third, session_id)
+    doing = {"channel_id": channel_id, "author_id": World.agent, "content": "Executing action: LOOK"}
+    action_id = (await parley.service.post("/api/messaging/action", doing)).data["id"]
+    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id)
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
@@ -229,6 +238,14 @@ async def _post(world: World) -> dict[str, Any]:
     return {"content": "hello", "author_id": world.member, "message_server_id": DEFAULT_SERVER_ID}
 
 
+async def _action(world: World) -> dict[str, Any]:
+    return {"channel_id": world.channel_id, "author_id": world.agent, "content": "Executing action: LOOK"}
+
+
+async def _progress_of_action(_world: World) -> dict[str, Any]:
+    return {"raw_message": {"actionStatus": "completed"}}
+
+
 async def _timeout(_world: World) -> dict[str, Any]:
     return {"timeoutMinutes": 60}
 
@@ -268,6 +285,8 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/sessions"): _session,
     ("POST", "/api/messaging/sessions/{session_id}/messages"): _utterance,
     ("POST", "/api/messaging/channels/{channel_id}/messages"): _post,
+    ("POST", "/api/messaging/action"): _action,
+    ("PATCH", "/api/messaging/action/{message_id}"): _progress_of_action,
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
     ("POST", "/api/agents"): _character,
