@@ -5,6 +5,8 @@ from __future__ import annotations
 from handlers import (
     character_wire,
     characters,
+    memories,
+    memory_wire,
     run_summaries,
     run_summary_wire,
     server_logs,
@@ -18,6 +20,7 @@ from handlers.http import Route
 _AGENTS = "/api/agents"
 _AGENT = f"{_AGENTS}/{{agent_id}}"
 _SERVER = "/api/server"
+_MEMORY = "/api/memory/{agent_id}"
 
 AROUND_ROUTES: tuple[Route, ...] = (
     Route("GET", _AGENTS, characters.list_all, "List agents",
@@ -41,6 +44,20 @@ AROUND_ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_AGENT}/logs", run_summaries.log, "Read an agent's log",
           run_summary_wire.Entries),
     Route("DELETE", _AGENT, characters.delete, "End an agent", None, status=204),
+    Route("GET", f"{_MEMORY}/memories", memories.list_all, "Read what was said in an agent's channels",
+          memory_wire.Memories),
+    Route("PATCH", f"{_MEMORY}/memories/{{memory_id}}", memories.change, "Change what was said",
+          memory_wire.ChangedMemory, memory_wire.ChangeMemory),
+    Route("DELETE", f"{_MEMORY}/memories/{{memory_id}}", memories.delete, "Delete what was said",
+          memory_wire.Forgotten),
+    Route("GET", f"{_MEMORY}/rooms", memories.list_rooms, "List an agent's channels",
+          memory_wire.Rooms),
+    Route("POST", f"{_MEMORY}/rooms", memories.create_room, "Create a channel with an agent in it",
+          memory_wire.Room, memory_wire.CreateRoom, 201),
+    Route("GET", f"{_MEMORY}/rooms/{{room_id}}", memories.get_room, "Get one of an agent's channels",
+          memory_wire.Room),
+    Route("GET", f"{_MEMORY}/rooms/{{room_id}}/memories", memories.list_of_room,
+          "Read what was said in one of an agent's channels", memory_wire.Memories),
     Route("GET", f"{_SERVER}/ping", server_status.ping, "Is the server up",
           server_wire.Pong, public=True, is_bare=True),
     Route("GET", f"{_SERVER}/hello", server_status.hello, "Is the server up, in words",

@@ -75,8 +75,9 @@ _CHARACTER = select(table.c.character).where(table.c.entity_id == bindparam("age
 _CHANGE = update(table).where(table.c.entity_id == bindparam("agent_id"))
 _PLACES = (
     select(_participants.c.channel_id)
+    .join(_channels, _channels.c.id == _participants.c.channel_id)
     .where(_participants.c.entity_id == bindparam("agent_id"), _participants.c.left_seq.is_(None))
-    .order_by(_participants.c.channel_id)
+    .order_by(_channels.c.seq.desc(), _channels.c.id)
 )
 _LOCK = select(_entities.c.id).where(_entities.c.id == bindparam("agent_id")).with_for_update()
 _PUT = text(
@@ -168,9 +169,9 @@ def put_character(connection: Connection, agent_id: str, character: dict[str, An
     connection.execute(_CHANGE.values(character=character), {"agent_id": agent_id})
 
 
-def list_places(connection: Connection, agent_id: str) -> list[str]:
-    """Return the ids of the channels that the agent takes part in."""
-    return list(connection.execute(_PLACES, {"agent_id": agent_id}).scalars())
+def list_places(connection: Connection, agent_id: str, limit: int | None = None) -> list[str]:
+    """Return the ids of the channels that the agent takes part in, the one with the newest event first."""
+    return list(connection.execute(_PLACES.limit(limit), {"agent_id": agent_id}).scalars())
 
 
 def delete(connection: Connection, agent_id: str, now: int) -> None:

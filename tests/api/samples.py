@@ -64,6 +64,8 @@ class World:
             run_id=self.run_id,
             delivery_id=self.delivery_id,
             session_id=self.session_id,
+            memory_id=self.action_id,
+            room_id=self.channel_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             name=self.secret,
@@ -163,6 +165,14 @@ async def _edit(_world: World) -> dict[str, Any]:
 
 async def _character(_world: World) -> dict[str, Any]:
     return {"characterJson": {"name": "Ada", "bio": ["Counts.", "Adds."], "system": "You are Ada."}}
+
+
+async def _memory(_world: World) -> dict[str, Any]:
+    return {"content": {"text": "changed"}}
+
+
+async def _room(_world: World) -> dict[str, Any]:
+    return {"name": "A room"}
 
 
 async def _traits(_world: World) -> dict[str, Any]:
@@ -290,5 +300,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
     ("POST", "/api/agents"): _character,
+    ("PATCH", "/api/memory/{agent_id}/memories/{memory_id}"): _memory,
+    ("POST", "/api/memory/{agent_id}/rooms"): _room,
     ("PATCH", "/api/agents/{agent_id}"): _traits,
 }

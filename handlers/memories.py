@@ -1,0 +1,90 @@
+"""REST: an agent's memories and rooms, as elizaOS's clients ask for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import memory_wire
+from handlers.characters import agent_id
+from handlers.http import Call
+from handlers.parsing import page_size, whole_number
+from rooms import memories, rules
+from rooms.channels import ChannelDraft
+from rooms.memories import Mind
+
+DEFAULT_PAGE = 20
+
+
+async def list_all(call: Call[None]) -> dict[str, Any]:
+    """Answer what was said last in an agent's channels, or in one of them."""
+    stated = call.query.get("channelId") or call.query.get("roomId")
+    return await _list(call, stated.lower() if stated else None)
+
+
+async def list_of_room(call: Call[None]) -> dict[str, Any]:
+    """Answer what was said last in one of an agent's channels."""
+    return await _list(call, _room_id(call))
+
+
+async def change(call: Call[memory_wire.ChangeMemory]) -> dict[str, Any]:
+    """Let something that was said be something else."""
+    await _charge(call)
+    changed = await memories.change(call.ctx, _mind(call), call.path["memory_id"].lower(), call.body.content)
+    return {"id": changed.id, "message": "Memory updated successfully"}
+
+
+async def delete(call: Call[None]) -> dict[str, Any]:
+    """Delete something that was said."""
+    await _charge(call)
+    await memories.forget(call.ctx, _mind(call), call.path["memory_id"].lower())
+    return {"message": "Memory deleted successfully"}
+
+
+async def list_rooms(call: Call[None]) -> dict[str, Any]:
+    """Answer the channels of an agent's that the principal may see."""
+    mind = _mind(call)
+    found = await memories.list_rooms(call.ctx, mind)
+    return {"rooms": [memory_wire.room(channel, mind.agent_id) for channel in found]}
+
+
+async def get_room(call: Call[None]) -> dict[str, Any]:
+    """Answer one of an agent's channels."""
+    mind = _mind(call)
+    return memory_wire.room(await memories.require_room(call.ctx, mind, _room_id(call)), mind.agent_id)
+
+
+async def create_room(call: Call[memory_wire.CreateRoom]) -> dict[str, Any]:
+    """Create a channel with an agent in it."""
+    await _charge(call)
+    body, mind = call.body, _mind(call)
+    draft = ChannelDraft(
+        principal=call.principal,
+        server_id=body.messageServerId or rules.DEFAULT_SERVER_ID,
+        name=body.name,
+        type=body.type,
+        source_type="client",
+        metadata=body.metadata,
+    )
+    return memory_wire.room(await memories.create_room(call.ctx, mind, draft), mind.agent_id)
+
+
+async def _list(call: Call[None], channel_id: str | None) -> dict[str, Any]:
+    mind = _mind(call)
+    limit = page_size(call.query, DEFAULT_PAGE, rules.MAX_PAGE)
+    before = whole_number(call.query, "before", 0) if call.query.get("before") else None
+    found = await memories.list_newest(call.ctx, mind, channel_id, limit, before)
+    # Of other tables there is nothing, but what is wrong with the request is said all the same.
+    is_known = call.query.get("tableName", memory_wire.TABLE) == memory_wire.TABLE
+    return {"memories": [memory_wire.memory(message, mind.agent_id) for message in found if is_known]}
+
+
+async def _charge(call: Call[Any]) -> None:
+    await call.gate.limits.charge_write(call.principal)
+
+
+def _mind(call: Call[Any]) -> Mind:
+    return Mind(call.principal, agent_id(call))
+
+
+def _room_id(call: Call[Any]) -> str:
+    return call.path["room_id"].lower()
