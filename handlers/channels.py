@@ -1,4 +1,4 @@
-"""REST: creating channels, and looking them up."""
+"""REST: creating, finding, clearing and deleting channels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from handlers import wire
 from handlers.http import Call
 from handlers.parsing import BAD_PARAMETERS
-from rooms import channels, guard, servers
-from rooms.channels import ChannelDraft
+from rooms import channels, clearing, guard, servers
+from rooms.channels import ChannelDraft, DmWish
 from rooms.errors import ValidationFailed
 from rooms.ids import new_id
 from rooms.principals import Kind
@@ -49,11 +49,8 @@ async def find_or_create_dm(call: Call[None]) -> dict[str, Any]:
     one = _somebody(call, ("currentUserId", "userId1"), own)
     other = _somebody(call, ("targetUserId", "userId2"))
     server_id = await servers.find_or_default(call.ctx, call.query.get("dmServerId", "").lower())
-    dm = await channels.find_or_create_dm(call.ctx, call.principal, server_id, one, other)
-    view = _view(call, dm)
-    pair = {"user1": one, "user2": other}
-    # One that was made by another request may lack what elizaOS's clients read.
-    return view | {"metadata": pair | view["metadata"]}
+    dm = await channels.find_or_create_dm(call.ctx, DmWish(call.principal, server_id, one, other))
+    return _view(call, dm)
 
 
 def _somebody(call: Call[None], names: tuple[str, ...], default: str | None = None) -> str:
@@ -64,6 +61,16 @@ def _somebody(call: Call[None], names: tuple[str, ...], default: str | None = No
         return principal_id(text)
     except ValueError as error:
         raise ValidationFailed(f"Parameter '{names[0]}' {error}", message=BAD_PARAMETERS) from error
+
+
+async def clear(call: Call[None]) -> None:
+    """Erase all that was said in a channel."""
+    await clearing.clear(call.ctx, call.principal, call.path["channel_id"].lower())
+
+
+async def delete(call: Call[None]) -> None:
+    """Delete a channel."""
+    await clearing.delete(call.ctx, call.principal, call.path["channel_id"].lower())
 
 
 async def list_visible(call: Call[None]) -> dict[str, Any]:

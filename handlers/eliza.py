@@ -73,6 +73,10 @@ def words(
     if kind == "message_deleted":
         told = {"messageId": payload["id"], "channelId": payload["channel_id"], "seq": payload["seq"]}
         return "messageDeleted", told
+    if kind == "channel_deleted" or (kind == "channel_cleared" and payload["is_last"]):
+        name = "channelDeleted" if kind == "channel_deleted" else "channelCleared"
+        channel_id = payload["channel_id"]
+        return name, {"channelId": channel_id, "roomId": channel_id, "seq": payload["seq"]}
     if kind == "complete":
         return "messageComplete", _completion(payload)
     # One that was deleted since is told of by the event that says so.

@@ -49,6 +49,16 @@ class ChannelDraft:
         return self.type.lower() == participants.DM and bool(self.participants)
 
 
+@dataclass(frozen=True, slots=True)
+class DmWish:
+    """Two who want to talk with each other; the first of them asks."""
+
+    principal: Principal
+    server_id: str
+    one: str
+    other: str
+
+
 async def create(ctx: Context, draft: ChannelDraft) -> Channel:
     """Create a channel; the one dm that the pair has already is returned as it is.
 
@@ -58,27 +68,12 @@ async def create(ctx: Context, draft: ChannelDraft) -> Channel:
     return await ctx.journal.append_one(_create_all, draft, draft.server_id)
 
 
-async def find_or_create_dm(
-    ctx: Context, principal: Principal, server_id: str, one: str, other: str
-) -> Channel:
+async def find_or_create_dm(ctx: Context, wish: DmWish) -> Channel:
     """Return the one dm of a pair, which the principal is one of or may speak for; it is made if need be.
 
     Raises PermissionDenied for anybody else, ValidationFailed for a pair of one.
     """
-    if one == other:
-        raise ValidationFailed("Cannot create DM channel with oneself: name two different participants")
-    if principal.id not in (one, other):
-        access.require_scope(principal, Scope.CHANNELS_WRITE)
-    low, high = sorted((one, other))
-    draft = ChannelDraft(
-        principal,
-        server_id,
-        name=f"DM-{low}-{high}",
-        type=participants.DM.upper(),
-        metadata={"user1": one, "user2": other},
-        participants=(one, other),
-    )
-    return await create(ctx, draft)
+    return await ctx.journal.append_one(_find_or_create_all, wish, wish.server_id)
 
 
 async def require(ctx: Context, principal: Principal, channel_id: str) -> Channel:
@@ -103,10 +98,29 @@ def _list_all(connection: Connection, server_id: str) -> list[Channel]:
     return store.channels.list_all(connection, server_id, MAX_LISTED)
 
 
+def _find_or_create_dm(transaction: Transaction, wish: DmWish) -> Channel:
+    principal, other = wish.principal, wish.other
+    (one,) = access.read_own(transaction.connection, [(principal, wish.one)])
+    if one == other:
+        raise ValidationFailed("Cannot create DM channel with oneself: name two different participants")
+    if principal.id not in (one, other):
+        access.require_scope(principal, Scope.CHANNELS_WRITE)
+    low, high = sorted((one, other))
+    draft = ChannelDraft(
+        principal,
+        wish.server_id,
+        name=f"DM-{low}-{high}",
+        type=participants.DM.upper(),
+        metadata={"user1": one, "user2": other},
+        participants=(one, other),
+    )
+    return create_within(transaction, draft)
+
+
 def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
     """Create a channel as a part of something else; see :func:`create`."""
     transaction.next_seq(draft.server_id)
-    members = _members(draft)
+    members = _members(transaction.connection, draft)
     if draft.is_dm and (dm := _find_dm(transaction.connection, draft, list(members))):
         return dm
     _require_free(transaction.connection, draft)
@@ -120,15 +134,23 @@ def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
     return channel
 
 
-def _members(draft: ChannelDraft) -> dict[str, Role]:
+def _members(connection: Connection, draft: ChannelDraft) -> dict[str, Role]:
     """Return who takes part at first; the creator owns it, unless a service made it for others."""
-    members = dict.fromkeys(draft.participants, Role.MEMBER)
+    members = dict.fromkeys(_read_own(connection, draft), Role.MEMBER)
     if draft.principal.kind is Kind.SERVICE:
         access.require_scope(draft.principal, Scope.CHANNELS_WRITE)
         return members
     if draft.is_dm and draft.principal.may(Scope.CHANNELS_WRITE):
         return members
     return members | {draft.principal.id: Role.OWNER}
+
+
+def _read_own(connection: Connection, draft: ChannelDraft) -> Sequence[str]:
+    """Return the participants; a user is one of the two of its dm, by whichever id its client knows it."""
+    named = draft.participants
+    if not draft.is_dm or len(named) != participants.DM_SIZE or draft.principal.id in named:
+        return named
+    return access.read_own(connection, [(draft.principal, stated) for stated in named])
 
 
 def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) -> Channel | None:
@@ -141,8 +163,8 @@ def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) ->
 
 
 def _require_free(connection: Connection, draft: ChannelDraft) -> None:
-    if draft.id in store.channels.find(connection, [draft.id]):
-        raise Conflict(f"A channel with ID '{draft.id}' exists already")
+    if store.channels.is_taken(connection, draft.id):
+        raise Conflict(f"A channel with ID '{draft.id}' exists already, or was deleted")
     if draft.unique and store.channels.find_by_name(connection, draft.server_id, draft.name.casefold()):
         raise ValidationFailed(f"Field 'name' must be unique in the server; '{draft.name}' is taken")
 
@@ -165,3 +187,4 @@ def _row(draft: ChannelDraft, now: int) -> Channel:
 
 
 _create_all = one_by_one(create_within)
+_find_or_create_all = one_by_one(_find_or_create_dm)

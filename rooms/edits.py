@@ -11,14 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, decisions, mentions, messages, payloads, runs, store
+from rooms import access, erasing, mentions, messages, payloads, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.errors import ValidationFailed, message_not_found
 from rooms.principals import Kind, Principal
 from rooms.rows import Message
 from rooms.rules import MAX_EDITS, is_uuid
-from rooms.runs import Reason, State
 from rooms.storing import named
 from rooms.transaction import Transaction, one_by_one
 
@@ -172,28 +171,10 @@ def _delete(transaction: Transaction, target: Target) -> Message:
     access.require_delete(standing, message.author_id)
     if message.deleted_at is not None:
         return message
-    now = transaction.now
-    left = message._replace(
-        content="",
-        raw_message={},
-        details={},
-        attachments=[],
-        mentions=[],
-        updated_at=now,
-        deleted_at=now,
-        approval=None,
-    )
-    store.messages.change(transaction.connection, left)
-    mentions.renew(transaction.connection, message, left)
-    store.messages.count_replies(transaction.connection, [left], -1)
-    store.reactions.remove_all(transaction.connection, left.id)
-    tombstone = payloads.tombstone(left)
-    transaction.retell(left, lambda payload: {"seq": payload["seq"], **tombstone})
-    payload = {**tombstone, "server_id": left.server_id}
+    (left,) = erasing.erase(transaction, [message])
+    payload = {**payloads.tombstone(left), "server_id": left.server_id}
     transaction.record(left.server_id, left.channel_id, "message_deleted", payload, message_id=left.id)
-    decisions.withdraw(transaction, message)
-    opened = store.runs.list_of_messages(transaction.connection, [left.id])
-    runs.end_all(transaction, opened, State.CANCELLED, Reason.MESSAGE_DELETED)
+    erasing.abandon(transaction, [message])
     return left
 
 

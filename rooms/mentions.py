@@ -231,6 +231,6 @@ def renew(connection: Connection, before: Message, now: Message) -> list[str]:
     """Remember what a message mentions since it was changed; return who is mentioned only now."""
     earlier = told(before)
     if earlier:
-        store.mentions.forget(connection, before.id)
+        store.mentions.forget(connection, [before.id])
     keep(connection, [now])
     return [who for who in told(now) if who not in earlier]

@@ -14,6 +14,7 @@ from rooms.replay import PAGE_BYTES, PAGE_ENTRIES
 from rooms.rows import Entry
 from rooms.runs import State
 from rooms.store.runs import Wanted
+from rooms.tables import Channel
 
 Positions = Mapping[str, int]  # by server
 
@@ -78,4 +79,8 @@ def _is_wanted(run: dict[str, Any], wish: Filter) -> bool:
 
 def _named(connection: Connection, found: list[dict[str, Any]]) -> list[Seen]:
     channels = store.channels.find(connection, {run["channel_id"] for run in found})
-    return [Seen(run, channels[run["channel_id"]].name) for run in found]
+    return [Seen(run, _name(channels.get(run["channel_id"]))) for run in found]
+
+
+def _name(channel: Channel | None) -> str:
+    return channel.name if channel else "(deleted)"

@@ -40,6 +40,7 @@ class Server(SQLModel, table=True):
     floor_seq: int = big()  # of the newest event that is no longer kept; all before it are gone too
     created_at: int = big()
     updated_at: int = big()
+    deleted_at: int | None = big(default=None, nullable=True)  # nothing is left but that it was there
 
 
 class Channel(SQLModel, table=True):
@@ -53,6 +54,7 @@ class Channel(SQLModel, table=True):
     __table_args__ = (
         Index("channels_by_name", "server_id", "unique_name", unique=True),
         Index("channels_by_pair", "server_id", "dm_key", unique=True),
+        Index("channels_by_source", "server_id", "source_id", **only_where("source_id IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -71,6 +73,17 @@ class Channel(SQLModel, table=True):
     seq: int = big()  # of the channel's newest event
     created_at: int = big()
     updated_at: int = big()
+    deleted_at: int | None = big(default=None, nullable=True)  # nothing is left but that it was there
+
+
+class ServerAgent(SQLModel, table=True):
+    """That an agent was added to a message server, whatever channels it is in."""
+
+    __tablename__ = "server_agents"
+
+    server_id: str = Field(foreign_key="servers.id", primary_key=True)
+    agent_id: str = Field(foreign_key="entities.id", primary_key=True)
+    added_at: int = big()
 
 
 class Entity(SQLModel, table=True):

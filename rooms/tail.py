@@ -14,8 +14,10 @@ from typing import NamedTuple
 from rooms.publishing import Event
 from rooms.rows import Entry
 
-# What these events say of a message holds for the entries before them, too.
-REWRITING = frozenset({"message_updated", "message_deleted", "approval"})
+# What these events say of messages, or of their channel, holds for the entries before them, too.
+REWRITING = frozenset(
+    {"message_updated", "message_deleted", "approval", "channel_cleared", "channel_deleted"}
+)
 
 MAX_BYTES = 8 * 1024 * 1024
 ENTRY_COST = 300  # bytes that an entry takes besides its payload

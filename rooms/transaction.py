@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -94,9 +94,24 @@ class Transaction:
         store.log.rewrite(self.connection, message.server_id, changed)
         pending = [at for at, event in enumerate(self.events) if event.message_id == message.id]
         for at in pending:
-            payload = change(self.events[at].payload)
-            self.events[at] = replace(self.events[at], payload=payload, encoded=orjson.dumps(payload))
+            self._tell_instead(at, change(self.events[at].payload))
         return len(stored) + len(pending)
+
+    def bury(self, server_id: str, places: Mapping[int, str], tombstones: Mapping[str, Payload]) -> None:
+        """Tell of messages nothing but their tombstones, which are given by the messages' ids.
+
+        ``places`` are those ids by the seqs of the stored events that tell of them.
+        """
+        changed = [
+            (seq, orjson.dumps({"seq": seq, **tombstones[message_id]})) for seq, message_id in places.items()
+        ]
+        store.log.rewrite(self.connection, server_id, changed)
+        for at, event in enumerate(self.events):
+            if tombstone := tombstones.get(event.message_id or ""):
+                self._tell_instead(at, {"seq": event.seq, **tombstone})
+
+    def _tell_instead(self, at: int, payload: Payload) -> None:
+        self.events[at] = replace(self.events[at], payload=payload, encoded=orjson.dumps(payload))
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from rooms.rows import Entry, Interval
+from rooms.store.log import ERASED
 
 Stretches = tuple[Interval, ...]
 
@@ -98,7 +99,9 @@ class View:
         return View(((channel_id, interval) for interval in clipped if interval), only=self.only)
 
     def shows(self, entry: Entry) -> bool:
-        """Tell whether an event is shown."""
+        """Tell whether an event is shown; what was forgotten is shown to nobody."""
+        if entry.kind == ERASED:
+            return False
         if self.shows_all:
             return self._may_show(entry.channel_id)
         for first, end in self._stretches.get(entry.channel_id, ()):

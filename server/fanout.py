@@ -147,7 +147,7 @@ class Fanout:
                 self._deliver(together, room)
             if room := self._shown_all.get(first.server_id):
                 self._deliver(together, room)
-            if first.kind == "participant_left":
+            if first.kind in ("participant_left", "channel_deleted"):
                 self._expel(first)
             for event in together:
                 if event.mentioned:
@@ -190,7 +190,17 @@ class Fanout:
                 receiver.view.drop(event.channel_id)
 
     def _affected(self, event: Event) -> list[Receiver]:
-        """Return the connections of the participant that the event is about."""
+        """Return the connections of the participant that the event is about, or of everybody.
+
+        Whoever arrives just now may have found a channel that is deleted, whether it is shown or not.
+        """
+        if event.kind == "channel_deleted":
+            return [
+                receiver
+                for (server_id, _), receivers in self._connections.items()
+                if server_id == event.server_id
+                for receiver in receivers
+            ]
         who = event.subject.entity_id if isinstance(event.subject, Attendance) else ""
         return list(self._connections.get((event.server_id, who), ()))
 
@@ -215,7 +225,7 @@ class Fanout:
 
 def _place(event: Event) -> tuple[str, int]:
     """Tell which events may leave together: those that move nobody, in one channel."""
-    moves = event.kind in ("participant_joined", "participant_left")
+    moves = event.kind in ("participant_joined", "participant_left", "channel_deleted")
     return event.channel_id, event.seq if moves else 0
 
 

@@ -44,7 +44,7 @@ async def provision(ctx: Context) -> Welcome | None:
 
 def _has_general(connection: Connection) -> bool:
     by_name = store.channels.find_by_name(connection, DEFAULT_SERVER_ID, GENERAL)
-    return by_name is not None or GENERAL_ID in store.channels.find(connection, [GENERAL_ID])
+    return by_name is not None or store.channels.is_taken(connection, GENERAL_ID)
 
 
 async def _ensure_general(ctx: Context) -> None:

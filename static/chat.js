@@ -51,6 +51,8 @@ export class Chat {
       message: (message) => this.#onMessage(message),
       message_updated: (message) => this.#onChange(message),
       message_deleted: (message) => this.#onChange(message),
+      channel_cleared: ({ channel_id, up_to }) => this.room(channel_id).clear(up_to),
+      channel_deleted: ({ channel_id }) => this.#onGone(channel_id),
       participant_joined: (event) => this.#onJoined(event),
       participant_left: (event) => this.#onLeft(event),
       typing: (event) => this.#onTyping(event),
@@ -192,6 +194,12 @@ export class Chat {
   #onLeft({ channel_id, participant }) {
     this.room(channel_id).bidFarewell(participant);
     if (participant.userId === this.me?.id) this.#abandon(channel_id);
+    this.#changed();
+  }
+
+  #onGone(channelId) {
+    this.#abandon(channelId);
+    this.joinable = this.joinable.filter(({ id }) => id !== channelId);
     this.#changed();
   }
 

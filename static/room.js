@@ -25,6 +25,8 @@ export class Room {
   // What was edited, deleted or decided, by id: a page that was read before may arrive after.
   #changes = new Map();
   #approvals = new Map();
+  // Up to which seq everything was cleared.
+  #clearedUpTo = 0;
 
   constructor(channelId, session, changed) {
     this.channelId = channelId;
@@ -130,6 +132,13 @@ export class Room {
     this.#changed();
   }
 
+  /** Shows nothing any more of what was said up to a seq. */
+  clear(upTo) {
+    this.#clearedUpTo = Math.max(upTo, this.#clearedUpTo);
+    this.#merge([]);
+    this.#changed();
+  }
+
   setApproval(messageId, approval) {
     this.#approvals.set(messageId, approval);
     this.#merge([]);
@@ -184,6 +193,7 @@ export class Room {
 
   #merge(more) {
     this.messages = merge(this.messages, more).flatMap((message) => {
+      if (message.seq <= this.#clearedUpTo) return [];
       const change = this.#changes.get(message.id);
       if (change?.deleted) return [];
       // The seq of a change is not the message's.

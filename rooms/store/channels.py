@@ -15,10 +15,14 @@ table = tables["channels"]
 _participants = tables["participants"]
 _servers, _events, _messages = tables["servers"], tables["events"], tables["messages"]
 
-_BY_IDS = select(table).where(table.c.id.in_(any_of("ids")))
-_OF_SERVER = select(table).where(table.c.server_id == bindparam("server_id"))
+_LIVING = select(table).where(table.c.deleted_at.is_(None))
+_BY_IDS = _LIVING.where(table.c.id.in_(any_of("ids")))
+_TAKEN = select(table.c.id).where(table.c.id == bindparam("the_id"))
+_OF_SERVER = _LIVING.where(table.c.server_id == bindparam("server_id"))
 _BY_NAME = _OF_SERVER.where(table.c.unique_name == bindparam("unique_name"))
-_NAMED = select(table.c.id).where(or_(table.c.id == bindparam("text"), table.c.name == bindparam("text")))
+_NAMED = select(table.c.id).where(
+    or_(table.c.id == bindparam("text"), table.c.name == bindparam("text")), table.c.deleted_at.is_(None)
+)
 _DM = _OF_SERVER.where(table.c.dm_key == bindparam("dm_key"))
 _NEWEST = _OF_SERVER.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(bindparam("limit"))
 _JOINABLE = _NEWEST.where(table.c.joinable)
@@ -33,6 +37,11 @@ def find(connection: Connection, channel_ids: Collection[str]) -> dict[str, Chan
     """Return the channels that exist, by id."""
     found = fetch_all(connection, _BY_IDS, Channel, ids=list(channel_ids))
     return {channel.id: channel for channel in found}
+
+
+def is_taken(connection: Connection, channel_id: str) -> bool:
+    """Tell whether there is a channel of this id, or was one."""
+    return connection.execute(_TAKEN, {"the_id": channel_id}).first() is not None
 
 
 def find_by_name(connection: Connection, server_id: str, unique_name: str) -> Channel | None:
@@ -93,6 +102,28 @@ def add(connection: Connection, row: Row) -> None:
     connection.execute(insert(table), row)
 
 
+def change(connection: Connection, channel_id: str, values: Row) -> None:
+    """Store what is said of the channel from now on."""
+    connection.execute(update(table).where(table.c.id == channel_id).values(values))
+
+
+def erase(connection: Connection, channel_id: str, now: int) -> None:
+    """Leave of the channel nothing but that it was there."""
+    nothing = dict.fromkeys(("unique_name", "dm_key", "topic", "source_type", "source_id"))
+    change(
+        connection,
+        channel_id,
+        {
+            **nothing,
+            "name": "",
+            "details": {},
+            "joinable": False,
+            "updated_at": now,
+            "deleted_at": now,
+        },
+    )
+
+
 def set_dm_key(connection: Connection, channel_id: str, dm_key: str) -> None:
     """Mark the channel as the one dm of a pair."""
-    connection.execute(update(table).where(table.c.id == channel_id).values(dm_key=dm_key))
+    change(connection, channel_id, {"dm_key": dm_key})

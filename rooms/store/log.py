@@ -39,14 +39,34 @@ _OF_MESSAGE = union_all(
     # Word for word the condition of the index.
     _PAYLOADS.where(table.c.message_id == bindparam("message_id"), text("kind <> 'message'")),
 )
+_PLACES = select(table.c.seq, table.c.message_id).where(
+    # Word for word the condition of the index.
+    table.c.message_id.in_(any_of("ids")),
+    text("kind <> 'message'"),
+)
+_TELLING = (
+    select(table.c.seq)
+    .where(
+        table.c.channel_id == bindparam("channel_id"),
+        table.c.seq > bindparam("after"),
+        table.c.kind.in_(any_of("kinds")),
+    )
+    .order_by(table.c.seq)
+)
+_SILENCE = Bulk(
+    update(table)
+    .where(table.c.server_id == bindparam("the_server"), table.c.seq == bindparam("at"))
+    .values(kind=bindparam("new_kind"), payload=bindparam("encoded")),
+    ["new_kind", "encoded", "the_server", "at"],
+)
 _REWRITE = Bulk(
     update(table)
     .where(table.c.server_id == bindparam("the_server"), table.c.seq == bindparam("at"))
     .values(payload=bindparam("encoded")),
     ["encoded", "the_server", "at"],
 )
-# What an event adds to the number of a channel's messages.
-_COUNTED = {"message": 1, "message_deleted": -1}
+ERASED = "erased"  # the kind of what is told to nobody any more
+_NOTHING = b"{}"
 
 _RANGE = (
     select(table.c.seq, table.c.channel_id, table.c.kind, table.c.payload)
@@ -88,9 +108,18 @@ def advance(connection: Connection, events: Sequence[Event], now: int) -> None:
     channel_seqs = {event.channel_id: event.seq for event in events}
     counts: Counter[str] = Counter()
     for event in events:
-        counts[event.channel_id] += _COUNTED.get(event.kind, 0)
+        counts[event.channel_id] += _counted(event)
     _ADVANCE_SERVER(connection, [(seq, now, server_id) for server_id, seq in server_seqs.items()])
     _ADVANCE_CHANNEL(connection, [(counts[key], seq, key) for key, seq in channel_seqs.items()])
+
+
+def _counted(event: Event) -> int:
+    """Return what an event adds to the number of its channel's messages."""
+    if event.kind == "message":
+        return 1
+    if event.kind == "message_deleted":
+        return -1
+    return -event.payload["count"] if event.kind == "channel_cleared" else 0
 
 
 def has(connection: Connection, event: Event) -> bool:
@@ -132,6 +161,26 @@ def list_payloads(connection: Connection, message: Message | Approval) -> list[t
     """Return seq and payload of each event that tells of the message."""
     values = {"server_id": message.server_id, "seq": message.seq, "message_id": message.id}
     return [(row.seq, row.payload) for row in connection.execute(_OF_MESSAGE, values)]
+
+
+def list_places(connection: Connection, message_ids: Collection[str]) -> list[tuple[int, str]]:
+    """Return the seqs of what else tells of the messages, each with the message's id."""
+    found = connection.execute(_PLACES, {"ids": list(message_ids)})
+    return [(row.seq, row.message_id) for row in found]
+
+
+def list_telling(
+    connection: Connection, channel_id: str, kinds: Collection[str], after: int = 0
+) -> list[int]:
+    """Return the seqs of the channel's events of these kinds, after a seq."""
+    values = {"channel_id": channel_id, "kinds": list(kinds), "after": after}
+    return list(connection.execute(_TELLING, values).scalars())
+
+
+def silence(connection: Connection, server_id: str, seqs: Collection[int]) -> None:
+    """Forget what the events of the given seqs tell; they keep their places."""
+    if seqs:
+        _SILENCE(connection, [(ERASED, _NOTHING, server_id, seq) for seq in seqs])
 
 
 def rewrite(connection: Connection, server_id: str, payloads: Sequence[tuple[int, bytes]]) -> None:

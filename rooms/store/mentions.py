@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select
+from sqlalchemy import Connection, and_, insert, or_, select
 
 from rooms.rows import Mentionable
 from rooms.store.statements import Row, any_of, tables
@@ -35,7 +35,7 @@ _MENTIONABLE = (
         )
     )
 )
-_FORGET = table.delete().where(table.c.message_id == bindparam("the_id"))
+_FORGET = table.delete().where(table.c.message_id.in_(any_of("ids")))
 
 
 def find_mentionable(
@@ -64,6 +64,6 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
     connection.execute(insert(table), rows)
 
 
-def forget(connection: Connection, message_id: str) -> None:
-    """Forget whom a message mentions."""
-    connection.execute(_FORGET, {"the_id": message_id})
+def forget(connection: Connection, message_ids: Collection[str]) -> None:
+    """Forget whom the messages mention."""
+    connection.execute(_FORGET, {"ids": list(message_ids)})

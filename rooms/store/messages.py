@@ -34,6 +34,29 @@ _MESSAGE = (
 _BY_IDS = _MESSAGE.where(table.c.id.in_(any_of("ids")))
 _INSERT = Bulk(insert(table), _COLUMNS)
 _CHANGE = update(table).where(table.c.id == bindparam("the_id"))
+_ERASE = (
+    update(table)
+    .where(table.c.id.in_(any_of("ids")))
+    .values(
+        content="",
+        raw_message={},
+        details={},
+        attachments=[],
+        mentions=[],
+        updated_at=bindparam("now"),
+        deleted_at=bindparam("now"),
+    )
+)
+_LEFT = (
+    _MESSAGE.where(
+        table.c.channel_id == bindparam("channel_id"),
+        table.c.seq > bindparam("after"),
+        table.c.seq <= bindparam("until"),
+        table.c.deleted_at.is_(None),
+    )
+    .order_by(table.c.seq)
+    .limit(bindparam("limit"))
+)
 _COUNT_REPLIES = Bulk(
     update(table)
     .where(table.c.id == bindparam("the_id"))
@@ -94,6 +117,19 @@ def change(connection: Connection, message: Message) -> None:
     """Store what the message says now, and since when; or that it was deleted."""
     now = {name: getattr(message, name) for name in _CHANGEABLE}
     connection.execute(_CHANGE, {"the_id": message.id, **now})
+
+
+def erase(connection: Connection, message_ids: Collection[str], now: int) -> None:
+    """Leave of the messages nothing but that they were there."""
+    connection.execute(_ERASE, {"ids": list(message_ids), "now": now})
+
+
+def list_left(
+    connection: Connection, channel_id: str, after: int, until: int, limit: int
+) -> Sequence[Message]:
+    """Return the oldest messages of the channel after a seq, up to another, that were not deleted."""
+    values = {"channel_id": channel_id, "after": after, "until": until, "limit": limit}
+    return _fetch(connection, _LEFT, values)
 
 
 def count_replies(connection: Connection, messages: Sequence[Message], more: int) -> None:

@@ -23,6 +23,7 @@ _PUT = text(
     " ON CONFLICT (channel_id, agent_id) DO UPDATE SET reason = excluded.reason, until = excluded.until,"
     " muted_by = excluded.muted_by, created_at = excluded.created_at"
 )
+_OF_PLACE = delete(table).where(table.c.channel_id == bindparam("the_channel"))
 _REMOVE = delete(table).where(
     table.c.channel_id == bindparam("the_channel"), table.c.agent_id == bindparam("the_agent")
 )
@@ -41,3 +42,8 @@ def put(connection: Connection, row: Row) -> None:
 def remove(connection: Connection, channel_id: str, agent_id: str) -> None:
     """Mute the agent in the channel no longer."""
     connection.execute(_REMOVE, {"the_channel": channel_id, "the_agent": agent_id})
+
+
+def remove_all(connection: Connection, channel_id: str) -> None:
+    """Mute nobody in the channel any longer."""
+    connection.execute(_OF_PLACE, {"the_channel": channel_id})

@@ -82,6 +82,12 @@ def end(connection: Connection, channel_id: str, entity_id: str, seq: int) -> No
     connection.execute(update(table).where(*present).values(left_seq=seq))
 
 
+def end_all(connection: Connection, channel_id: str, seq: int) -> None:
+    """End every membership of the channel at the given seq."""
+    present = (table.c.channel_id == channel_id, table.c.left_seq.is_(None))
+    connection.execute(update(table).where(*present).values(left_seq=seq))
+
+
 def set_agent(connection: Connection, entity_id: str, *, is_agent: bool) -> None:
     """Know from now on whether the entity, wherever it takes part, is an agent."""
     connection.execute(update(table).where(table.c.entity_id == entity_id).values(is_agent=is_agent))

@@ -30,9 +30,11 @@ _FIRST = (
     .where(_RANKED.c.rank <= bindparam("limit"))
     .order_by(_RANKED.c.rank)
 )
-_OF_MESSAGE = table.delete().where(table.c.message_id == bindparam("the_message"))
-_REMOVE = _OF_MESSAGE.where(
-    table.c.entity_id == bindparam("the_entity"), table.c.emoji == bindparam("the_emoji")
+_OF_MESSAGES = table.delete().where(table.c.message_id.in_(any_of("ids")))
+_REMOVE = table.delete().where(
+    table.c.message_id == bindparam("the_message"),
+    table.c.entity_id == bindparam("the_entity"),
+    table.c.emoji == bindparam("the_emoji"),
 )
 
 
@@ -66,6 +68,6 @@ def remove(connection: Connection, message_id: str, entity_id: str, emoji: str) 
     connection.execute(_REMOVE, values)
 
 
-def remove_all(connection: Connection, message_id: str) -> None:
-    """Remove every reaction to the message."""
-    connection.execute(_OF_MESSAGE, {"the_message": message_id})
+def remove_all(connection: Connection, message_ids: Collection[str]) -> None:
+    """Remove every reaction to the messages."""
+    connection.execute(_OF_MESSAGES, {"ids": list(message_ids)})

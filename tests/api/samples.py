@@ -19,6 +19,11 @@ from tests.running import Parley
 
 _numbers = itertools.count(1)
 
+# What nothing that comes later may need.
+SPARE = {
+    ("DELETE", "/api/messaging/channels/{channel_id}"),
+    ("DELETE", "/api/messaging/channels/{channel_id}/messages"),
+}
 # What only people decide.
 NOT_FOR_SERVICES = {("POST", "/api/messaging/approvals/{message_id}/resolve")}
 WITH_BODY = [route for route in ALL_ROUTES if route.body is not None]
@@ -40,7 +45,7 @@ class World:
     """What the samples refer to: a channel of the default server, with one participant and an agent.
 
     The message is one that may be deleted; the run is another message's. The approval is one that the
-    participant may decide.
+    participant may decide. The spare is a channel that may be cleared and deleted.
     """
 
     parley: Parley
@@ -51,6 +56,7 @@ class World:
     approval_id: str
     session_id: str
     action_id: str
+    spare_id: str
     member: str = "ann"
     agent: str = "bot"
     secret: str = "token"
@@ -59,7 +65,7 @@ class World:
         """Return the route's path about the things of this world; one that can wait does not."""
         is_end = (route.method, route.path) == ("DELETE", "/api/agents/{agent_id}")
         path = (spelling or route.path).format(
-            channel_id=self.channel_id,
+            channel_id=self.spare_id if (route.method, route.path) in SPARE else self.channel_id,
             message_id=self._message_of(route),
             run_id=self.run_id,
             delivery_id=self.delivery_id,
@@ -118,7 +124,8 @@ async def new_world(parley: Parley) -> World:
     session_id = (await parley.service.post("/api/messaging/sessions", session)).body["sessionId"]
     doing = {"channel_id": channel_id, "author_id": World.agent, "content": "Executing action: LOOK"}
     action_id = (await parley.service.post("/api/messaging/action", doing)).data["id"]
-    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id)
+    spare_id = await parley.service.new_channel(f"spare-{next(_numbers)}", World.member)
+    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id, spare_id)
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:

@@ -203,10 +203,21 @@ async def test_a_dm_of_no_pair_is_refused(parley: Parley, query: str) -> None:
 async def test_nobody_asks_for_the_dm_of_two_others(parley: Parley) -> None:
     """A user, or a service without the scope, is refused with 403, and nothing is made."""
     reader = await parley.restricted_service(Scope.MESSAGES_READ, Scope.MESSAGES_WRITE)
+    await asyncio.gather(parley.user("ann"), parley.user("ben"))
     for client in (await parley.user("eve"), reader):
         assert (await dm(client, "ann", "ben")).refusal == (403, "PERMISSION_DENIED")
     listed = await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/channels")
     assert [channel["name"] for channel in listed.data["channels"]] == ["general"]
+
+
+async def test_who_a_client_makes_up_is_its_user_in_a_dm(parley: Parley) -> None:
+    """An id that nobody has stands for whoever's key it is; the other one must be known."""
+    ann, _ = await parley.user("ann"), await parley.agent("bot")
+    own = (await dm(ann, "made-up", "bot")).data
+    chat = (await create_as_eliza(ann, "Chat", ["made-up", "bot"], type="DM")).data
+    for channel in (own, chat):
+        assert await members(parley.service, channel["id"]) == {"ann": "owner", "bot": "member"}
+    assert (await create_as_eliza(ann, "Chat", ["made-up", "made-up-too"], type="DM")).refusal == BAD
 
 
 async def test_two_may_have_further_chats(parley: Parley) -> None:

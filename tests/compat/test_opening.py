@@ -122,9 +122,21 @@ async def test_a_message_that_is_refused_makes_none(
     opening: Parley, author_id: str, fields: dict[str, Any], code: str
 ) -> None:
     """What cannot be stored changes nothing."""
+    await opening.key(Kind.USER, "ben")
     async with talking(opening.url, {"token": await opening.key(Kind.USER, "ann")}, ELIZA) as ann:
         assert (await send(ann, author_id, **fields))["error"]["code"] == code
     assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
+
+
+async def test_who_a_client_makes_up_is_its_user(opening: Parley) -> None:
+    """An id that nobody has stands for whoever's key it is, in the new channel too."""
+    await opening.key(Kind.AGENT, "bot")
+    async with talking(opening.url, {"token": await opening.key(Kind.USER, "ann")}, ELIZA) as ann:
+        sent = await send(ann, "made-up", metadata={"isDm": True, "targetUserId": "bot"})
+        assert sent["success"] is True, sent
+    channel, roles = await described(opening)
+    assert channel["metadata"]["created_for_user"] == "ann"
+    assert roles == {"ann": "owner", "bot": "member"}
 
 
 async def test_a_service_needs_the_scope_to_make_one(opening: Parley) -> None:

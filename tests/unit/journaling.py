@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from rooms import channels, messages, schema, servers, store
 from rooms import database as databases
@@ -137,6 +137,38 @@ class World:
             return [row.content for row in rows]
 
         return await self.database.inner.read(read)
+
+    async def in_one_commit(self, *wishes: Coroutine[Any, Any, Any]) -> list[Any]:
+        """Let the wishes wait together, in this order, and return what each came to."""
+        async with asyncio.timeout(DEADLINE), self.database.held() as entered:
+            ahead = self.submit("ahead")
+            await entered.wait()
+            tasks = []
+            for wish in wishes:
+                tasks.append(asyncio.create_task(wish))
+                while self.journal.waiting < len(tasks):  # noqa: ASYNC110 - the journal tells nobody
+                    await asyncio.sleep(0)
+        commits = self.database.commits
+        outcomes = await asyncio.gather(ahead, *tasks, return_exceptions=True)
+        assert self.database.commits - commits == 2
+        return outcomes[1:]
+
+    async def holders(self, word: str) -> list[str]:
+        """Return the tables that hold a word in any column of any row."""
+
+        def read(connection: Connection) -> list[str]:
+            tables = inspect(connection).get_table_names()
+            assert {"messages", "events", "idempotency"} <= set(tables)
+            rows = {table: connection.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables}
+            return [table for table, found in rows.items() if any(word in _text(row) for row in found)]
+
+        return await self.database.inner.read(read)
+
+
+def _text(row: Any) -> str:
+    return " ".join(
+        column.decode(errors="replace") if isinstance(column, bytes) else str(column) for column in row
+    )
 
 
 @asynccontextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, select
 
 from rooms import edits, history, messages, participants, store
 from rooms.database import Database
@@ -18,7 +17,7 @@ from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import Interval, Message, Window
 from rooms.rules import DEFAULT_SERVER_ID, MAX_EDITS
-from tests.unit.journaling import DEADLINE, SERVICE, World, running
+from tests.unit.journaling import SERVICE, World, running
 
 ANN = Principal("ann", Kind.USER)
 SECRET = "a word that nobody may find"
@@ -48,22 +47,6 @@ async def delete(world: World, message: Message, who: Principal = ANN) -> Messag
     return await edits.delete(world.ctx, Target(who, message.id))
 
 
-async def in_one_commit(world: World, *wishes: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Let the wishes wait together, in this order, and return what each came to."""
-    async with asyncio.timeout(DEADLINE), world.database.held() as entered:
-        ahead = world.submit("ahead")
-        await entered.wait()
-        tasks = []
-        for wish in wishes:
-            tasks.append(asyncio.create_task(wish))
-            while world.journal.waiting < len(tasks):  # noqa: ASYNC110 - the journal tells nobody
-                await asyncio.sleep(0)
-    commits = world.database.commits
-    outcomes = await asyncio.gather(ahead, *tasks, return_exceptions=True)
-    assert world.database.commits - commits == 2
-    return outcomes[1:]
-
-
 async def told(world: World, message: Message) -> list[tuple[str, dict[str, Any]]]:
     """Return kind and payload of the stored events of a message; each payload has its event's seq."""
 
@@ -79,24 +62,6 @@ async def told(world: World, message: Message) -> list[tuple[str, dict[str, Any]
         return [(kind, payload) for _, kind, payload in found]
 
     return await world.database.inner.read(read)
-
-
-async def holders(world: World, word: str) -> list[str]:
-    """Return the tables that hold a word in any column of any row."""
-
-    def read(connection: Connection) -> list[str]:
-        tables = inspect(connection).get_table_names()
-        assert {"messages", "events", "idempotency"} <= set(tables)
-        rows = {table: connection.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables}
-        return [table for table, found in rows.items() if any(word in _text(row) for row in found)]
-
-    return await world.database.inner.read(read)
-
-
-def _text(row: Any) -> str:
-    return " ".join(
-        column.decode(errors="replace") if isinstance(column, bytes) else str(column) for column in row
-    )
 
 
 async def message_count(world: World) -> int:
@@ -146,9 +111,9 @@ async def test_a_deletion_leaves_no_trace_of_what_was_said(world: World) -> None
     )
     await edit(world, message, f"{SECRET}, edited")
     await edit(world, message, f"{SECRET}, edited again")
-    assert set(await holders(world, SECRET)) == {"messages", "events"}
+    assert set(await world.holders(SECRET)) == {"messages", "events"}
     left = await delete(world, message)
-    assert await holders(world, SECRET) == []
+    assert await world.holders(SECRET) == []
     assert left.deleted_at is not None
     tombstone = {"id": message.id, "channel_id": world.channel_id, "deleted": True}
     stored = await told(world, message)
@@ -176,8 +141,7 @@ async def test_changes_of_one_commit_see_each_other(world: World) -> None:
     """Edits and a deletion that wait together leave, and announce, nothing of what was said."""
     message = await say(world, SECRET)
     world.heard.events.clear()
-    outcomes = await in_one_commit(
-        world,
+    outcomes = await world.in_one_commit(
         edit(world, message, f"{SECRET} once"),
         edit(world, message, f"{SECRET} twice"),
         delete(world, message),
@@ -190,7 +154,7 @@ async def test_changes_of_one_commit_see_each_other(world: World) -> None:
     kinds = ["message_updated", "message_updated", "message_deleted"]
     assert [event.kind for event in world.heard.events if event.message_id == message.id] == kinds
     assert all(SECRET.encode() not in event.encoded for event in world.heard.events)
-    assert await holders(world, SECRET) == []
+    assert await world.holders(SECRET) == []
     assert [payload.get("deleted") for _, payload in await told(world, message)] == [True] * 4
 
 
@@ -198,7 +162,7 @@ async def test_edits_of_one_commit_are_announced_with_the_newest_text(world: Wor
     """Two at once are two events, and both say what the message says now."""
     message = await say(world)
     world.heard.events.clear()
-    await in_one_commit(world, edit(world, message, "once"), edit(world, message, "twice"))
+    await world.in_one_commit(edit(world, message, "once"), edit(world, message, "twice"))
     heard = [event for event in world.heard.events if event.message_id == message.id]
     assert [event.payload["text"] for event in heard] == ["twice", "twice"]
     stored = [payload for _, payload in await told(world, message)]
@@ -210,8 +174,8 @@ async def test_what_is_refused_leaves_what_waits_beside_it(world: World) -> None
     message = await say(world)
     for number in range(MAX_EDITS - 1):
         await edit(world, message, f"edit {number}")
-    last, refused = await in_one_commit(
-        world, edit(world, message, "the last one"), edit(world, message, "one too many")
+    last, refused = await world.in_one_commit(
+        edit(world, message, "the last one"), edit(world, message, "one too many")
     )
     assert last.content == "the last one"
     assert isinstance(refused, ValidationFailed)
@@ -265,7 +229,7 @@ async def test_a_repeated_submit_does_not_bring_back_what_was_deleted(world: Wor
     message = await say(world, SECRET, **fields)
     left = await delete(world, message)
     assert await say(world, SECRET, **fields) == left
-    assert await holders(world, SECRET) == []
+    assert await world.holders(SECRET) == []
 
 
 async def test_an_id_stays_taken(world: World) -> None:
