@@ -29,15 +29,16 @@ async def list_of_room(call: Call[None]) -> dict[str, Any]:
 async def change(call: Call[memory_wire.ChangeMemory]) -> dict[str, Any]:
     """Let something that was said be something else."""
     await _charge(call)
-    changed = await memories.change(call.ctx, _mind(call), call.path["memory_id"].lower(), call.body.content)
-    return {"id": changed.id, "message": "Memory updated successfully"}
+    mind = _mind(call)
+    changed = await memories.change(call.ctx, mind, call.path["memory_id"].lower(), call.body.content)
+    return {**memory_wire.memory(changed, mind.agent_id), "message": "Memory updated successfully"}
 
 
 async def delete(call: Call[None]) -> dict[str, Any]:
     """Delete something that was said."""
     await _charge(call)
     await memories.forget(call.ctx, _mind(call), call.path["memory_id"].lower())
-    return {"message": "Memory deleted successfully"}
+    return {"success": True, "message": "Memory deleted successfully"}
 
 
 async def list_rooms(call: Call[None]) -> dict[str, Any]:

@@ -95,16 +95,16 @@ class Rooms(BaseModel):
     rooms: list[Room]
 
 
-class ChangedMemory(BaseModel):
-    """The memory that was changed."""
+class ChangedMemory(Memory):
+    """The memory that was changed, as it is now."""
 
-    id: str
     message: str
 
 
 class Forgotten(BaseModel):
     """That a memory is no more."""
 
+    success: bool
     message: str
 
 

@@ -48,13 +48,13 @@ class Line(BaseModel):
 class Exchange(Line, Answered):
     """What was said, and what came of it."""
 
+    success: bool
     sessionStatus: SessionStatus
 
 
 class Sent(Exchange):
     """The same alone, and in ``data``: clients read either."""
 
-    success: bool
     data: Exchange
 
 

@@ -37,8 +37,8 @@ async def send(call: Call[transcript_wire.SendMessage]) -> dict[str, Any] | Repl
     if isinstance(told, ReplyStream):
         return told
     status = transcript_wire.status(said.session, call.ctx.now())
-    exchange = {**told, "sessionStatus": status, **transcript_wire.line(message)}
-    return {"success": True, **exchange, "data": exchange}
+    exchange = {"success": True, **told, "sessionStatus": status, **transcript_wire.line(message)}
+    return {**exchange, "data": exchange}
 
 
 async def read(call: Call[None]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ IN_MILLISECONDS = (
     run_summary_wire.Detail,
     run_summary_wire.Entries,
     memory_wire.Memories,
+    memory_wire.ChangedMemory,
     memory_wire.Rooms,
     memory_wire.Room,
 )

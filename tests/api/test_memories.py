@@ -109,9 +109,10 @@ async def test_a_memory_is_changed_and_deleted_as_a_message(parley: Parley, chan
     assert (await bot.delete(path)).refusal == (403, "PERMISSION_DENIED")
     for content in ({"text": "two", "source": "x"}, "three"):
         changed = (await ann.request("PATCH", path, json={"content": content, "metadata": {}})).data
-        assert changed["id"] == memory_id
+        assert (changed["id"], changed["roomId"]) == (memory_id, channel_id)
+    assert changed["content"]["text"] == "three"
     assert await texts(parley.service) == ["three"]
-    assert (await ann.delete(path)).data == {"message": "Memory deleted successfully"}
+    assert (await ann.delete(path)).data == {"success": True, "message": "Memory deleted successfully"}
     assert await texts(parley.service) == []
     assert (await ann.delete(path)).refusal == NOT_FOUND
 
