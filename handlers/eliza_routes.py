@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from handlers import action_wire, actions, answers, channels, external, external_wire, post_wire, posts, wire
+from handlers import (
+    action_wire,
+    actions,
+    answers,
+    channels,
+    external,
+    external_wire,
+    post_wire,
+    posts,
+    search,
+    search_wire,
+    wire,
+)
 from handlers.http import Route
 
 _MESSAGING = "/api/messaging"
@@ -20,4 +32,6 @@ ELIZA_ROUTES: tuple[Route, ...] = (
           answers.Message, wire.SubmitMessage, 201),
     Route("PATCH", f"{_MESSAGING}/action/{{message_id}}", actions.change, "Tell how an action goes on",
           answers.Message, action_wire.ChangeAction),
+    Route("POST", f"{_MESSAGING}/messages/search", search.find, "Search in what was said",
+          search_wire.Findings, search_wire.SearchMessages),
 )  # fmt: skip

@@ -225,7 +225,12 @@ def may_be_told(channel: Channel, kind: str, *, is_present: bool) -> bool:
 
 def may_read(standing: Standing, seq: int) -> bool:
     """Tell whether the principal may read the channel's event of that seq."""
-    return any(first <= seq and (end is None or seq < end) for first, end in visible(standing))
+    return covers(visible(standing), seq)
+
+
+def covers(stretches: Sequence[Interval], seq: int) -> bool:
+    """Tell whether one of the stretches of a log has the event of that seq."""
+    return any(first <= seq and (end is None or seq < end) for first, end in stretches)
 
 
 def require_readable(

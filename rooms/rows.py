@@ -162,6 +162,17 @@ class Line(NamedTuple):
     created_at: int
 
 
+class Said(NamedTuple):
+    """A message, as far as it is searched."""
+
+    id: str
+    seq: int
+    author_id: str
+    content: str
+    created_at: int
+    deleted_at: int | None
+
+
 class Attendance(NamedTuple):
     """A participant with what the registry says of it."""
 

@@ -30,6 +30,7 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_LEVELS = 5
 MAX_RAW_MESSAGE_BYTES = 64 * 1024
 MAX_RAW_MESSAGE_LEVELS = 20
+BIGGEST_TIME = 2**62  # later than any, in epoch milliseconds; seqs are smaller, too
 SMALLEST_NUMBER, BIGGEST_NUMBER = -(2**63), 2**64  # parsers disagree about what lies beyond
 IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
 MIN_OPTIONS, MAX_OPTIONS = 2, 10  # of one approval
