@@ -14,6 +14,8 @@ from handlers import (
     server_wire,
     upload_wire,
     uploads,
+    world_wire,
+    worlds,
 )
 from handlers.http import Route
 
@@ -27,6 +29,14 @@ AROUND_ROUTES: tuple[Route, ...] = (
           character_wire.AgentLines),
     Route("POST", _AGENTS, characters.create, "Register an agent by a character",
           character_wire.CreatedAgent, character_wire.CreateAgent, 201),
+    Route("GET", f"{_AGENTS}/worlds", worlds.list_all, "List worlds, which are message servers",
+          world_wire.Worlds),
+    Route("POST", f"{_AGENT}/worlds", worlds.join, "Get the world that an agent is in, or create one",
+          world_wire.OneWorld, world_wire.JoinWorld, 201),
+    Route("PATCH", f"{_AGENT}/worlds/{{world_id}}", worlds.change, "Change what is said of a world",
+          world_wire.OneWorld, world_wire.ChangeWorld),
+    Route("POST", "/api/memory/groups/{server_id}", worlds.ensure, "Have a world for a message server",
+          world_wire.World, world_wire.EnsureWorld, 201),
     Route("GET", _AGENT, characters.get, "Get an agent with its character",
           character_wire.Agent),
     Route("PATCH", _AGENT, characters.change, "Change an agent's character",

@@ -19,7 +19,7 @@ _PREFLIGHT = {
 }
 _EXPOSED = (
     "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag,"
-    " Deprecation, Link"
+    " RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Deprecation, Link"
 )
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 

@@ -25,19 +25,24 @@ _WRITES = {Kind.USER: Bucket.USER, Kind.AGENT: Bucket.AGENT}
 
 
 class Allowance(NamedTuple):
-    """What a bucket says: ``reset_at`` is the epoch second at which it is full again."""
+    """What a bucket says: ``reset_at`` is the epoch second at which it is full again, in ``reset_after``."""
 
     limit: int
     remaining: int
     reset_at: int
     retry_after: float  # seconds; 0 if the tokens were granted
+    reset_after: float = 0.0  # seconds
 
     def headers(self) -> dict[str, str]:
-        """Return the documented rate limit headers."""
+        """Return the documented rate limit headers, and those that elizaOS's server has."""
+        limit, remaining = str(self.limit), str(self.remaining)
         headers = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Limit": limit,
+            "X-RateLimit-Remaining": remaining,
             "X-RateLimit-Reset": str(self.reset_at),
+            "RateLimit-Limit": limit,
+            "RateLimit-Remaining": remaining,
+            "RateLimit-Reset": str(math.ceil(self.reset_after)),
         }
         return headers | ({"Retry-After": str(math.ceil(self.retry_after))} if self.retry_after else {})
 

@@ -27,7 +27,7 @@ class TokenBuckets:
         state = result.state
         retry_after = state.retry_after if result.limited else 0.0
         reset_at = math.ceil(time.time() + state.reset_after)
-        return Allowance(state.limit, state.remaining, reset_at, retry_after)
+        return Allowance(state.limit, state.remaining, reset_at, retry_after, state.reset_after)
 
 
 def _throttled(bucket: Bucket, kept: store.MemoryStore) -> Throttled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -60,3 +61,9 @@ def add(connection: Connection, row: Row) -> None:
 def set_epoch(connection: Connection, server_id: str, epoch: int) -> None:
     """Begin another epoch of the server's log."""
     connection.execute(update(table).where(table.c.id == server_id).values(epoch=epoch))
+
+
+def describe(connection: Connection, server_id: str, name: str, details: dict[str, Any], now: int) -> None:
+    """Give a server another name, and other details."""
+    changed = {"name": name, "details": details, "updated_at": now}
+    connection.execute(update(table).where(table.c.id == server_id).values(changed))

@@ -72,6 +72,7 @@ class World:
             session_id=self.session_id,
             memory_id=self.action_id,
             room_id=self.channel_id,
+            world_id=DEFAULT_SERVER_ID,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             name=self.secret,
@@ -176,6 +177,14 @@ async def _character(_world: World) -> dict[str, Any]:
 
 async def _memory(_world: World) -> dict[str, Any]:
     return {"content": {"text": "changed"}}
+
+
+async def _world(_world: World) -> dict[str, Any]:
+    return {"worldId": DEFAULT_SERVER_ID, "name": "A world"}
+
+
+async def _settings(_world: World) -> dict[str, Any]:
+    return {"settings": {"language": "en"}}
 
 
 async def _room(_world: World) -> dict[str, Any]:
@@ -312,6 +321,9 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
     ("POST", "/api/auth/sign-in"): _code,
     ("POST", "/api/agents"): _character,
+    ("POST", "/api/agents/{agent_id}/worlds"): _world,
+    ("PATCH", "/api/agents/{agent_id}/worlds/{world_id}"): _settings,
+    ("POST", "/api/memory/groups/{server_id}"): _world,
     ("PATCH", "/api/memory/{agent_id}/memories/{memory_id}"): _memory,
     ("POST", "/api/memory/{agent_id}/rooms"): _room,
     ("PATCH", "/api/agents/{agent_id}"): _traits,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers import character_wire, memory_wire, run_summary_wire
+from handlers import character_wire, memory_wire, run_summary_wire, world_wire
 from handlers.routes import ALL_ROUTES
 from handlers.run_wire import Envelope, Inbox
 from tests.api.samples import BODIES, WITH_BODY, name, new_world
@@ -47,6 +47,9 @@ IN_MILLISECONDS = (
     run_summary_wire.Summaries,
     run_summary_wire.Detail,
     run_summary_wire.Entries,
+    world_wire.Worlds,
+    world_wire.OneWorld,
+    world_wire.World,
     memory_wire.Memories,
     memory_wire.ChangedMemory,
     memory_wire.Rooms,

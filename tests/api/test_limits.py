@@ -49,6 +49,15 @@ async def test_an_answer_speaks_of_the_bucket_with_the_least_left(
     assert "Retry-After" not in reply.headers
 
 
+async def test_elizas_headers_say_the_same(start: Start) -> None:
+    """Their reset is a time from now, and the other one's a time of day."""
+    parley = await start(rate_limits="on")
+    headers = (await (await parley.user("ann")).get(f"{API}/message-servers")).headers
+    for name in ("Limit", "Remaining"):
+        assert headers[f"RateLimit-{name}"] == headers[f"X-RateLimit-{name}"]
+    assert 0 < int(headers["RateLimit-Reset"]) < 60 < int(headers["X-RateLimit-Reset"])
+
+
 async def left(client: Rest) -> int:
     """Return how many tokens the client's bucket has left, after one for this request."""
     reply = await client.get(f"{API}/message-servers")

@@ -1,0 +1,50 @@
+"""REST: message servers as elizaOS's clients know them besides: as worlds of agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers import world_wire
+from handlers.characters import agent_id
+from handlers.http import Call
+from rooms import agents, servers, worlds
+from rooms.ids import new_id
+from rooms.memories import Mind
+from rooms.servers import ServerDraft
+from rooms.worlds import Wish
+
+SOURCE = "world"
+
+
+async def list_all(call: Call[None]) -> dict[str, Any]:
+    """Answer the message servers that the principal takes part in."""
+    found = await servers.list_for(call.ctx, call.principal)
+    return {"worlds": [world_wire.world(server) for server in found]}
+
+
+async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
+    """Answer the world that an agent is in, or create one."""
+    await call.gate.limits.charge_write(call.principal)
+    body, mind = call.body, Mind(call.principal, agent_id(call))
+    if body.worldId is not None:
+        return {"world": world_wire.world(await worlds.require_with(call.ctx, mind, body.worldId))}
+    await agents.require(call.ctx, mind.principal, mind.agent_id)
+    draft = ServerDraft(body.name or "", SOURCE, metadata=body.metadata, id=body.messageServerId or new_id())
+    return {"world": world_wire.world(await worlds.ensure(call.ctx, call.principal, draft))}
+
+
+async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
+    """Describe a world otherwise."""
+    await call.gate.limits.charge_write(call.principal)
+    await agents.require(call.ctx, call.principal, agent_id(call))
+    wish = Wish(call.principal, call.path["world_id"].lower(), call.body.name, call.body.patch)
+    return {"world": world_wire.world(await worlds.change(call.ctx, wish))}
+
+
+async def ensure(call: Call[world_wire.EnsureWorld]) -> dict[str, Any]:
+    """Answer a message server, which is created if there is none of that id."""
+    await call.gate.limits.charge_write(call.principal)
+    body = call.body
+    about = {"description": body.description} if body.description else {}
+    draft = ServerDraft(body.name, SOURCE, metadata=about | body.metadata, id=call.path["server_id"].lower())
+    return world_wire.world(await worlds.ensure(call.ctx, call.principal, draft))
