@@ -13,6 +13,8 @@ from handlers import (
     posts,
     search,
     search_wire,
+    title_wire,
+    titles,
     wire,
 )
 from handlers.http import Route
@@ -34,4 +36,6 @@ ELIZA_ROUTES: tuple[Route, ...] = (
           answers.Message, action_wire.ChangeAction),
     Route("POST", f"{_MESSAGING}/messages/search", search.find, "Search in what was said",
           search_wire.Findings, search_wire.SearchMessages),
+    Route("POST", f"{_CHANNEL}/generate-title", titles.generate, "Make up a title for a channel",
+          title_wire.Title, title_wire.GenerateTitle, deprecated=(f"{_OLD_CHANNEL}/generate-title",)),
 )  # fmt: skip

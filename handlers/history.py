@@ -19,7 +19,7 @@ from rooms.rows import Message, Window
 async def of_channel(call: Call[None]) -> dict[str, Any]:
     """Answer a page of a channel's history."""
     newest_first = _is_newest_first(call)
-    bounds = _Bounds(call)
+    bounds = Bounds(call)
     window = bounds.window(newest_first=newest_first)
     channel_id = call.path["channel_id"].lower()
     # elizaOS's clients know no cursors: they go back by the time of the oldest message that they have.
@@ -35,7 +35,7 @@ async def of_channel(call: Call[None]) -> dict[str, Any]:
 
 async def of_thread(call: Call[None]) -> dict[str, Any]:
     """Answer the message that a thread begins with, and a page of the answers, the oldest first."""
-    bounds = _Bounds(call)
+    bounds = Bounds(call)
     window = bounds.window(newest_first=False)
     target = Target(call.principal, call.path["message_id"].lower())
     thread = await history.of_thread(call.ctx, target, window, bounds.positions)
@@ -64,10 +64,10 @@ def _is_newest_first(call: Call[None]) -> bool:
     return order == "desc"
 
 
-class _Bounds:
+class Bounds:
     """What ``before`` and ``after`` say: a time each, or a cursor."""
 
-    def __init__(self, call: Call[None]) -> None:
+    def __init__(self, call: Call[Any]) -> None:
         self._query = call.query
         self._signer = call.ctx.cursors
         self.positions: list[Cursor] = []

@@ -20,6 +20,7 @@ from handlers import (
     post_wire,
     run_wire,
     session_wire,
+    title_wire,
     transcript_wire,
     webhook_wire,
 )
@@ -66,6 +67,10 @@ _TRANSCRIPT_QUERY = {
     "before": "only older ones: epoch milliseconds or ISO 8601",
     "after": "only newer ones: epoch milliseconds or ISO 8601",
 }
+_TITLE_QUERY = {
+    "limit": "how many of the newest messages are read, 50 unless told, at most 200",
+    "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
+}
 _SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
 _PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
 
@@ -82,6 +87,7 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     webhook_wire.Deliveries: _DELIVERIES_QUERY,
     approval_wire.Approvals: _APPROVALS_QUERY,
     session_wire.Sessions: _SESSIONS_QUERY,
+    title_wire.Title: _TITLE_QUERY,
     post_wire.Posted: _SENT_QUERY,
     transcript_wire.Sent: _SENT_QUERY,
     external_wire.Processed: _PROCESSED_QUERY,

@@ -264,6 +264,10 @@ async def _post(world: World) -> dict[str, Any]:
     return {"content": "hello", "author_id": world.member, "message_server_id": DEFAULT_SERVER_ID}
 
 
+async def _title(world: World) -> dict[str, Any]:
+    return {"agentId": world.agent}
+
+
 async def _search(_world: World) -> dict[str, Any]:
     return {"query": "first", "from": "2020-01-01T00:00:00.000Z", "limit": 5}
 
@@ -316,6 +320,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/sessions/{session_id}/messages"): _utterance,
     ("POST", "/api/messaging/channels/{channel_id}/messages"): _post,
     ("POST", "/api/messaging/messages/search"): _search,
+    ("POST", "/api/messaging/channels/{channel_id}/generate-title"): _title,
     ("POST", "/api/messaging/action"): _action,
     ("PATCH", "/api/messaging/action/{message_id}"): _progress_of_action,
     ("PATCH", "/api/messaging/sessions/{session_id}/timeout"): _timeout,
