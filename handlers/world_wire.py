@@ -67,9 +67,24 @@ class Worlds(BaseModel):
     worlds: list[World]
 
 
-class OneWorld(BaseModel):
-    """A message server."""
+class EnsuredWorld(World):
+    """A message server, with its id as elizaOS's client reads it."""
 
+    worldId: str
+
+
+class JoinedWorld(BaseModel):
+    """The message server that an agent is in."""
+
+    success: bool
+    world: World
+
+
+class ChangedWorld(BaseModel):
+    """A message server as it is described now, and the settings among that."""
+
+    worldId: str
+    settings: dict[str, Any]
     world: World
 
 
@@ -82,4 +97,13 @@ def world(server: Server) -> dict[str, Any]:
         "metadata": server.details,
         "createdAt": server.created_at,
         "updatedAt": server.updated_at,
+    }
+
+
+def changed(server: Server) -> dict[str, Any]:
+    """Return a world that is described otherwise now."""
+    return {
+        "worldId": server.id,
+        "settings": server.details.get("settings", {}),
+        "world": world(server),
     }

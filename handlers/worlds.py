@@ -27,10 +27,12 @@ async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
     await call.gate.limits.charge_write(call.principal)
     body, mind = call.body, Mind(call.principal, agent_id(call))
     if body.worldId is not None:
-        return {"world": world_wire.world(await worlds.require_with(call.ctx, mind, body.worldId))}
+        found = await worlds.require_with(call.ctx, mind, body.worldId)
+        return {"success": True, "world": world_wire.world(found)}
     await agents.require(call.ctx, mind.principal, mind.agent_id)
     draft = ServerDraft(body.name or "", SOURCE, metadata=body.metadata, id=body.messageServerId or new_id())
-    return {"world": world_wire.world(await worlds.ensure(call.ctx, call.principal, draft))}
+    made = await worlds.ensure(call.ctx, call.principal, draft)
+    return {"success": True, "world": world_wire.world(made)}
 
 
 async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
@@ -38,7 +40,7 @@ async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
     await call.gate.limits.charge_write(call.principal)
     await agents.require(call.ctx, call.principal, agent_id(call))
     wish = Wish(call.principal, call.path["world_id"].lower(), call.body.name, call.body.patch)
-    return {"world": world_wire.world(await worlds.change(call.ctx, wish))}
+    return world_wire.changed(await worlds.change(call.ctx, wish))
 
 
 async def ensure(call: Call[world_wire.EnsureWorld]) -> dict[str, Any]:
@@ -47,4 +49,5 @@ async def ensure(call: Call[world_wire.EnsureWorld]) -> dict[str, Any]:
     body = call.body
     about = {"description": body.description} if body.description else {}
     draft = ServerDraft(body.name, SOURCE, metadata=about | body.metadata, id=call.path["server_id"].lower())
-    return world_wire.world(await worlds.ensure(call.ctx, call.principal, draft))
+    found = await worlds.ensure(call.ctx, call.principal, draft)
+    return {**world_wire.world(found), "worldId": found.id}

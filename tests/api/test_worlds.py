@@ -37,7 +37,8 @@ async def test_an_agent_is_in_a_world_by_taking_part(parley: Parley) -> None:
     assert "add it to one" in refused.error["details"]
     await parley.service.new_channel("talk", "ann", "bot")
     for client in (parley.service, await parley.user("ann")):
-        assert (await client.post(BOT, asked)).data["world"]["id"] == DEFAULT_SERVER_ID
+        found = (await client.post(BOT, asked)).data
+        assert (found["success"], found["world"]["id"]) == (True, DEFAULT_SERVER_ID)
     for stranger in (await parley.user("eve"), await parley.agent("other")):
         assert (await stranger.post(BOT, asked)).refusal == NOT_FOUND
     assert (await parley.service.post(BOT, {"worldId": FRESH})).refusal == NOT_FOUND
@@ -53,7 +54,7 @@ async def test_a_world_is_created_by_whoever_may_create_servers(parley: Parley) 
     made = (await parley.service.post(BOT, {"name": "Acme", "metadata": {"a": 1}})).data["world"]
     assert (made["name"], made["metadata"]) == ("Acme", {"a": 1})
     group = (await parley.service.post(f"{GROUPS}/{FRESH}", {"name": "Ajax", "description": "a b"})).data
-    assert (group["id"], group["metadata"]) == (FRESH, {"description": "a b"})
+    assert (group["id"], group["worldId"], group["metadata"]) == (FRESH, FRESH, {"description": "a b"})
     for again in (parley.service.post(f"{GROUPS}/{FRESH.upper()}", {"name": "Other"}),):
         assert (await again).data == group
     assert (await ann.post(f"{GROUPS}/{DEFAULT_SERVER_ID}", {"name": "x"})).data["id"] == DEFAULT_SERVER_ID
@@ -68,9 +69,9 @@ async def test_what_is_said_of_a_world_is_merged(parley: Parley) -> None:
     path = f"{BOT}/{DEFAULT_SERVER_ID}"
     for body in ({"metadata": {"a": 1}}, {"settings": {"b": {"c": 1, "d": 2}}}, {"name": "Acme"}):
         await parley.service.request("PATCH", path, json=body)
-    changed = (await parley.service.request("PATCH", path, json={"settings": {"b": {"c": None}}})).data[
-        "world"
-    ]
+    told = (await parley.service.request("PATCH", path, json={"settings": {"b": {"c": None}}})).data
+    assert (told["worldId"], told["settings"]) == (DEFAULT_SERVER_ID, {"b": {"d": 2}})
+    changed = told["world"]
     assert (changed["name"], changed["metadata"]) == ("Acme", {"a": 1, "settings": {"b": {"d": 2}}})
     for client in (await parley.user("ann"), await parley.restricted_service(Scope.AGENTS_WRITE)):
         assert (await client.request("PATCH", path, json={"name": "x"})).refusal == DENIED
