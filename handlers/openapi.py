@@ -17,6 +17,7 @@ from handlers import (
     answers,
     approval_wire,
     external_wire,
+    job_wire,
     post_wire,
     run_wire,
     session_wire,
@@ -72,6 +73,10 @@ _TITLE_QUERY = {
     "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
 }
 _SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
+_JOBS_QUERY = {
+    "status": "only those that are so: pending, processing, completed, failed or timeout",
+    "limit": "how many at most, 50 unless told, at most 200",
+}
 _PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
 
 _FILE = {
@@ -91,6 +96,7 @@ _QUERIES: dict[type[BaseModel], dict[str, str]] = {
     post_wire.Posted: _SENT_QUERY,
     transcript_wire.Sent: _SENT_QUERY,
     external_wire.Processed: _PROCESSED_QUERY,
+    job_wire.Jobs: _JOBS_QUERY,
     transcript_wire.Transcript: _TRANSCRIPT_QUERY,
 }
 

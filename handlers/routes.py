@@ -21,6 +21,8 @@ from handlers import (
     health,
     history,
     inbox,
+    job_wire,
+    jobs,
     keys,
     messages,
     mutes,
@@ -59,6 +61,7 @@ _RUN = f"{_MESSAGING}/runs/{{run_id}}"
 _APPROVAL = f"{_MESSAGING}/approvals/{{message_id}}"
 _SESSION = f"{_MESSAGING}/sessions/{{session_id}}"
 _AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
+_JOBS = f"{_MESSAGING}/jobs"
 _SECRET = f"{_MESSAGING}/secrets/{{name}}"
 
 ROUTES = (
@@ -200,6 +203,14 @@ ROUTES = (
           session_wire.Info, is_bare=True),
     Route("DELETE", _SESSION, sessions.delete, "End a session",
           session_wire.DeletedSession, is_bare=True),
+    Route("POST", _JOBS, jobs.create, "Ask an agent, and look after the answer later",
+          job_wire.NewJob, job_wire.CreateJob, 201, is_bare=True),
+    Route("GET", _JOBS, jobs.list_all, "List jobs",
+          job_wire.Jobs, is_bare=True),
+    Route("GET", f"{_JOBS}/health", jobs.health, "How many jobs there are, and how they end",
+          job_wire.Health, public=True, is_bare=True),
+    Route("GET", f"{_JOBS}/{{job_id}}", jobs.get, "Get a job",
+          job_wire.Details, waits=True, is_bare=True),
     Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
           answers.Events, follows=True, waits=True),
     Route("GET", f"{_AGENT}/inbox", inbox.read, "Follow the runs of an agent, as a stream or by waiting",

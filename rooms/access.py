@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from rooms import store
-from rooms.errors import NotFound, PermissionDenied, agent_not_found, channel_not_found, session_not_found
+from rooms.errors import (
+    NotFound,
+    PermissionDenied,
+    agent_not_found,
+    channel_not_found,
+    job_not_found,
+    session_not_found,
+)
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Approval, Interval, Run, Session
+from rooms.rows import Approval, Interval, Job, Run, Session
 from rooms.tables import Channel, Participant
 
 
@@ -190,6 +197,13 @@ def require_session(principal: Principal, session_id: str, found: Session | None
     """Return the session; raise NotFound unless it is there, and the principal its user or of the scope."""
     if found is None or not (found.user_id == principal.id or principal.may(scope)):
         raise session_not_found(session_id)
+    return found
+
+
+def require_job(principal: Principal, job_id: str, found: Job | None) -> Job:
+    """Return the job; raise NotFound unless it is there, and the principal's, or to be read by it anyway."""
+    if found is None or not (found.user_id == principal.id or principal.may(Scope.MESSAGES_READ)):
+        raise job_not_found(job_id)
     return found
 
 

@@ -145,6 +145,8 @@ def _delete(transaction: Transaction, wish: _Deletion) -> bool:
     if left:
         _erase_some(transaction, standing, left, now, is_last=True)
     _forget_session(transaction, channel)
+    store.external.forget(connection, channel.id)
+    store.jobs.forget(connection, channel.id)
     store.mutes.remove_all(connection, channel.id)
     payload = {"channel_id": channel.id, "server_id": channel.server_id, "by": wish.principal.id}
     ended = transaction.record(channel.server_id, channel.id, "channel_deleted", payload)

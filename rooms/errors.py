@@ -175,6 +175,11 @@ def session_not_found(session_id: str) -> SessionNotFound:
     return SessionNotFound(f"Session with ID '{session_id}' does not exist")
 
 
+def job_not_found(job_id: str) -> NotFound:
+    """Return the error for a job that is absent, or not for the principal to see."""
+    return NotFound(f"Job with ID '{job_id}' does not exist", message="Job not found")
+
+
 def server_not_found(server_id: str) -> NotFound:
     """Return the error for a message server that is absent."""
     return NotFound(

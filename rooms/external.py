@@ -23,7 +23,7 @@ from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Attendance, Message, Run, Seat
+from rooms.rows import AGENT_ACTION, Attendance, Message, Run, Seat
 from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
 from rooms.storing import DISPLAY_NAME, store_all, store_one
@@ -143,8 +143,8 @@ async def ingest(ctx: Context, draft: ExternalDraft, server_id: str | None = Non
 def _check(ctx: Context, draft: ExternalDraft) -> None:
     access.require_scope(draft.principal, Scope.MESSAGES_WRITE)
     messages.check_content(ctx, draft.content, Kind.USER)
-    if draft.platform == AGENT_RESPONSE:
-        raise ValidationFailed(f"'{AGENT_RESPONSE}' is no platform; submit what agents say")
+    if draft.platform in (AGENT_RESPONSE, AGENT_ACTION):
+        raise ValidationFailed(f"'{draft.platform}' is no platform; submit what agents say")
 
 
 def receive_all(transaction: Transaction, drafts: Sequence[ExternalDraft]) -> list[Received | ParleyError]:

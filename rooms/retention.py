@@ -3,8 +3,8 @@
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
 somebody can be told all that happened since. What is known of connections that have not come back for
-as many days goes too, and so does what is told of uses of the vault, and do sessions, some time after
-they have ended.
+as many days goes too, and so does what is told of uses of the vault, and do sessions and jobs, some time
+after they have ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Container
 from dataclasses import dataclass
 
-from rooms import sessions, store
+from rooms import jobs, sessions, store
 from rooms.context import Context
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
@@ -72,6 +72,9 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
     since = ctx.now() - sessions.KEPT_DAYS * DAY_MS
     while forgotten := await ctx.journal.append_one(_forget_sessions_all, since):
         yield forgotten
+    since = ctx.now() - jobs.KEPT_DAYS * DAY_MS
+    while forgotten := await ctx.journal.append_one(_forget_jobs_all, since):
+        yield forgotten
 
 
 def _forget_events(transaction: Transaction, step: _Step) -> int:
@@ -125,3 +128,14 @@ def _forget_uses(transaction: Transaction, since: int) -> int:
 
 
 _forget_uses_all = one_by_one(_forget_uses)
+
+
+def _forget_jobs(transaction: Transaction, since: int) -> int:
+    """Return how many jobs are forgotten in this step: old ones, and too many that are over."""
+    connection = transaction.connection
+    old = store.jobs.list_old(connection, since, transaction.now, jobs.KEPT_JOBS, STEP)
+    store.jobs.remove(connection, old)
+    return len(old)
+
+
+_forget_jobs_all = one_by_one(_forget_jobs)

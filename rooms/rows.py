@@ -103,6 +103,32 @@ class Session(NamedTuple):
     due_at: int | None
 
 
+class Job(NamedTuple):
+    """A question to an agent that is to be answered in time, as its table has it."""
+
+    id: str
+    user_id: str
+    agent_id: str
+    channel_id: str
+    message_id: str
+    run_id: str | None
+    fingerprint: bytes
+    state: str
+    reason: str | None
+    reply_id: str | None
+    created_at: int
+    expires_at: int
+    ended_at: int | None
+
+
+class Tally(NamedTuple):
+    """How many jobs have come to the same, and how many milliseconds that took on average."""
+
+    status: str
+    jobs: int
+    took: float
+
+
 class Seat(NamedTuple):
     """An agent in a channel, what keeps it from speaking there, and whether its runs are sent to it.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, approvals, payloads, store
+from rooms import access, approvals, job_ends, payloads, store
 from rooms.context import Context
 from rooms.errors import Conflict, run_not_found
 from rooms.ids import new_id
@@ -356,6 +356,8 @@ def end(
         waiting_since=None,
     )
     move(transaction, ended)
+    if state != State.COMPLETED:
+        job_ends.fail(transaction, ended)
     is_asked = run.prompt_key is not None and run.awaits is None
     if is_asked:
         transaction.bells.add(BELL)

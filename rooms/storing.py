@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rooms import access, decisions, mentions, participants, payloads, rules, store
+from rooms import access, decisions, job_ends, mentions, participants, payloads, rules, store
 from rooms.access import Role
 from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
@@ -17,6 +17,7 @@ from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_fo
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Attendance, Message
+from rooms.runs import State
 from rooms.store.statements import Pair
 from rooms.tables import Channel
 from rooms.transaction import Transaction
@@ -161,6 +162,9 @@ class _Batch:
             mentioned=mentions.told(message),
         )
         self._remember(draft, message)
+        if by_agent and not is_action and channel.source_type == job_ends.SOURCE_TYPE:
+            is_reply = answered is not None and answered.state == State.COMPLETED
+            job_ends.hear(self._transaction, message, is_reply=is_reply)
         if question is not None and (waiting := decisions.ask(self._transaction, message, question)):
             self._dispatch.note(waiting)
         if answered is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text, tuple_
 
 from rooms.store.statements import any_of, tables
 
@@ -38,3 +38,8 @@ def find(connection: Connection, places: Collection[Place]) -> dict[Place, str]:
 def put(connection: Connection, place: Place, channel_id: str, now: int) -> None:
     """Remember which channel the place is."""
     connection.execute(_PUT, {**place._asdict(), "channel_id": channel_id, "now": now})
+
+
+def forget(connection: Connection, channel_id: str) -> None:
+    """Forget which place the channel is."""
+    connection.execute(delete(table).where(table.c.channel_id == channel_id))

@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import SQLModel
 
 import rooms.external_tables
+import rooms.job_tables
 import rooms.run_tables
 import rooms.session_tables
 import rooms.tables

@@ -57,6 +57,7 @@ class World:
     session_id: str
     action_id: str
     spare_id: str
+    job_id: str
     member: str = "ann"
     agent: str = "bot"
     secret: str = "token"
@@ -73,6 +74,7 @@ class World:
             memory_id=self.action_id,
             room_id=self.channel_id,
             world_id=DEFAULT_SERVER_ID,
+            job_id=self.job_id,
             server_id=DEFAULT_SERVER_ID,
             entity_id=self.member,
             name=self.secret,
@@ -126,7 +128,9 @@ async def new_world(parley: Parley) -> World:
     doing = {"channel_id": channel_id, "author_id": World.agent, "content": "Executing action: LOOK"}
     action_id = (await parley.service.post("/api/messaging/action", doing)).data["id"]
     spare_id = await parley.service.new_channel(f"spare-{next(_numbers)}", World.member)
-    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id, spare_id)
+    job = {"agentId": World.agent, "userId": World.member, "content": "well?"}
+    job_id = (await parley.service.post("/api/messaging/jobs", job)).body["jobId"]
+    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id, spare_id, job_id)
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
@@ -256,6 +260,10 @@ async def _ingested(world: World) -> dict[str, Any]:
     }
 
 
+async def _job(world: World) -> dict[str, Any]:
+    return {"userId": world.member, "agentId": world.agent, "content": "well?", "timeoutMs": 60_000}
+
+
 async def _utterance(_world: World) -> dict[str, Any]:
     return {"content": "hello"}
 
@@ -316,6 +324,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
     ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,
+    ("POST", "/api/messaging/jobs"): _job,
     ("POST", "/api/messaging/sessions"): _session,
     ("POST", "/api/messaging/sessions/{session_id}/messages"): _utterance,
     ("POST", "/api/messaging/channels/{channel_id}/messages"): _post,

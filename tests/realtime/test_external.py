@@ -267,6 +267,7 @@ BAD: list[dict[str, Any]] = [
     {"platform": ""},
     {"platform": "my platform"},
     {"platform": "agent_response"},
+    {"platform": "agent_action"},
     {"userId": "x" * 5_000},
     {"channelId": "x" * 257},
     {"messageId": ""},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from rooms import agents, channels, external, keys, participants
+from rooms import agents, channels, clearing, external, keys, participants
 from rooms.agents import Change
 from rooms.errors import Conflict, ParleyError, PermissionDenied, ValidationFailed
 from rooms.external import ExternalDraft, Received
@@ -216,3 +216,14 @@ async def test_a_refused_message_costs_its_neighbours_nothing(stage: Stage) -> N
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(first, *rest, return_exceptions=True)
     assert [isinstance(outcome, ParleyError) for outcome in outcomes] == [n in (3, 6) for n in range(9)]
+
+
+async def test_a_channel_that_was_deleted_is_forgotten_and_another_one_begins(stage: Stage) -> None:
+    """What is said there from then on is said in that, also if its id was known before."""
+    first = await receive(stage)
+    await clearing.delete(stage.world.ctx, SERVICE, first.message.channel_id)
+    assert await counted(stage, "external_channels") == 0
+    second = await receive(stage)
+    assert second.is_repeat is False
+    assert second.message.channel_id != first.message.channel_id
+    assert second.run is not None
