@@ -60,6 +60,8 @@ AROUND_ROUTES: tuple[Route, ...] = (
           memory_wire.ChangedMemory, memory_wire.ChangeMemory),
     Route("DELETE", f"{_MEMORY}/memories/{{memory_id}}", memories.delete, "Delete what was said",
           memory_wire.Forgotten),
+    Route("DELETE", f"{_MEMORY}/memories/all/{{room_id}}", memories.clear_room,
+          "Delete all that was said in one of an agent's channels", None, status=204),
     Route("GET", f"{_MEMORY}/rooms", memories.list_rooms, "List an agent's channels",
           memory_wire.Rooms),
     Route("POST", f"{_MEMORY}/rooms", memories.create_room, "Create a channel with an agent in it",

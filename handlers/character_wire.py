@@ -130,10 +130,9 @@ class Agent(BaseModel):
     updatedAt: int
 
 
-class CreatedAgent(BaseModel):
-    """The agent that was registered, and its character."""
+class CreatedAgent(Agent):
+    """The agent that was registered, where each client looks for it."""
 
-    id: str
     character: Agent
 
 

@@ -28,7 +28,8 @@ async def create(call: Call[character_wire.CreateAgent]) -> dict[str, Any]:
     said = call.body.wanted
     wish = _description(call, said, said.id or new_id())
     created = await characters.create(call.ctx, wish)
-    return {"id": created.profile.id, "character": character_wire.agent(created)}
+    agent = character_wire.agent(created)
+    return {**agent, "character": agent}
 
 
 async def change(call: Call[character_wire.ChangeCharacter]) -> dict[str, Any]:

@@ -41,6 +41,12 @@ async def delete(call: Call[None]) -> dict[str, Any]:
     return {"success": True, "message": "Memory deleted successfully"}
 
 
+async def clear_room(call: Call[None]) -> None:
+    """Delete all that was said in one of an agent's channels."""
+    await _charge(call)
+    await memories.forget_room(call.ctx, _mind(call), _room_id(call))
+
+
 async def list_rooms(call: Call[None]) -> dict[str, Any]:
     """Answer the channels of an agent's that the principal may see."""
     mind = _mind(call)
@@ -76,7 +82,8 @@ async def _list(call: Call[None], channel_id: str | None) -> dict[str, Any]:
     found = await memories.list_newest(call.ctx, mind, channel_id, limit, before)
     # Of other tables there is nothing, but what is wrong with the request is said all the same.
     is_known = call.query.get("tableName", memory_wire.TABLE) == memory_wire.TABLE
-    return {"memories": [memory_wire.memory(message, mind.agent_id) for message in found if is_known]}
+    listed = [memory_wire.memory(message, mind.agent_id) for message in found if is_known]
+    return {"success": True, "memories": listed, "data": listed}
 
 
 async def _charge(call: Call[Any]) -> None:

@@ -68,9 +68,11 @@ class Memory(BaseModel):
 
 
 class Memories(BaseModel):
-    """What was said, the newest first."""
+    """What was said, the newest first, where each client looks for it."""
 
+    success: bool
     memories: list[Memory]
+    data: list[Memory]
 
 
 class Room(BaseModel):

@@ -6,7 +6,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-from handlers import health, wire
+from handlers import character_wire, health, wire
 from handlers.http import Call
 from handlers.wire import Dialect
 from rooms import agents, servers
@@ -53,11 +53,14 @@ async def status(call: Call[None]) -> dict[str, Any]:
 
 
 async def list_servers(call: Call[None]) -> dict[str, Any]:
-    """Answer the message servers that the principal takes part in, where each client looks for them."""
-    found = [
-        wire.server(server, Dialect.ELIZA) for server in await servers.list_for(call.ctx, call.principal)
-    ]
-    listed = {"servers": found, "count": len(found)}
+    """Answer the principal's message servers, and agents, where each client looks for them."""
+    found = await servers.list_for(call.ctx, call.principal)
+    known = await agents.list_known(call.ctx, call.principal)
+    listed = {
+        "servers": [wire.server(server, Dialect.ELIZA) for server in found],
+        "count": len(found),
+        "runtime": {"agents": [character_wire.line(profile) for profile in known]},
+    }
     return {"success": True, **listed, "data": listed}
 
 

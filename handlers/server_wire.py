@@ -62,6 +62,7 @@ class Listed(BaseModel):
 
     servers: list[dict[str, Any]]
     count: int
+    runtime: dict[str, Any] = Field(description="agents")
 
 
 class ListedTwice(Listed):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, channels, edits, history, store
+from rooms import access, agents, channels, clearing, edits, history, store
 from rooms.access import Standing
 from rooms.channels import ChannelDraft
 from rooms.context import Context
@@ -84,6 +84,12 @@ async def forget(ctx: Context, mind: Mind, message_id: str) -> None:
     """Delete a message of one of the agent's channels; raises what ``edits.delete`` does."""
     await _require_memory(ctx, mind, message_id)
     await edits.delete(ctx, Target(mind.principal, message_id))
+
+
+async def forget_room(ctx: Context, mind: Mind, channel_id: str) -> None:
+    """Erase all that was said in one of the agent's channels; raises what ``clearing.clear`` does."""
+    await require_room(ctx, mind, channel_id)
+    await clearing.clear(ctx, mind.principal, channel_id)
 
 
 async def _require_memory(ctx: Context, mind: Mind, message_id: str) -> None:

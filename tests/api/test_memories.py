@@ -117,6 +117,21 @@ async def test_a_memory_is_changed_and_deleted_as_a_message(parley: Parley, chan
     assert (await ann.delete(path)).refusal == NOT_FOUND
 
 
+async def test_a_room_is_cleared_by_whoever_manages_the_channel(parley: Parley, channel_id: str) -> None:
+    """Other channels of the agent keep what was said there."""
+    other = await parley.service.new_channel("other", "ann", "bot")
+    for place in (channel_id, channel_id, other):
+        await parley.service.submit(place, "hello", author_id="ann")
+    path = f"{BOT}/memories/all"
+    ann = await parley.user("ann")
+    assert (await ann.delete(f"{path}/{channel_id}")).refusal == (403, "PERMISSION_DENIED")
+    for unknown in (MISSING, "x", await parley.service.new_channel("elsewhere", "ann")):
+        assert (await parley.service.delete(f"{path}/{unknown}")).refusal == NOT_FOUND
+    assert len(await texts(parley.service)) == 3
+    assert (await parley.service.delete(f"{path}/{channel_id}")).status == 204
+    assert [await parley.service.texts(place) for place in (channel_id, other)] == [[], ["hello"]]
+
+
 async def test_a_memory_of_another_agent_is_not_found(parley: Parley, channel_id: str) -> None:
     """It stays as it is."""
     elsewhere = await parley.service.new_channel("elsewhere", "ann")

@@ -54,7 +54,7 @@ async def test_message_servers_are_listed_for_whoever_takes_part(parley: Parley)
     """Under both names by which clients look for them."""
     body = (await parley.service.get("/api/server/debug/servers")).body
     assert [server["id"] for server in body["servers"]] == [DEFAULT_SERVER_ID]
-    assert body["data"] == {"servers": body["servers"], "count": 1}
+    assert body["data"] == {"servers": body["servers"], "count": 1, "runtime": {"agents": []}}
     stranger = parley.bearer(await parley.key(Kind.USER, "ann"))
     assert (await stranger.get("/api/server/debug/servers")).body["count"] == 0
 
