@@ -95,7 +95,7 @@ class Audience(Protocol):
     """Who is connected to this node."""
 
     def whisper(self, channel_id: str, name: str, payload: dict[str, Any]) -> None:
-        """Send something ephemeral to the native connections in the channel."""
+        """Send something ephemeral to the connections in the channel that know it."""
 
     def find_present(self, principal_ids: Collection[str]) -> set[str]:
         """Return which of the principals are connected, or read a log."""

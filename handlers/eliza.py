@@ -10,6 +10,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from handlers import bylines, envelope, events, parsing, server_logs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
@@ -46,6 +48,8 @@ async def dispatch(
     if event in server_logs.EVENTS:
         return await server_logs.dispatch(gate, connection, event, arguments[0] if arguments else None)
     try:
+        if event == "typing":
+            return envelope.success(await _type(gate, connection, arguments))
         kind, payload = _kind_and_payload(event, arguments)
         if kind == SEND:
             return await _send(gate, connection, payload)
@@ -112,6 +116,15 @@ def broken_off(run: Run, text: str) -> dict[str, Any]:
     }
 
 
+def whispered(name: str, payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return an ephemeral event's name and payload in this dialect, or None if it has no words for it."""
+    if name != "typing":
+        return None
+    channel_id = payload["channel_id"]
+    told = {"channelId": channel_id, "roomId": channel_id, "userId": payload["userId"]}
+    return "userTyping", told | {"isTyping": payload["is_typing"]}
+
+
 def _completion(ended: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "channelId": ended["channel_id"],
@@ -151,25 +164,52 @@ def _broadcast(message: Mapping[str, Any], client_message_id: str | None) -> dic
 
 def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:
     """Read ``message {type, payload}`` and its short forms ``1`` and ``2``."""
-    first = arguments[0] if arguments else {}
+    first = _first(arguments)
     if event in ("1", "2"):
         return int(event), first
     if event != "message":
-        raise ValidationFailed("There is no event of this name; there is 'message'", message="Unknown event")
+        raise ValidationFailed(
+            "There is no event of this name; there are 'message' and 'typing'", message="Unknown event"
+        )
     kind = first.get("type") if isinstance(first, Mapping) else None
     if kind not in (JOIN, SEND) or isinstance(kind, bool):
         raise ValidationFailed("Field 'type' must be 1 (join a room) or 2 (send a message)")
-    return int(kind), first.get("payload")
+    return int(kind), _read(first.get("payload"))
+
+
+def _first(arguments: Sequence[Any]) -> Any:
+    return _read(arguments[0]) if arguments else {}
+
+
+def _read(stated: Any) -> Any:
+    """Return what a client says as an object, or as the JSON of one."""
+    if not isinstance(stated, str):
+        return stated
+    try:
+        return orjson.loads(stated)
+    except orjson.JSONDecodeError:
+        raise ValidationFailed("The payload must be an object, or the JSON of one") from None
+
+
+async def _type(gate: Gate, connection: Connection, arguments: Sequence[Any]) -> dict[str, Any]:
+    await connection.settled()
+    await gate.limits.charge_read(connection.principal)
+    body = parsing.parse(wire.ElizaTyping, _first(arguments))
+    told = wire.TypingEvent(channel_id=body.channelId, is_typing=body.isTyping)
+    await events.typing(gate, connection, told)
+    return {"channelId": body.channelId, "roomId": body.channelId}
 
 
 async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
     await gate.limits.charge_read(connection.principal)
-    channel_id = parsing.parse(wire.ElizaJoin, payload).channelId
+    body = parsing.parse(wire.ElizaJoin, payload)
+    channel_id = body.channelId
     await events.enter(gate.ctx, connection, channel_id)
     told = {
         "message": f"Socket {connection.id} successfully joined channel {channel_id}.",
         "channelId": channel_id,
         "roomId": channel_id,
+        **({"agentId": body.agentId} if body.agentId else {}),
     }
     connection.emit("channel_joined", told)
     connection.emit("room_joined", told)

@@ -308,6 +308,14 @@ class ElizaJoin(Body):
     """The payload of elizaOS's message of type 1."""
 
     channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
+    agentId: Label | None = None  # noqa: N815
+
+
+class ElizaTyping(Body):
+    """That elizaOS's client's user begins or stops to type; who that is, the connection says."""
+
+    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
+    isTyping: StrictBool = True  # noqa: N815
 
 
 class ElizaSend(Body):

@@ -134,7 +134,7 @@ class Admissions:
         pid = self._settle(connection, admission)
         self.holders[pid.id] = connection
         client_of(session).connections[connection.namespace] = connection
-        connection.hears_whispers = not connection.speaks_eliza
+        connection.hears_whispers = True
         told = {"sid": connection.id, "pid": self._gate.ctx.cursors.write_pid(pid)}
         session.send(packets.connect(connection.namespace, told))
         if connection.speaks_eliza:

@@ -34,6 +34,12 @@ def in_elizas_words(
     return packets.raw_event_packet("/", b'["%b",%b,"%b"]' % (name.encode(), orjson.dumps(told), cursor))
 
 
+def whisper(namespace: str, name: str, payload: dict[str, Any]) -> Outgoing:
+    """Return an ephemeral event in the words of the namespace's dialect; without any it is no packet."""
+    said = eliza.whispered(name, payload) if namespace == "/" else (name, payload)
+    return packets.event(namespace, *said) if said else Outgoing()
+
+
 def chunk(namespace: str, stream: Stream, index: int, text: str, count: int = 1) -> Outgoing:
     """Return a piece of a reply, which stands for so many chunks."""
     told = payloads.chunk(stream.run, index, text, count)

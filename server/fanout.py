@@ -156,15 +156,17 @@ class Fanout:
     def whisper(
         self, channel_id: str, name: str, payload: dict[str, Any], sender: Receiver | None = None
     ) -> None:
-        """Send something ephemeral to the native connections in the channel, except the sender."""
+        """Send something ephemeral to the connections in the channel that know it, except the sender."""
         encoded: dict[str, Outgoing] = {}
         for receiver in self._rooms.get(channel_id, ()):
             if receiver is sender or not receiver.hears_whispers:
                 continue
             outgoing = encoded.get(receiver.namespace)
             if outgoing is None:
-                outgoing = encoded[receiver.namespace] = packets.event(receiver.namespace, name, payload)
-            receiver.send(outgoing)
+                outgoing = encoded[receiver.namespace] = dialects.whisper(receiver.namespace, name, payload)
+            # A dialect may have no words for it.
+            if outgoing.packets:
+                receiver.send(outgoing)
 
     def _tell_mentioned(self, event: Event) -> None:
         """Tell those whom a message mentions, on each native connection, whatever channels it is in."""
@@ -173,7 +175,7 @@ class Fanout:
         for principal_id in still.intersection(event.mentioned):
             told = _mention(event)
             for receiver in self._connections.get((event.server_id, principal_id), ()):
-                if receiver.hears_whispers:
+                if receiver.hears_whispers and not receiver.speaks_eliza:
                     receiver.send(packets.event(receiver.namespace, "mention", told))
 
     def _admit(self, event: Event) -> None:

@@ -103,7 +103,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def session_filled(self, session: Session) -> None:
         """Spare a client that takes less than it is sent what may be missed; called by the engine."""
         for connection in client_of(session).connections.values():
-            connection.hears_whispers = not (connection.speaks_eliza or session.is_full)
+            connection.hears_whispers = not session.is_full
 
     async def take_message(self, session: Session, message: str | bytes) -> None:
         """Act on one message of a session; called by the engine, which waits until this is done."""

@@ -1,5 +1,6 @@
 """elizaOS's dialect on ``/``: its clients get what they know, and what they lack beside it."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -139,6 +140,75 @@ async def test_a_registered_name_is_not_overridden(parley: Parley, connect: Conn
     async with talking(parley.url, auth, ELIZA) as zoe:
         await send(zoe, channel_id, senderId="zoe", senderName="admin")
     assert (await ben.wait_for("messageBroadcast"))[0]["senderName"] == "Zoe Smith"
+
+
+def spoken(form: str, kind: int, payload: dict[str, Any]) -> tuple[str, Any]:
+    """Return an event and its argument, with JSON in the place of an object."""
+    inner = json.dumps(payload)
+    if form == "short":
+        return str(kind), inner
+    return "message", {"type": kind, "payload": inner} if form == "inner" else json.dumps(
+        {"type": kind, "payload": payload}
+    )
+
+
+@pytest.mark.parametrize("form", ["message", "short", "inner"])
+async def test_a_payload_may_be_json(connect: Connect, channel_id: str, form: str) -> None:
+    """Clients that send the JSON of an object, in place of the object, are understood in every form."""
+    ann, ben = await connect("ann"), await connect("ben")
+    said = {"channelId": channel_id, "message": "hello", "senderId": "ann"}
+    for kind, told in ((1, {"roomId": channel_id}), (2, said)):
+        ack = await ann.call(*spoken(form, kind, told))
+        assert ack["success"] is True, ack
+    assert (await ben.wait_for("messageBroadcast"))[0]["text"] == "hello"
+    for broken in ('{"type": 2', "hello", '"message"', "[]", "NaN"):
+        refused = await ann.call("message", broken)
+        assert (refused["success"], refused["error"]["code"]) == (False, "VALIDATION_ERROR")
+
+
+async def test_who_joins_for_an_agent_is_told_so(connect: Connect, channel_id: str) -> None:
+    """The agent that a client names is in both answers."""
+    ann = await connect("ann")
+    await ann.call("message", {"type": 1, "payload": {"roomId": channel_id, "agentId": "bot"}})
+    for name in ("channel_joined", "room_joined"):
+        (told,) = await ann.wait_for(name)
+        assert (told["channelId"], told["roomId"], told["agentId"]) == (channel_id, channel_id, "bot")
+
+
+async def test_typing_is_told_in_both_dialects(connect: Connect, channel_id: str) -> None:
+    """Others in the channel hear of it in their own words, and the connection says whose it is."""
+    ann, ben = await connect("ann"), await connect("ben")
+    native = await connect("ben", NATIVE)
+    ack = await ann.call("typing", {"roomId": channel_id, "userId": "zoe", "isTyping": True})
+    assert ack == {"success": True, "data": {"channelId": channel_id, "roomId": channel_id}}
+    told = {"channelId": channel_id, "roomId": channel_id, "userId": "ann", "isTyping": True}
+    assert await ben.wait_for("userTyping") == [told]
+    assert await native.wait_for("typing") == [{"channel_id": channel_id, "userId": "ann", "is_typing": True}]
+    await native.data("typing", {"channel_id": channel_id, "is_typing": False})
+    assert await ann.wait_for("userTyping") == [told | {"userId": "ben", "isTyping": False}]
+    await native.settle()
+    assert len(native.all("typing")) == 1
+    assert native.all("userTyping") == ann.all("typing") == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({}, "VALIDATION_ERROR"),
+        ({"roomId": "x"}, "VALIDATION_ERROR"),
+        ({"roomId": NOWHERE}, "RESOURCE_NOT_FOUND"),
+        ({"roomId": NOWHERE, "isTyping": "yes"}, "VALIDATION_ERROR"),
+        ("{", "VALIDATION_ERROR"),
+    ],
+)
+async def test_bad_typing_is_refused(connect: Connect, payload: Any, code: str) -> None:
+    """``messageError`` says so, as of anything else; nobody hears of it."""
+    ann, ben = await connect("ann"), await connect("ben")
+    refused = await ann.call("typing", payload)
+    assert (refused["success"], refused["error"]["code"]) == (False, code)
+    assert len(await ann.wait_for("messageError")) == 1
+    await ben.settle()
+    assert ben.all("userTyping") == []
 
 
 async def test_both_dialects_hear_the_same_messages(connect: Connect, channel_id: str) -> None:
