@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from pydantic_core import from_json
 
 from handlers import answers
 from handlers.http import Route
@@ -88,9 +89,17 @@ async def test_any_body_is_survived_by_every_route(parley: Parley, ann: Rest, bo
         path = path_of(route)
         for client in (ann, parley.service):
             reply = await send(client, route.method, path, body)
-            # Nothing has to be said of an agent: an object without a known field will do.
-            is_enough = reply.status == 200 and route.path == f"{API}/agents/{{agent_id}}"
+            # Where nothing has to be said, an object without a known field will do.
+            is_enough = reply.status == 200 and is_object(body)
             assert is_enough or reply.refusal in REFUSALS
+
+
+def is_object(body: bytes) -> bool:
+    """Tell whether the body is a JSON object."""
+    try:
+        return isinstance(from_json(body), dict)
+    except ValueError:
+        return False
 
 
 def fields_of(model: type[BaseModel]) -> st.SearchStrategy[dict[str, object]]:
