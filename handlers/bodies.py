@@ -30,6 +30,13 @@ async def read(request: web.Request) -> bytes:
     return _unpack(received)
 
 
+async def read_as_sent(request: web.Request, most: int) -> bytes:
+    """Return the body byte by byte as it was signed; raise TooLarge beyond so many, or an HTTPException."""
+    if (request.content_length or 0) > most or len(received := await _receive(request)) > most:
+        raise too_large(most)
+    return received
+
+
 async def _receive(request: web.Request) -> bytes:
     # Nearly every body comes along with its headers: those need no timer.
     if request.content.is_eof():
@@ -58,6 +65,6 @@ def _unpack(packed: bytes) -> bytes:
     return body
 
 
-def too_large() -> TooLarge:
+def too_large(most: int = MAX_BODY) -> TooLarge:
     """Return the error for a body beyond the bound, packed or unpacked."""
-    return TooLarge(f"The request body must have at most {MAX_BODY} bytes")
+    return TooLarge(f"The request body must have at most {most} bytes")

@@ -100,7 +100,8 @@ class Route:
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
     again and again by the minute. One that ``streams`` is free as long as it goes on with a reply. The answer
     of one that ``is_bare`` stands alone, not in ``data``, as elizaOS's clients expect it.
-    One that ``takes_file`` reads its body by itself.
+    One that ``takes_file`` reads its body by itself. One that ``guards_itself`` asks for no credential,
+    and charges whoever it likes.
 
     ``aliases`` are other spellings of the path, ``deprecated`` those that clients should no longer use.
     """
@@ -118,6 +119,7 @@ class Route:
     streams: bool = False
     is_bare: bool = False
     takes_file: bool = False
+    guards_itself: bool = False
     aliases: tuple[str, ...] = ()
     deprecated: tuple[str, ...] = ()
 
@@ -250,9 +252,9 @@ async def _identify(gate: Gate, request: web.Request, route: Route) -> Principal
     return await gate.credentials.of_request(request.headers)
 
 
-async def _admit_anybody(gate: Gate, request: web.Request, _route: Route) -> Principal:
+async def _admit_anybody(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Let a public request in; one that may write is charged to its address."""
-    if request.method != hdrs.METH_GET:
+    if request.method != hdrs.METH_GET and not route.guards_itself:
         _note(request, await gate.limits.charge_address(request.remote or ""))
     return ANYBODY
 

@@ -19,6 +19,7 @@ class Bucket(enum.Enum):
     ADDRESS = (1_000, 3_600)
     READS = (600, 60)  # reading over a socket, and waiting for events
     WAITS = (1, 60)  # those waits that count as requests
+    FORGERIES = (50, 60)  # of what platforms send, from one address
 
 
 _WRITES = {Kind.USER: Bucket.USER, Kind.AGENT: Bucket.AGENT}
@@ -53,6 +54,9 @@ class Limiter(Protocol):
     async def take(self, bucket: Bucket, key: str) -> Allowance:
         """Take one token from the key's bucket of that kind, if there is one."""
 
+    async def look(self, bucket: Bucket, key: str) -> Allowance:
+        """Tell what :meth:`take` would, and take nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -86,6 +90,14 @@ class Limits:
         """Tell whether the principal waits for the first time in a minute."""
         allowance = await self._take(Bucket.WAITS, principal.id)
         return allowance is None or not allowance.retry_after
+
+    async def charge_forgery(self, address: str) -> None:
+        """Charge an address for what is not the platform's that it says it is."""
+        await self._take(Bucket.FORGERIES, address)
+
+    async def look_at_forgeries(self, address: str) -> Allowance | None:
+        """Return what is left to an address of what may be forged."""
+        return await self.limiter.look(Bucket.FORGERIES, address) if self.limiter else None
 
     async def charge_write(self, principal: Principal) -> None:
         """Charge for one write; raise RateLimited when the bucket is empty."""

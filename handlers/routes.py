@@ -21,6 +21,7 @@ from handlers import (
     health,
     history,
     inbox,
+    incoming,
     job_wire,
     jobs,
     keys,
@@ -29,6 +30,8 @@ from handlers import (
     openapi,
     participants,
     people_wire,
+    platform_wire,
+    platforms,
     reactions,
     reading,
     reading_wire,
@@ -63,6 +66,8 @@ _SESSION = f"{_MESSAGING}/sessions/{{session_id}}"
 _AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 _JOBS = f"{_MESSAGING}/jobs"
 _SECRET = f"{_MESSAGING}/secrets/{{name}}"
+_PLATFORM = f"{_MESSAGING}/platforms/{{platform_id}}"
+_INCOMING = "/api/platforms/{platform_id}/incoming"
 
 ROUTES = (
     Route("POST", f"{_MESSAGING}/submit", messages.submit, "Submit a message",
@@ -183,6 +188,24 @@ ROUTES = (
           "Let a secret be used for an agent no more", vault_wire.Secret),
     Route("DELETE", _SECRET, vault.remove, "Forget a secret",
           vault_wire.Secret),
+    Route("POST", f"{_MESSAGING}/platforms", platforms.create, "Connect a platform",
+          platform_wire.Platform, platform_wire.CreatePlatform, 201),
+    Route("GET", f"{_MESSAGING}/platforms", platforms.list_page, "List platforms",
+          platform_wire.Platforms),
+    Route("GET", _PLATFORM, platforms.get, "Get a platform",
+          platform_wire.Platform),
+    Route("PATCH", _PLATFORM, platforms.change, "Change what is known of a platform",
+          platform_wire.Platform, platform_wire.ChangePlatform),
+    Route("GET", f"{_PLATFORM}/deliveries", platforms.list_deliveries,
+          "List the replies that were sent to a platform", platform_wire.ReplyDeliveries),
+    Route("POST", f"{_PLATFORM}/deliveries/{{delivery_id}}/redeliver", platforms.redeliver,
+          "Send a dead reply again", platform_wire.ReplyDelivery),
+    Route("POST", _INCOMING, incoming.receive, "Take in what a platform sends",
+          platform_wire.Heard, public=True, is_bare=True, guards_itself=True),
+    Route("GET", _INCOMING, incoming.answer_challenge, "Prove to a platform who answers",
+          platform_wire.Heard, public=True, is_bare=True, guards_itself=True),
+    Route("DELETE", _PLATFORM, platforms.remove, "Disconnect a platform",
+          platform_wire.Platform),
     Route("POST", f"{_MESSAGING}/sessions", sessions.create, "Begin a session with an agent",
           session_wire.NewSession, session_wire.CreateSession, 201, is_bare=True),
     Route("GET", f"{_MESSAGING}/sessions", sessions.list_all, "List sessions",

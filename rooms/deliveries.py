@@ -1,14 +1,13 @@
-"""Deliveries: runs on their way to their agents' webhooks.
+"""Deliveries: runs on their way to their agents' webhooks, and replies on theirs to platforms.
 
 An attempt is counted before it is made, and the delivery is put off meanwhile: whoever makes it may
 die, and nobody else makes it at the same time. What came of it is stored in one transaction with what
 that means for the run: an answer takes the run, or completes it, and a delivery that has failed too
-often ends it.
+often ends it. What is sent to platforms, and what comes of that, is told in :mod:`rooms.replies`.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -17,12 +16,14 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 from yarl import URL
 
-from rooms import completion, messages, outbox, payloads, runs, store, uses, webhooks
+from rooms import completion, messages, outbox, payloads, replies, runs, store, uses, webhooks
 from rooms.completion import Completion, Sign
 from rooms.context import Context
 from rooms.errors import Conflict, NotFound, ParleyError
 from rooms.outbox import State
+from rooms.parcels import Letter, Outcome, Parcel
 from rooms.principals import Kind, Principal
+from rooms.replies import Unusable
 from rooms.rows import DueDelivery, Message, Run
 from rooms.rules import Content, is_uuid
 from rooms.run_tables import Delivery, Webhook
@@ -35,38 +36,9 @@ from rooms.uses import Purpose, Use
 HOLDER = "webhook"
 PAUSES_MS = (1_000, 2_000, 4_000, 8_000)  # after each failed attempt but the last
 MAX_ATTEMPTS = len(PAUSES_MS) + 1
-SPREAD = 0.2  # of a pause, so that what failed together does not come back together
 HOLD_MS = 30_000  # longer than an attempt may take
 
 _TEXT = TypeAdapter(Content)
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One attempt at a delivery, which is whoever's that has taken it: what to send, and where to.
-
-    ``key`` is what it is signed with, or None if the vault did not give it.
-    """
-
-    delivery_id: str
-    attempt: int
-    server_id: str
-    webhook: Webhook = field(repr=False)
-    body: bytes = field(repr=False)
-    key: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an attempt: the body of the answer, or a word for what went wrong.
-
-    A webhook that ``is_gone`` wants nothing any more.
-    """
-
-    parcel: Parcel
-    answer: bytes = field(default=b"", repr=False)
-    error: str | None = None
-    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +137,8 @@ def _take(transaction: Transaction, start: _Start) -> Parcel | None:
         return None
     delivery = _find(connection, due.id)
     run = _find_run(connection, delivery)
+    if delivery.platform_id is not None:
+        return _take_reply(transaction, start, delivery, run)
     webhook = store.webhooks.find(connection, delivery.agent_id)
     if run.state != RunState.QUEUED or webhook is None:
         _drop(transaction, delivery, run, delivery.error)
@@ -172,16 +146,37 @@ def _take(transaction: Transaction, start: _Start) -> Parcel | None:
     if delivery.attempts > MAX_ATTEMPTS:
         _bury(transaction, delivery, run, "interrupted")
         return None
-    message = store.messages.find(connection, [run.message_id])[run.message_id]
+    letter = _write(transaction, start.sealer, delivery, run, webhook)
+    error = None if letter else "unreadable_secret"
+    return Parcel(delivery.id, delivery.attempts, run.server_id, run.agent_id, letter, error, webhook)
+
+
+def _take_reply(transaction: Transaction, start: _Start, delivery: Delivery, run: Run) -> Parcel | None:
+    letter, error = None, None
+    try:
+        letter = replies.write(transaction, start.sealer, delivery, run)
+    except Unusable as unusable:
+        error = str(unusable)
+    if letter is None and error is None:
+        state = State.DELIVERED if delivery.sent else State.OBSOLETE
+        store.deliveries.change(transaction.connection, delivery.id, state)
+        return None
+    return Parcel(delivery.id, delivery.attempts, run.server_id, run.agent_id, letter, error)
+
+
+def _write(
+    transaction: Transaction, sealer: Sealer | None, delivery: Delivery, run: Run, webhook: Webhook
+) -> Letter | None:
+    """Return what is sent to a webhook, or None if it cannot be signed."""
+    name = webhooks.secret_name(webhook.agent_id)
+    use = Use(name, webhook.agent_id, Purpose.WEBHOOK, URL(webhook.url).raw_authority)
+    key = uses.open_secret(transaction, sealer, use).value
+    if key is None:
+        return None
+    message = store.messages.find(transaction.connection, [run.message_id])[run.message_id]
     body = orjson.dumps(payloads.envelope(run, message))
-    key = _open_key(transaction, start, webhook)
-    return Parcel(delivery.id, delivery.attempts, run.server_id, webhook, body, key)
-
-
-def _open_key(transaction: Transaction, start: _Start, webhook: Webhook) -> bytes | None:
-    name, agent_id = webhooks.secret_name(webhook.agent_id), webhook.agent_id
-    use = Use(name, agent_id, Purpose.WEBHOOK, URL(webhook.url).raw_authority)
-    return uses.open_secret(transaction, start.sealer, use).value
+    signature = webhooks.signed(key, delivery.id, transaction.now // 1000, body)
+    return Letter("POST", webhook.url, {"Content-Type": "application/json", **signature}, body)
 
 
 def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
@@ -190,6 +185,8 @@ def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
     if delivery.due_at is None or delivery.attempts != outcome.parcel.attempt:
         return None
     run = _find_run(connection, delivery)
+    if delivery.platform_id is not None:
+        return replies.settle(transaction, delivery, run, outcome)
     if outcome.error is None:
         return _accept(transaction, delivery, run, settlement)
     if run.state != RunState.QUEUED:
@@ -198,9 +195,8 @@ def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
         webhooks.forget(transaction, delivery.agent_id)
     if outcome.is_gone or delivery.attempts >= MAX_ATTEMPTS:
         return _bury(transaction, delivery, run, outcome.error)
-    store.deliveries.change(
-        connection, delivery.id, State.QUEUED, outcome.error, transaction.now + _pause(delivery.attempts)
-    )
+    due_at = transaction.now + outbox.spread(PAUSES_MS[delivery.attempts - 1])
+    store.deliveries.change(connection, delivery.id, State.QUEUED, outcome.error, due_at)
     return State.QUEUED
 
 
@@ -244,11 +240,6 @@ def _bury(transaction: Transaction, delivery: Delivery, run: Run, error: str) ->
     return State.DEAD
 
 
-def _pause(attempts: int) -> int:
-    spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - nobody gains from guessing it
-    return round(PAUSES_MS[attempts - 1] * spread)
-
-
 def _redeliver(transaction: Transaction, wish: _Wish) -> Delivery:
     connection = transaction.connection
     dead = _require(connection, wish)
@@ -280,7 +271,7 @@ def _require_sendable(connection: Connection, dead: Delivery) -> Message:
 def _require(connection: Connection, wish: _Wish) -> Delivery:
     webhooks.require_right(connection, wish.principal, wish.agent_id)
     found = store.deliveries.find(connection, wish.delivery_id) if is_uuid(wish.delivery_id) else None
-    if found is None or found.agent_id != wish.agent_id:
+    if found is None or found.agent_id != wish.agent_id or found.platform_id is not None:
         raise NotFound(f"Delivery with ID '{wish.delivery_id}' does not exist", message="Delivery not found")
     return found
 

@@ -46,6 +46,7 @@ def _silence(transaction: Transaction, wish: _Dismissal) -> None:
     store.keys.revoke_all(transaction.connection, wish.agent_id, transaction.now)
     store.vault.withdraw_all(transaction.connection, wish.agent_id)
     webhooks.forget(transaction, wish.agent_id)
+    store.platforms.remove_all(transaction.connection, wish.agent_id)
 
 
 def _leave(transaction: Transaction, leaving: Joining) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import random
 from collections.abc import Sequence
+from typing import Any
 
 from rooms import store
 from rooms.ids import new_id
@@ -17,11 +19,15 @@ BELL = "deliveries"
 class State(enum.StrEnum):
     """Where a delivery stands."""
 
+    WAITING = "waiting"  # a reply that is not there yet
     QUEUED = "queued"
     DELIVERED = "delivered"
     DEAD = "dead"  # it has failed too often, or the agent wants no more
     REDELIVERED = "redelivered"  # it was dead, and there is another in its place
-    OBSOLETE = "obsolete"  # the run needs it no longer
+    OBSOLETE = "obsolete"  # the run needs it no longer, or there is nothing to say
+
+
+SPREAD = 0.2  # of a pause, so that what failed together does not come back together
 
 
 def queue(transaction: Transaction, runs: Sequence[Run]) -> list[str]:
@@ -42,3 +48,29 @@ def queue(transaction: Transaction, runs: Sequence[Run]) -> list[str]:
         store.deliveries.add(transaction.connection, rows)
         transaction.bells.add(BELL)
     return [row["id"] for row in rows]
+
+
+def expect(transaction: Transaction, run: Run, platform_id: str, address: dict[str, Any]) -> None:
+    """Send what the run will have said to where its message came from, once it is over."""
+    row = {
+        "id": new_id(),
+        "agent_id": run.agent_id,
+        "run_id": run.id,
+        "state": State.WAITING,
+        "attempts": 0,
+        "created_at": transaction.now,
+        "platform_id": platform_id,
+        "address": address,
+    }
+    store.deliveries.add(transaction.connection, [row])
+
+
+def release(transaction: Transaction, run: Run) -> None:
+    """Send what the run has said, after the commit, if that is waited for elsewhere."""
+    if store.deliveries.release(transaction.connection, run.id, transaction.now):
+        transaction.bells.add(BELL)
+
+
+def spread(pause: int) -> int:
+    """Return about as long a pause, in milliseconds."""
+    return round(pause * random.uniform(1 - SPREAD, 1 + SPREAD))  # noqa: S311 - nobody gains from guessing it

@@ -133,12 +133,17 @@ class Webhook(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """A run on its way to an agent's webhook."""
+    """A run on its way to an agent's webhook; or the reply of one, on its way to a platform.
+
+    ``address`` is where on the platform a reply goes, and ``sent`` how many parts of it are there.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         Index("deliveries_by_agent", "agent_id", "id"),
         Index("deliveries_due", "due_at", **only_where("due_at IS NOT NULL")),
+        Index("deliveries_waiting", "run_id", **only_where("state = 'waiting'")),
+        Index("deliveries_by_platform", "platform_id", "id", **only_where("platform_id IS NOT NULL")),
     )
 
     id: str = Field(primary_key=True)
@@ -149,3 +154,6 @@ class Delivery(SQLModel, table=True):
     error: str | None = None  # of the last attempt
     created_at: int = big()
     due_at: int | None = big(default=None, nullable=True)  # when it is tried next
+    platform_id: str | None = None  # which may be gone
+    address: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    sent: int = 0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, approvals, job_ends, payloads, store
+from rooms import access, approvals, job_ends, outbox, payloads, store
 from rooms.context import Context
 from rooms.errors import Conflict, run_not_found
 from rooms.ids import new_id
@@ -363,6 +363,7 @@ def end(
         transaction.bells.add(BELL)
     answered = ended if is_asked and state == State.COMPLETED else None
     _announce_end(transaction, ended, reply_id, subject=answered)
+    outbox.release(transaction, ended)
     return ended
 
 

@@ -6,6 +6,7 @@ were: a secret that checks each of a thousand requests does not write a thousand
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 
 from rooms import access, store
 from rooms.context import Context
+from rooms.errors import ParleyError
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.sealing import Sealer, Unreadable
@@ -96,6 +98,11 @@ def open_secret(transaction: Transaction, sealer: Sealer | None, use: Use) -> Op
     opening = peek(transaction.connection, sealer, use)
     _tell(transaction, Noted(use, opening.outcome))
     return opening
+
+
+def begin_to_tell(ctx: Context, noted: Noted) -> asyncio.Future[ParleyError | None]:
+    """Begin to store what came of a use; what is stored after it is stored in no commit before it."""
+    return ctx.journal.begin(_tell_all, noted)
 
 
 async def tell(ctx: Context, noted: Noted) -> None:

@@ -41,6 +41,7 @@ from server.assets import add_assets, add_eliza_assets
 from server.catching_up import CatchingUp
 from server.config import BadSetting, Settings
 from server.connections import HEAD_SECONDS, Connections
+from server.courier import delivering
 from server.drain import Drain
 from server.expiry import expiring
 from server.fanout import Fanout
@@ -54,7 +55,6 @@ from server.saving import saving
 from server.session_sweep import announcing
 from server.sharing import sharing_replies
 from server.sockets import SocketServer
-from server.webhooks import delivering
 
 # The drain has waited for whoever it could wait for. aiohttp waits twice: for handlers that are left, and
 # then for what they leave behind.

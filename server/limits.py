@@ -6,7 +6,7 @@ import math
 import time
 from datetime import timedelta
 
-from throttled.asyncio import RateLimiterType, Throttled, per_duration, store
+from throttled.asyncio import RateLimiterType, RateLimitState, Throttled, per_duration, store
 
 from handlers.limits import Allowance, Bucket
 
@@ -26,8 +26,18 @@ class TokenBuckets:
         result = await self._buckets[bucket].limit(f"{bucket.name}:{key}")
         state = result.state
         retry_after = state.retry_after if result.limited else 0.0
-        reset_at = math.ceil(time.time() + state.reset_after)
-        return Allowance(state.limit, state.remaining, reset_at, retry_after, state.reset_after)
+        return _allowance(state, retry_after)
+
+    async def look(self, bucket: Bucket, key: str) -> Allowance:
+        """Tell what :meth:`take` would, and take nothing."""
+        state = await self._buckets[bucket].peek(f"{bucket.name}:{key}")
+        tokens, seconds = bucket.value
+        return _allowance(state, 0.0 if state.remaining else seconds / tokens)
+
+
+def _allowance(state: RateLimitState, retry_after: float) -> Allowance:
+    reset_at = math.ceil(time.time() + state.reset_after)
+    return Allowance(state.limit, state.remaining, reset_at, retry_after, state.reset_after)
 
 
 def _throttled(bucket: Bucket, kept: store.MemoryStore) -> Throttled:

@@ -15,7 +15,7 @@ from server.config import Settings
 from server.database_commands import app as database_app
 
 DOCS = Path(__file__).parent.parent / "docs"
-OF_ROUTES = ("api.md", "agents.md", "secrets.md", "elizaos.md")
+OF_ROUTES = ("api.md", "agents.md", "secrets.md", "platforms.md", "elizaos.md")
 
 
 def _read(name: str) -> str:

@@ -1,11 +1,11 @@
-"""Runs on their way to webhooks."""
+"""Runs on their way to webhooks, and replies on theirs to platforms."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
 from rooms.rows import DueDelivery
 from rooms.run_tables import Delivery
@@ -28,6 +28,10 @@ _HOLD = (
     .where(table.c.id == bindparam("delivery_id"), table.c.due_at == bindparam("seen"))
     .values(attempts=table.c.attempts + 1, due_at=bindparam("until"))
 )
+# Word for word the condition of the index.
+_RELEASE = text(
+    "UPDATE deliveries SET state = 'queued', due_at = :now WHERE run_id = :run_id AND state = 'waiting'"
+)
 _CHANGE = (
     update(table)
     .where(table.c.id == bindparam("delivery_id"))
@@ -49,8 +53,22 @@ def list_due(connection: Connection, now: int, busy: Collection[str], limit: int
 def list_page(
     connection: Connection, agent_id: str, state: str | None, before: str | None, limit: int
 ) -> list[Delivery]:
-    """Return the agent's newest deliveries, or the newest before one, in any state or in one."""
-    statement = select(table).where(table.c.agent_id == agent_id)
+    """Return the newest deliveries to an agent's webhook, or the newest before one, in any state or one."""
+    of_agent = select(table).where(table.c.agent_id == agent_id, table.c.platform_id.is_(None))
+    return _page(connection, of_agent, state, before, limit)
+
+
+def list_page_of_platform(
+    connection: Connection, platform_id: str, state: str | None, before: str | None, limit: int
+) -> list[Delivery]:
+    """Return the newest deliveries to the platform, or the newest before one, in any state or in one."""
+    of_platform = select(table).where(table.c.platform_id == platform_id)
+    return _page(connection, of_platform, state, before, limit)
+
+
+def _page(
+    connection: Connection, statement: Select[Any], state: str | None, before: str | None, limit: int
+) -> list[Delivery]:
     if state is not None:
         statement = statement.where(table.c.state == state)
     if before is not None:
@@ -61,6 +79,17 @@ def list_page(
 def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Add deliveries."""
     connection.execute(insert(table), rows)
+
+
+def release(connection: Connection, run_id: str, now: int) -> bool:
+    """Let the reply of a run be sent; tell whether one was waited for."""
+    return connection.execute(_RELEASE, {"run_id": run_id, "now": now}).rowcount > 0
+
+
+def advance(connection: Connection, delivery_id: str, sent: int, due_at: int) -> None:
+    """Store how many parts have arrived, and go on with the next, which has not failed yet."""
+    values = {"sent": sent, "due_at": due_at, "attempts": 0, "error": None, "state": "queued"}
+    connection.execute(update(table).where(table.c.id == delivery_id).values(values))
 
 
 def hold(connection: Connection, due: DueDelivery, until: int) -> bool:

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 
 import rooms.external_tables
 import rooms.job_tables
+import rooms.platform_tables
 import rooms.run_tables
 import rooms.session_tables
 import rooms.tables

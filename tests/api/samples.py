@@ -14,6 +14,7 @@ from rooms import keys, store
 from rooms.ids import new_id
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
+from tests import platforms
 from tests.rest import Reply, Rest
 from tests.running import Parley
 
@@ -26,6 +27,11 @@ SPARE = {
 }
 # What only people decide.
 NOT_FOR_SERVICES = {("POST", "/api/messaging/approvals/{message_id}/resolve")}
+_NEW_PLATFORM = {
+    "kind": "twitter",
+    "agent_id": "bot",
+    "secrets": {use: use for use in platforms.SECRETS["twitter"]},
+}
 WITH_BODY = [route for route in ALL_ROUTES if route.body is not None]
 PRIVATE = [route for route in ALL_ROUTES if not route.public]
 
@@ -46,6 +52,7 @@ class World:
 
     The message is one that may be deleted; the run is another message's. The approval is one that the
     participant may decide. The spare is a channel that may be cleared and deleted.
+    The platform is one of X, with a reply that could not be sent there.
     """
 
     parley: Parley
@@ -58,6 +65,8 @@ class World:
     action_id: str
     spare_id: str
     job_id: str
+    platform_id: str
+    reply_id: str
     member: str = "ann"
     agent: str = "bot"
     secret: str = "token"
@@ -69,7 +78,8 @@ class World:
             channel_id=self.spare_id if (route.method, route.path) in SPARE else self.channel_id,
             message_id=self._message_of(route),
             run_id=self.run_id,
-            delivery_id=self.delivery_id,
+            delivery_id=self.reply_id if "/platforms/" in route.path else self.delivery_id,
+            platform_id=self.platform_id,
             session_id=self.session_id,
             memory_id=self.action_id,
             room_id=self.channel_id,
@@ -101,6 +111,8 @@ class World:
         options: dict[str, Any] = {"json": body} if body else {}
         if route.takes_file:
             options["data"] = aiohttp.FormData({"file": io.BytesIO(b"a text")})
+        if route.guards_itself and route.method == "POST":
+            options |= {"data": b"{}", "headers": platforms.twitter({}, 0).headers}
         return await client.request(route.method, path, **options)
 
     async def _as_member(self, client: Rest) -> Rest:
@@ -120,6 +132,8 @@ async def new_world(parley: Parley) -> World:
     ]
     run_id = await _run_of(parley, first)
     dead = await _dead_delivery(parley, run_id)
+    platform_id = await _platform_of_x(parley)
+    reply_id = await _dead_delivery(parley, run_id, platform_id)
     asking = {"author_id": World.agent, "approval": {"options": ["yes", "no"], "expires_in": 60}}
     third = (await parley.service.submit(channel_id, "third?", **asking)).data["id"]
     await parley.service.request("PUT", f"/api/messaging/secrets/{World.secret}", json=await _secret(None))
@@ -130,7 +144,20 @@ async def new_world(parley: Parley) -> World:
     spare_id = await parley.service.new_channel(f"spare-{next(_numbers)}", World.member)
     job = {"agentId": World.agent, "userId": World.member, "content": "well?"}
     job_id = (await parley.service.post("/api/messaging/jobs", job)).body["jobId"]
-    return World(parley, channel_id, second, run_id, dead, third, session_id, action_id, spare_id, job_id)
+    return World(
+        parley,
+        channel_id,
+        second,
+        run_id,
+        dead,
+        third,
+        session_id,
+        action_id,
+        spare_id,
+        job_id,
+        platform_id,
+        reply_id,
+    )
 
 
 async def _run_of(parley: Parley, message_id: str) -> str:
@@ -139,9 +166,25 @@ async def _run_of(parley: Parley, message_id: str) -> str:
     return run_id
 
 
-async def _dead_delivery(parley: Parley, run_id: str) -> str:
-    row = {"id": new_id(), "agent_id": World.agent, "run_id": run_id, "state": "dead", "attempts": 5}
+async def _platform_of_x(parley: Parley) -> str:
+    values = platforms.SECRETS["twitter"]
+    for use, value in values.items():
+        path = f"/api/messaging/secrets/{use}"
+        await parley.service.request("PUT", path, json={"value": value})
+        await parley.service.request("PUT", f"{path}/grants/{World.agent}")
+    return str((await parley.service.post("/api/messaging/platforms", _NEW_PLATFORM)).data["id"])
+
+
+async def _dead_delivery(parley: Parley, run_id: str, platform_id: str | None = None) -> str:
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "agent_id": World.agent,
+        "run_id": run_id,
+        "state": "dead",
+        "attempts": 5,
+    }
     row |= {"error": "status_500", "created_at": parley.node.ctx.now(), "due_at": None}
+    row |= {"platform_id": platform_id, "address": {"user_id": "5"} if platform_id else None}
     await parley.node.ctx.database.write(lambda connection: store.deliveries.add(connection, [row]))
     return str(row["id"])
 
@@ -227,6 +270,10 @@ async def _secret(_world: World | None) -> dict[str, Any]:
     return {"value": "what only the vault knows"}
 
 
+async def _platform(_world: World) -> dict[str, Any]:
+    return _NEW_PLATFORM
+
+
 async def _agent(_world: World) -> dict[str, Any]:
     return {"bio": "I count.", "capabilities": ["count"], "settings": {"model": "small"}}
 
@@ -297,6 +344,7 @@ async def _code(world: World) -> dict[str, Any]:
 
 
 QUERIES = {
+    ("GET", "/api/platforms/{platform_id}/incoming"): "crc_token=token",
     ("GET", "/api/messaging/dm-channel"): f"currentUserId={World.member}&targetUserId={World.agent}",
     ("POST", "/api/messaging/external-messages"): "wait=0",
 }
@@ -321,6 +369,8 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("PATCH", "/api/messaging/entities/{entity_id}"): _rename,
     ("PUT", "/api/messaging/agents/{agent_id}/webhook"): _webhook,
     ("PUT", "/api/messaging/secrets/{name}"): _secret,
+    ("POST", "/api/messaging/platforms"): _platform,
+    ("PATCH", "/api/messaging/platforms/{platform_id}"): _nothing,
     ("PUT", "/api/messaging/channels/{channel_id}/agents/{agent_id}/mute"): _mute,
     ("PUT", "/api/messaging/agents/{agent_id}"): _agent,
     ("PATCH", "/api/messaging/agents/{agent_id}"): _agent,

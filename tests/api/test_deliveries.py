@@ -17,7 +17,7 @@ from aiohttp import web
 
 from rooms import outbox
 from rooms.principals import Kind
-from server import webhooks
+from server import courier
 from tests.receiving import receiving
 from tests.rest import API, Rest
 from tests.running import DEADLINE, Parley, Start, running_parley
@@ -111,7 +111,7 @@ async def test_a_run_is_sent_as_soon_as_it_is_committed(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for the next look: a message is answered while that is far away."""
-    monkeypatch.setattr(webhooks, "LOOK_SECONDS", 1_000)
+    monkeypatch.setattr(courier, "LOOK_SECONDS", 1_000)
     parley = await start(**LOOPBACK)
     await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")
@@ -128,7 +128,7 @@ async def test_a_dead_letter_is_found_and_sent_again_over_rest(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent itself finds what it has missed, and has it sent again, once."""
-    monkeypatch.setattr(webhooks, "LOOK_SECONDS", 1_000)
+    monkeypatch.setattr(courier, "LOOK_SECONDS", 1_000)
     parley = await start(**LOOPBACK)
     bot = await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")
@@ -193,7 +193,7 @@ async def test_a_failing_webhook_tells_the_log_nothing_confidential(
 ) -> None:
     """The log names the dead delivery and its agent; URL, secret and what was said stay out of it."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(webhooks, "LOOK_SECONDS", 1_000)
+    monkeypatch.setattr(courier, "LOOK_SECONDS", 1_000)
     parley = await start(**LOOPBACK)
     await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")
@@ -203,7 +203,7 @@ async def test_a_failing_webhook_tells_the_log_nothing_confidential(
         await ask(parley.service, channel_id)
         await fail_until_dead(parley)
     (dead,) = await listed(parley.service)
-    assert f"delivery {dead['id']} to the webhook of agent bot is dead: status_500" in caplog.text
+    assert f"delivery {dead['id']} for agent bot is dead: status_500" in caplog.text
     for kept in (CONFIDENTIAL, url, secret, secret.removeprefix("whsec_")):
         assert kept not in caplog.text
 

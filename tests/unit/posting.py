@@ -15,8 +15,10 @@ from rooms import completion, deliveries, keys, messages, participants, runs, we
 from rooms.completion import Overdue
 from rooms.context import Context
 from rooms.database import Database
-from rooms.deliveries import PAUSES_MS, SPREAD, Parcel
+from rooms.deliveries import PAUSES_MS
 from rooms.keys import KeyDraft
+from rooms.outbox import SPREAD
+from rooms.parcels import Parcel
 from rooms.participants import Joining
 from rooms.policy import Policy
 from rooms.principals import Kind, Principal
@@ -24,8 +26,8 @@ from rooms.reach import Reach
 from rooms.rows import Message, Run
 from rooms.run_tables import Delivery
 from rooms.sealing import Sealer
+from server.courier import Courier
 from server.fetcher import Fetcher, fetching
-from server.webhooks import Courier
 from tests.receiving import receiving
 from tests.unit.journaling import SERVICE, World, running
 from tests.unit.staging import ANN

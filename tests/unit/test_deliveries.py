@@ -13,13 +13,13 @@ from aiohttp import web
 
 from rooms import completion, edits, participants
 from rooms.completion import Completion, Sign
-from rooms.deliveries import MAX_ATTEMPTS, PAUSES_MS, SPREAD
+from rooms.deliveries import MAX_ATTEMPTS, PAUSES_MS
 from rooms.edits import Target
-from rooms.outbox import State
+from rooms.outbox import SPREAD, State
 from rooms.participants import Joining
 from rooms.reach import Reach
 from rooms.sealing import Sealer
-from server import webhooks as couriers
+from server import courier as couriers
 from server.fetcher import fetching
 from tests.receiving import receiving
 from tests.unit.journaling import SERVICE

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, text
 
 from rooms import completion, deliveries, edits, store, webhooks
 from rooms.completion import Sign
-from rooms.deliveries import HOLD_MS, MAX_ATTEMPTS, PAUSES_MS, SPREAD, Outcome
+from rooms.deliveries import HOLD_MS, MAX_ATTEMPTS, PAUSES_MS
 from rooms.edits import Target
 from rooms.errors import NotFound, ParleyError
 from rooms.journal import Journal
-from rooms.outbox import State
-from server import webhooks as couriers
-from server.webhooks import Courier
+from rooms.outbox import SPREAD, State
+from rooms.parcels import Outcome
+from server import courier as couriers
+from server.courier import Courier
 from tests.unit.journaling import SERVICE, Heard
 from tests.unit.posting import Post
 from tests.unit.staging import ANN, BOT

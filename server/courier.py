@@ -1,4 +1,4 @@
-"""Sends runs to agents' webhooks: at once when they come, again when that has failed, a few at a time."""
+"""Sends runs to agents' webhooks, and replies to platforms: at once, then again, a few at a time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from rooms import deliveries, outbox, webhooks
+from rooms import deliveries, outbox
 from rooms.context import Context
-from rooms.deliveries import Outcome, Parcel
 from rooms.errors import ParleyError
 from rooms.outbox import State
+from rooms.parcels import Outcome, Parcel
 from rooms.rows import DueDelivery
 from server.background import in_background, outlasting
-from server.fetcher import Fetcher, FetchFailed, Request
+from server.fetcher import Answer, Fetcher, FetchFailed, Request
 
 LOOK_SECONDS = 1.0
 ATTEMPT_SECONDS = 15.0
@@ -23,7 +23,7 @@ MAX_ANSWER = 1024 * 1024
 AT_ONCE = 8
 AT_ONCE_TO_ONE = 4  # an agent that hangs leaves room for the others
 
-_log = logging.getLogger("parley.webhooks")
+_log = logging.getLogger("parley.courier")
 
 
 @contextlib.asynccontextmanager
@@ -31,7 +31,7 @@ async def delivering(ctx: Context, fetcher: Fetcher) -> AsyncIterator[None]:
     """Send what is due, again and again, until the block ends."""
     courier = Courier(ctx, fetcher)
     try:
-        async with in_background("webhooks", courier.work_for_ever()):
+        async with in_background("courier", courier.work_for_ever()):
             yield
     finally:
         await courier.stop()
@@ -50,7 +50,7 @@ class Courier:
         """Begin attempts as they fall due: after each commit that queued some, and each that has ended."""
         while True:
             self._bell.clear()
-            with outlasting(_log, "looking for what is due for webhooks"):
+            with outlasting(_log, "looking for what is due to be sent"):
                 while await self.begin():
                     pass
             with contextlib.suppress(TimeoutError):
@@ -67,7 +67,7 @@ class Courier:
 
     async def _choose(self) -> list[DueDelivery]:
         """Return what is due, as far as there is room for it."""
-        under_way = Counter(parcel.webhook.agent_id for parcel in self.attempts.values())
+        under_way = Counter(parcel.agent_id for parcel in self.attempts.values())
         busy = [agent_id for agent_id, count in under_way.items() if count >= AT_ONCE_TO_ONE]
         room = AT_ONCE - len(self.attempts)
         chosen = []
@@ -95,27 +95,18 @@ class Courier:
         await self._settle(await self._send(parcel))
 
     async def _send(self, parcel: Parcel) -> Outcome:
-        if parcel.key is None:
-            return Outcome(parcel, error="unreadable_secret")
+        letter = parcel.letter
+        if letter is None:
+            return Outcome(parcel, error=parcel.error)
+        request = Request(letter.method, letter.url, letter.headers, letter.body, ATTEMPT_SECONDS, MAX_ANSWER)
         try:
-            signature = webhooks.signed(parcel.key, parcel.delivery_id, int(self._ctx.clock()), parcel.body)
-            request = Request(
-                "POST",
-                parcel.webhook.url,
-                {"Content-Type": "application/json", **signature},
-                parcel.body,
-                ATTEMPT_SECONDS,
-                MAX_ANSWER,
-            )
             answer = await self._fetcher.fetch(request)
         except FetchFailed as error:
             return Outcome(parcel, error=error.reason)
         except Exception:  # noqa: BLE001 - it counts as a failed attempt, whatever it is
             _log.exception("delivery %s could not be sent", parcel.delivery_id)
             return Outcome(parcel, error="internal_error")
-        if 200 <= answer.status < 300:
-            return Outcome(parcel, answer.body)
-        return Outcome(parcel, error=f"status_{answer.status}", is_gone=answer.status == 410)
+        return _outcome(parcel, answer)
 
     async def _settle(self, outcome: Outcome) -> None:
         parcel = outcome.parcel
@@ -128,8 +119,20 @@ class Courier:
             return
         if state is State.DEAD:
             _log.warning(
-                "delivery %s to the webhook of agent %s is dead: %s",
+                "delivery %s for agent %s is dead: %s",
                 parcel.delivery_id,
-                parcel.webhook.agent_id,
+                parcel.agent_id,
                 outcome.error,
             )
+
+
+def _outcome(parcel: Parcel, answer: Answer) -> Outcome:
+    is_taken = 200 <= answer.status < 300
+    return Outcome(
+        parcel,
+        answer.body,
+        error=None if is_taken else f"status_{answer.status}",
+        is_gone=answer.status == 410,
+        status=answer.status,
+        headers=answer.headers,
+    )

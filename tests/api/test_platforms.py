@@ -1,0 +1,144 @@
+"""Platforms: who connects them, with which secrets, and what is shown of them."""
+
+from typing import Any
+
+import pytest
+
+from rooms.principals import Scope
+from tests.platforms import SECRETS
+from tests.rest import API, Reply, Rest
+from tests.running import Parley
+
+PATH = f"{API}/platforms"
+NOWHERE = "11111111-2222-3333-4444-555555555555"
+
+
+async def keep_secrets(parley: Parley, kind: str = "telegram", agent_id: str = "bot") -> dict[str, str]:
+    """Put the secrets of a kind into the vault for an agent, and return their names."""
+    for use, value in SECRETS[kind].items():
+        path = f"{API}/secrets/{use}"
+        assert (await parley.service.request("PUT", path, json={"value": value})).status == 200
+        assert (await parley.service.request("PUT", f"{path}/grants/{agent_id}")).status == 200
+    return {use: use for use in SECRETS[kind]}
+
+
+async def connect(client: Rest, names: dict[str, str], kind: str = "telegram", **fields: Any) -> Reply:
+    """Connect a platform."""
+    return await client.post(PATH, {"kind": kind, "agent_id": "bot", "secrets": names, **fields})
+
+
+async def change(client: Rest, platform_id: str, **fields: Any) -> Reply:
+    """Change what is known of a platform."""
+    return await client.request("PATCH", f"{PATH}/{platform_id}", json=fields)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+async def test_a_platform_is_connected_changed_and_removed(parley: Parley, kind: str) -> None:
+    """Its keeper and its agent see it, with the names of its secrets and without what they are."""
+    bot = await parley.agent("bot")
+    names = await keep_secrets(parley, kind)
+    made = await connect(parley.service, names, kind)
+    assert made.status == 201
+    platform = made.data
+    assert platform["secrets"] == names
+    assert platform["incoming"] == f"/api/platforms/{platform['id']}/incoming"
+    assert platform["api_url"].startswith("https://") is (kind != "webhook")
+    path = f"{PATH}/{platform['id']}"
+    for client in (parley.service, bot):
+        assert (await client.get(path)).data == platform
+        assert (await client.get(PATH)).data["platforms"] == [platform]
+    assert not any(value.encode() in made.raw for value in SECRETS[kind].values())
+    changed = (await change(parley.service, platform["id"], api_url="https://elsewhere.example/")).data
+    assert changed == {
+        **platform,
+        "api_url": "https://elsewhere.example",
+        "updated_at": changed["updated_at"],
+    }
+    assert (await parley.service.delete(path)).data == changed
+    assert (await parley.service.get(path)).refusal == (404, "RESOURCE_NOT_FOUND")
+    assert (await parley.service.get(PATH)).data["platforms"] == []
+
+
+async def test_only_who_keeps_secrets_connects_platforms(parley: Parley) -> None:
+    """Whoever says where a secret is sent could have it sent to a place of its own."""
+    bot, other = await parley.agent("bot"), await parley.agent("other")
+    names = await keep_secrets(parley)
+    platform = (await connect(parley.service, names)).data
+    path = f"{PATH}/{platform['id']}"
+    rest = await parley.restricted_service(*(set(Scope) - {Scope.SECRETS_WRITE}))
+    for client in (bot, other, await parley.user("ann"), rest):
+        replies = [
+            await connect(client, names),
+            await change(client, platform["id"], api_url="https://evil.example/"),
+            await client.delete(path),
+            await client.post(f"{path}/deliveries/{NOWHERE}/redeliver"),
+        ]
+        assert {reply.refusal for reply in replies} == {(403, "PERMISSION_DENIED")}
+    for client in (other, rest, await parley.user("ann")):
+        for hidden in (path, f"{path}/deliveries"):
+            assert (await client.get(hidden)).refusal == (404, "RESOURCE_NOT_FOUND")
+    assert (await other.get(PATH)).data["platforms"] == []
+    assert (await rest.get(PATH)).refusal == (403, "PERMISSION_DENIED")
+    assert (await parley.service.get(path)).data == platform
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"kind": "smoke"}, "kind"),
+        ({"agent_id": "nobody"}, "agent_id"),
+        ({"agent_id": "ann"}, "agent_id"),
+        ({"secrets": {}}, "bot_token"),
+        ({"secrets": {"secret_token": "secret_token"}}, "bot_token"),
+        ({"secrets": {"bot_token": "bot_token", "secret_token": "unknown"}}, "unknown"),
+        ({"secrets": {"bot_token": "bot_token", "secret_token": "a b"}}, "secrets"),
+        ({"secrets": {"bot_token": "bot_token", "secret_token": "secret_token", "x": "x"}}, "'x'"),
+        ({"secrets": {f"s{n}": "bot_token" for n in range(11)}}, "secrets"),
+        ({"api_url": "http://127.0.0.1/"}, "api_url"),
+        ({"api_url": "file:///etc/passwd"}, "api_url"),
+        ({"api_url": "https://user:pass@example.org/"}, "api_url"),
+        ({"api_url": 5}, "api_url"),
+    ],
+)
+async def test_a_platform_is_whole_or_not_connected(
+    parley: Parley, fields: dict[str, Any], says: str
+) -> None:
+    """An agent that is there, a granted secret for each use, a URL that requests may be made to."""
+    await parley.agent("bot")
+    await parley.user("ann")
+    names = await keep_secrets(parley)
+    refused = await connect(parley.service, names, **fields)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert says in refused.error["details"]
+    platform = (await connect(parley.service, names)).data
+    if "kind" not in fields:
+        assert (await change(parley.service, platform["id"], **fields)).refusal == (400, "VALIDATION_ERROR")
+    assert (await parley.service.get(PATH)).data["platforms"] == [platform]
+
+
+async def test_a_secret_must_be_granted_to_the_agent(parley: Parley) -> None:
+    """That somebody keeps it is not enough, nor that another agent may use it."""
+    await parley.agent("bot")
+    await parley.agent("other")
+    names = await keep_secrets(parley, agent_id="other")
+    refused = await connect(parley.service, names)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert "grant" in refused.error["details"]
+
+
+async def test_an_agent_that_is_ended_answers_nowhere(parley: Parley) -> None:
+    """Its platforms are disconnected with it."""
+    await parley.agent("bot")
+    await connect(parley.service, await keep_secrets(parley))
+    await parley.service.delete("/api/agents/bot")
+    assert (await parley.service.get(PATH)).data["platforms"] == []
+
+
+@pytest.mark.parametrize("platform_id", [NOWHERE, "x", "a%00b", "%C3%BC"])
+async def test_a_platform_that_is_not_there_is_found_nowhere(parley: Parley, platform_id: str) -> None:
+    """Whatever its id looks like."""
+    path = f"{PATH}/{platform_id}"
+    replies = [await parley.service.get(path), await parley.service.get(f"{path}/deliveries")]
+    replies += [await parley.service.delete(path), await change(parley.service, platform_id)]
+    replies.append(await parley.service.post(f"{path}/deliveries/{NOWHERE}/redeliver"))
+    assert {reply.refusal for reply in replies} == {(404, "RESOURCE_NOT_FOUND")}
