@@ -154,6 +154,8 @@ ROUTES = (
           answers.AddedParticipant, wire.AddParticipant, 201),
     Route("DELETE", f"{_CHANNEL}/participants/{{entity_id}}", participants.remove, "Remove a participant",
           answers.RemovedParticipant),
+    Route("GET", f"{_MESSAGING}/entities/me", entities.get_oneself, "See who one is",
+          people_wire.Person),
     Route("PATCH", f"{_MESSAGING}/entities/me", entities.rename_oneself, "Choose one's name and handle",
           people_wire.Person, people_wire.Rename),
     Route("PATCH", f"{_MESSAGING}/entities/{{entity_id}}", entities.rename, "Give somebody a name or handle",

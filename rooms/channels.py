@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ from rooms.errors import Conflict, ValidationFailed
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rules import MAX_LISTED
+from rooms.rules import MAX_LISTED, is_uuid
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
@@ -120,7 +120,8 @@ def _find_or_create_dm(transaction: Transaction, wish: DmWish) -> Channel:
 def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
     """Create a channel as a part of something else; see :func:`create`."""
     transaction.next_seq(draft.server_id)
-    members = _members(transaction.connection, draft)
+    draft = _by_own_id(transaction.connection, draft)
+    members = _members(draft)
     if draft.is_dm and (dm := _find_dm(transaction.connection, draft, list(members))):
         return dm
     _require_free(transaction.connection, draft)
@@ -134,9 +135,9 @@ def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
     return channel
 
 
-def _members(connection: Connection, draft: ChannelDraft) -> dict[str, Role]:
+def _members(draft: ChannelDraft) -> dict[str, Role]:
     """Return who takes part at first; the creator owns it, unless a service made it for others."""
-    members = dict.fromkeys(_read_own(connection, draft), Role.MEMBER)
+    members = dict.fromkeys(draft.participants, Role.MEMBER)
     if draft.principal.kind is Kind.SERVICE:
         access.require_scope(draft.principal, Scope.CHANNELS_WRITE)
         return members
@@ -145,12 +146,26 @@ def _members(connection: Connection, draft: ChannelDraft) -> dict[str, Role]:
     return members | {draft.principal.id: Role.OWNER}
 
 
-def _read_own(connection: Connection, draft: ChannelDraft) -> Sequence[str]:
-    """Return the participants; a user is one of the two of its dm, by whichever id its client knows it."""
+def _by_own_id(connection: Connection, draft: ChannelDraft) -> ChannelDraft:
+    """Return the draft with the user's id in it, where its client has put one that it made up.
+
+    elizaOS's client names its user among the others, and looks for it in the metadata. In a group only
+    a UUID is taken for that: other ids there are people who have not come yet.
+    """
     named = draft.participants
-    if not draft.is_dm or len(named) != participants.DM_SIZE or draft.principal.id in named:
-        return named
-    return access.read_own(connection, [(draft.principal, stated) for stated in named])
+    if len(named) < participants.DM_SIZE or draft.principal.id in named:
+        return draft
+    claims = [(draft.principal, stated) for stated in named]
+    read = zip(named, access.read_own(connection, claims), strict=True)
+    own = {stated for stated, meant in read if meant != stated and (draft.is_dm or is_uuid(stated))}
+    if not own:
+        return draft
+    meant = [draft.principal.id if stated in own else stated for stated in named]
+    metadata = {
+        name: draft.principal.id if isinstance(value, str) and value.lower() in own else value
+        for name, value in draft.metadata.items()
+    }
+    return replace(draft, participants=meant, metadata=metadata)
 
 
 def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) -> Channel | None:

@@ -6,23 +6,29 @@ const USER = 'elizaos-client-user-id';
 const form = document.querySelector('form');
 const problem = document.getElementById('problem');
 
+async function ask(path, options) {
+  const response = await fetch(path, options);
+  const { data, error } = await response.json();
+  if (error) throw new Error(error.message);
+  return data;
+}
+
 function enter(key, userId) {
   localStorage.setItem(KEY, key);
-  // Without an id the client makes one up, and the server tells it the right one.
-  if (userId) localStorage.setItem(USER, userId);
-  else localStorage.removeItem(USER);
+  localStorage.setItem(USER, userId);
   location.replace('/');
 }
 
+async function present(key) {
+  const { id } = await ask('/api/messaging/entities/me', { headers: { 'X-API-KEY': key } });
+  enter(key, id);
+}
+
 async function redeem(code) {
-  const response = await fetch('/api/auth/sign-in', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ code }),
-  });
-  const { data, error } = await response.json();
-  if (error) throw new Error(error.message);
-  enter(data.token, data.userId);
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ code });
+  const { token, userId } = await ask('/api/auth/sign-in', { method: 'POST', headers, body });
+  enter(token, userId);
 }
 
 function tell(error) {
@@ -32,8 +38,7 @@ function tell(error) {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  const key = new FormData(form).get('key').trim();
-  if (key) enter(key);
+  present(new FormData(form).get('key').trim()).catch(tell);
 });
 
 const code = new URLSearchParams(location.hash.slice(1)).get('code');

@@ -69,7 +69,7 @@ async def test_every_other_path_is_a_page_of_the_client(parley: Parley, path: st
     assert got.headers["Content-Type"] == "text/html; charset=utf-8"
     assert got.headers["Cache-Control"] == "no-cache"
     policy = got.headers["Content-Security-Policy"]
-    assert "script-src 'self';" in policy
+    assert "script-src 'self' 'unsafe-eval';" in policy
     assert "connect-src 'self';" in policy
 
 

@@ -26,6 +26,15 @@ async def test_everybody_chooses_a_handle(parley: Parley) -> None:
     assert said["mentions"] == [{"text": "@ann.lee", "id": "ann", "name": "Ann"}]
 
 
+async def test_everybody_may_see_who_it_is(parley: Parley) -> None:
+    """A client learns its id from its key, also before anybody has seen it."""
+    me = f"{API}/entities/me"
+    ann = await parley.user("ann", "Ann")
+    assert (await ann.get(me)).data == {"id": "ann", "kind": "user", "name": "Ann", "handle": None}
+    unseen = {"id": "ben", "kind": "user", "name": "ben", "handle": None}
+    assert (await parley.service.having(X_Entity_Id="ben").get(me)).data == unseen
+
+
 async def test_what_is_not_named_stays(parley: Parley) -> None:
     """A name leaves the handle alone, and a handle the name; null gives a handle up."""
     ann = await parley.user("ann")

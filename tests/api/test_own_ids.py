@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from rooms.principals import Kind
+from rooms.rules import DEFAULT_SERVER_ID
 from tests.rest import API
 from tests.running import Parley, Start
 from tests.talking import ELIZA, NATIVE, speaking_by_hand, talking
@@ -62,6 +63,21 @@ async def test_a_client_of_elizaos_learns_who_it_is(parley: Parley, channel_id: 
         assert (heard["senderId"], heard["clientMessageId"]) == ("ann", "local-1")
         refused = await talker.call("message", {"type": 2, "payload": {**said, "senderId": "ben"}})
         assert refused["error"]["code"] == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("kind", ["DM", "GROUP"])
+async def test_a_channel_is_made_for_the_keys_owner(parley: Parley, kind: str) -> None:
+    """Among its participants, and in the metadata by which elizaOS's client finds it."""
+    ann = await parley.user("ann")
+    await parley.agent("bot")
+    metadata = {"isDm": kind == "DM", "user1": MADE_UP.upper(), "user2": "bot", "forAgent": "bot"}
+    wish = {"name": "Chat - Nov 28", "type": kind, "participantCentralUserIds": [MADE_UP, "bot"]}
+    server = {"message_server_id": DEFAULT_SERVER_ID}
+    made = (await ann.post(f"{API}/channels", {**wish, **server, "metadata": metadata})).data
+    told = made["metadata"]
+    assert (told["user1"], told["user2"], told["isDm"]) == ("ann", "bot", kind == "DM")
+    members = (await ann.get(f"{API}/channels/{made['id']}/participants")).data["participants"]
+    assert {one["userId"] for one in members} == {"ann", "bot"}
 
 
 @pytest.mark.parametrize("entity", ["a b", "ü", "x" * 129])
