@@ -13,6 +13,7 @@ from rooms import messages, opening, rules
 from rooms.drafts import Draft, id_for
 from rooms.errors import ValidationFailed
 from rooms.principals import Kind
+from rooms.storing import DISPLAY_NAME
 
 CREATED_BY = "gui_auto_creation"
 
@@ -47,8 +48,14 @@ def _draft(call: Call[post_wire.Post]) -> Draft:
         server_id=required_server(body.server_id, None, channel_id),
         parent_id=body.in_reply_to_message_id,
         raw_message=body.raw_message,
-        metadata=body.metadata,
+        metadata=_named(body.metadata),
         attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
         key=key,
         id=id_for(key),
     )
+
+
+def _named(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata with the author's name where it is looked for; elizaOS's server shows it."""
+    name = metadata.get("user_display_name")
+    return {DISPLAY_NAME: name, **metadata} if isinstance(name, str) and name else metadata

@@ -60,6 +60,17 @@ async def test_the_author_is_whom_the_credential_or_the_header_says(parley: Parl
     assert (await parley.service.post(path, {"content": "whose?"})).refusal == REFUSED
 
 
+async def test_a_service_says_what_its_author_is_called(parley: Parley, channel: Stage) -> None:
+    """Where elizaOS's clients state it; somebody with a name is called by that."""
+    path = f"{API}/channels/{channel.id}/messages"
+    stated = {"content": "hello", "metadata": {"user_display_name": "Zoe"}}
+    for author, name in (("zoe", "Zoe"), ("ann", "ann")):
+        message = (await parley.service.post(path, stated | {"author_id": author})).body["userMessage"]
+        assert message["author_display_name"] == name
+    mine = (await channel.ann.post(path, stated)).body["userMessage"]
+    assert mine["author_display_name"] == "ann"
+
+
 @pytest.mark.parametrize("field", ["message_server_id", "messageServerId", "server_id", "serverId"])
 async def test_the_server_is_the_channels(parley: Parley, channel: Stage, field: str) -> None:
     """It may be said under each of its names; another one does not have the channel."""

@@ -16,6 +16,7 @@ from rooms.messages import Submitted
 from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
+from rooms.rows import AGENT_ACTION
 from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
 from tests.unit.journaling import SERVICE
 
@@ -327,6 +328,18 @@ async def test_a_person_parts_repetitions(stage: Stage) -> None:
         await stage.answer(run, "I agree.")
         await stage.be_silent()
     assert stage.told() == []
+
+
+async def test_what_agents_do_counts_for_nothing(stage: Stage) -> None:
+    """Actions pause no channel, repeat nothing, bring no agent farther from a person, and address nobody."""
+    stage.allow(agent_messages=3, pair_messages=3)
+    await stage.say(ANN)
+    for _ in range(10):
+        doing = await stage.say(A, "Executing action: LOOK", source_type=AGENT_ACTION)
+        assert doing.hops == 1
+        assert await stage.opened(doing) == []
+    assert await stage.pause() is None
+    assert [message.hops async for message in stage.chain(A, B)][:2] == [1, 2]
 
 
 async def test_nodes_count_together(stage: Stage) -> None:
