@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, channels, characters, dismissal, keys, participants, servers
+from rooms import agents, channels, characters, dismissal, keys, memories, participants, servers, worlds
 from rooms.agents import Change
 from rooms.channels import ChannelDraft
 from rooms.characters import Description
@@ -16,11 +16,13 @@ from rooms.database import Database
 from rooms.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from rooms.ids import new_id
 from rooms.keys import KeyDraft
+from rooms.memories import Mind
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Profile
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.servers import ServerDraft
+from rooms.worlds import Wish
 from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
 from tests.unit.journaling import SERVICE
 
@@ -207,3 +209,23 @@ async def test_a_deleted_agent_is_in_no_list_and_no_channel(stage: Stage) -> Non
     back = await agents.change(ctx, Change(REGISTRAR, A.id, registers=True))
     assert back.is_active
     assert await agents.count(ctx) == before
+
+
+async def test_the_liveliest_of_an_agents_rooms_comes_first(stage: Stage) -> None:
+    """Of those that somebody else may see, too."""
+    ctx = stage.world.ctx
+    draft = ChannelDraft(SERVICE, DEFAULT_SERVER_ID, "later", "GROUP", participants=[A.id, BEN.id])
+    later = await channels.create(ctx, draft)
+    rooms = await memories.list_rooms(ctx, Mind(SERVICE, A.id))
+    assert [room.id for room in rooms] == [later.id, stage.world.channel_id]
+    assert [room.id for room in await memories.list_rooms(ctx, Mind(BEN, A.id))] == [later.id]
+
+
+async def test_a_world_is_described_otherwise(stage: Stage) -> None:
+    """What is not among the wish stays."""
+    ctx = stage.world.ctx
+    await worlds.change(ctx, Wish(SERVICE, DEFAULT_SERVER_ID, metadata={"a": {"b": 1, "c": 2}}))
+    changed = await worlds.change(ctx, Wish(SERVICE, DEFAULT_SERVER_ID, "Acme", {"a": {"b": None}}))
+    assert (changed.name, changed.details) == ("Acme", {"a": {"c": 2}})
+    with pytest.raises(PermissionDenied):
+        await worlds.change(ctx, Wish(ANN, DEFAULT_SERVER_ID, "Mine"))

@@ -317,6 +317,18 @@ async def test_runs_are_listed_for_those_who_may_see_them(stage: Stage) -> None:
         await runs.require(ctx, ANN, new_id())
 
 
+async def test_runs_are_counted_beyond_the_page(stage: Stage) -> None:
+    """Those that somebody may see, and that were opened within the time."""
+    first, second = await stage.opened("one"), await stage.opened("two")
+    ctx = stage.world.ctx
+    assert await runs.list_counted(ctx, ANN, Filter(agent_id=BOT.id, limit=1)) == ([second], 2)
+    assert await runs.list_counted(ctx, OTHER_BOT, Filter(agent_id=BOT.id)) == ([], 0)
+    early = Filter(since=first.created_at, until=first.created_at)
+    assert first in (await runs.list_counted(ctx, ANN, early))[0]
+    assert await runs.list_counted(ctx, ANN, Filter(until=first.created_at - 1)) == ([], 0)
+    assert await runs.list_counted(ctx, ANN, Filter(since=second.created_at + 1)) == ([], 0)
+
+
 async def test_runs_are_listed_as_far_back_as_the_channel_may_be_read(stage: Stage) -> None:
     """Where earlier history is hidden, whoever joined later is shown the runs of what was said since then."""
     ctx, channel_id = stage.world.ctx, stage.world.channel_id
