@@ -36,6 +36,8 @@ async def receive(call: Call[None]) -> dict[str, Any]:
 async def answer_challenge(call: Call[None]) -> dict[str, Any]:
     """Prove to a platform that asks for it who answers here."""
     door = await _find_door(call)
+    # Whoever asks proves nothing; a platform asks once an hour.
+    await _charge(call)
     token = call.query.get("crc_token")
     if token is None:
         raise ValidationFailed("Parameter 'crc_token' is missing")

@@ -6,8 +6,8 @@ were: a secret that checks each of a thousand requests does not write a thousand
 
 from __future__ import annotations
 
-import asyncio
 import enum
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,12 +15,11 @@ from sqlalchemy import Connection
 
 from rooms import access, store
 from rooms.context import Context
-from rooms.errors import ParleyError
 from rooms.ids import new_id
 from rooms.principals import Principal, Scope
 from rooms.sealing import Sealer, Unreadable
 from rooms.store.vault import UseFilter
-from rooms.transaction import Transaction, one_by_one
+from rooms.transaction import Transaction
 from rooms.vault_tables import VaultUse
 
 MINUTE_MS = 60_000
@@ -96,13 +95,8 @@ def peek(connection: Connection, sealer: Sealer | None, use: Use) -> Opening:
 def open_secret(transaction: Transaction, sealer: Sealer | None, use: Use) -> Opening:
     """Open a secret, and tell so in the same commit: nothing is done with it before that stands."""
     opening = peek(transaction.connection, sealer, use)
-    _tell(transaction, Noted(use, opening.outcome))
+    _tell_all(transaction, [Noted(use, opening.outcome)])
     return opening
-
-
-def begin_to_tell(ctx: Context, noted: Noted) -> asyncio.Future[ParleyError | None]:
-    """Begin to store what came of a use; what is stored after it is stored in no commit before it."""
-    return ctx.journal.begin(_tell_all, noted)
 
 
 async def tell(ctx: Context, noted: Noted) -> None:
@@ -126,9 +120,10 @@ def _unseal(sealer: Sealer | None, sealed: bytes, sealed_for: str) -> bytes:
     return sealer.unseal(sealed, sealed_for)
 
 
-def _tell(transaction: Transaction, noted: Noted) -> None:
-    row = {"id": new_id(), **noted.use._asdict(), "outcome": noted.outcome, "now": transaction.now}
-    store.vault.note(transaction.connection, {**row, "minute": transaction.now // MINUTE_MS})
-
-
-_tell_all = one_by_one(_tell)
+def _tell_all(transaction: Transaction, told: Sequence[Noted]) -> Sequence[None]:
+    """Add to what is told of this minute, with one statement for all that are alike."""
+    now = transaction.now
+    for (use, outcome), times in Counter(told).items():
+        row = {"id": new_id(), **use._asdict(), "outcome": outcome, "times": times}
+        store.vault.note(transaction.connection, {**row, "minute": now // MINUTE_MS, "now": now})
+    return [None] * len(told)

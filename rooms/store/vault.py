@@ -39,9 +39,9 @@ _GRANT = text(
 _NOTE = text(
     "INSERT INTO vault_uses"
     " (id, name, agent_id, purpose, subject, outcome, minute, times, first_at, last_at)"
-    " VALUES (:id, :name, :agent_id, :purpose, :subject, :outcome, :minute, 1, :now, :now)"
+    " VALUES (:id, :name, :agent_id, :purpose, :subject, :outcome, :minute, :times, :now, :now)"
     " ON CONFLICT (name, agent_id, purpose, subject, outcome, minute)"
-    " DO UPDATE SET times = vault_uses.times + 1, last_at = excluded.last_at"
+    " DO UPDATE SET times = vault_uses.times + excluded.times, last_at = excluded.last_at"
 )
 _OLD_USES = select(_uses.c.id).where(_uses.c.last_at < bindparam("since")).limit(bindparam("limit"))
 
@@ -112,7 +112,7 @@ def withdraw_all(connection: Connection, agent_id: str) -> None:
 
 
 def note(connection: Connection, row: Row) -> None:
-    """Count a use with those of the same minute that were alike."""
+    """Count uses with those of the same minute that were alike."""
     connection.execute(_NOTE, row)
 
 

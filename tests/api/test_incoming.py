@@ -1,12 +1,18 @@
 """The doors of platforms: what is asked of whoever knocks, and a conversation through each of them."""
 
 import asyncio
+import logging
+import os
+import re
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from handlers.incoming import MAX_BODY
 from handlers.limits import Bucket
@@ -15,8 +21,9 @@ from tests.api.test_platforms import NOWHERE, PATH, connect, keep_secrets
 from tests.platforms import SIGN, FakeApi, Knock, said
 from tests.receiving import receiving
 from tests.rest import API, Reply
-from tests.running import DEADLINE, Parley, Start
+from tests.running import DEADLINE, Parley, Start, running_parley
 
+PAGE = Path(__file__).parents[2] / "docs" / "platforms.md"
 UNSIGNED = {kind: Knock(said(kind, now=0).body, {}) for kind in SIGN}
 
 
@@ -183,3 +190,68 @@ async def test_who_forges_much_is_refused_unheard(start: Start) -> None:
     assert (statuses[0], statuses[-1]) == (401, 429)
     refused = await knock(parley, path, said("telegram", "more", 999, now=time.time()))
     assert refused.refusal == (429, "RATE_LIMIT_EXCEEDED")
+
+
+async def test_a_challenge_counts_as_what_is_not_signed(start: Start) -> None:
+    """Anybody may ask for it, so nobody may ask for ever."""
+    parley = await start(rate_limits="on")
+    path = await door(parley, "twitter")
+    tokens, _ = Bucket.FORGERIES.value
+    statuses = [(await parley.anonymous.get(path, crc_token="t")).status for _ in range(tokens + 1)]
+    assert (statuses[0], statuses[-1]) == (200, 429)
+
+
+async def test_a_reply_outlasts_the_server(start: Start, tmp_path: Path) -> None:
+    """What could not be sent before the server ended is sent by the next one."""
+    data_dir = tmp_path / "kept"
+    options = {"data_dir": data_dir, "outbound_allow": ["127.0.0.1"]}
+    async with api() as (fake, url):
+        fake.answers = [web.Response(status=503)]
+        async with running_parley(**options) as first:
+            path = await door(first, "telegram", api_url=url)
+            await knock(first, path, said("telegram", now=time.time()))
+            (run,) = await runs(first)
+            await first.service.post(f"{API}/complete", {"run_id": run["id"], "response": "Fine."})
+            await asyncio.wait_for(fake.arrived.wait(), DEADLINE)
+        fake.arrived.clear()
+        await start(**options)
+        await asyncio.wait_for(fake.arrived.wait(), DEADLINE)
+    assert [sent.body["text"] for sent in fake.sent] == ["Fine."] * 2
+
+
+async def test_the_log_tells_nothing_confidential(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """A dead reply is named; tokens, which are in URLs too, and what was said stay out of it."""
+    caplog.set_level(logging.DEBUG)
+    parley = await start(outbound_allow=["127.0.0.1"])
+    async with api() as (fake, url):
+        path = await door(parley, "telegram", api_url=url)
+        fake.answers = [web.Response(status=403)]
+        await knock(parley, path, said("telegram", "between us", now=time.time()))
+        await knock(parley, path, said("telegram", now=0).having(x_telegram_bot_api_secret_token="forged"))
+        (run,) = await runs(parley)
+        await parley.service.post(f"{API}/complete", {"run_id": run["id"], "response": "a confidence"})
+        await asyncio.wait_for(_until_dead(parley, f"{PATH}/{path.split('/')[3]}/deliveries"), DEADLINE)
+    assert "is dead: status_403" in caplog.text
+    for kept in (*platforms.SECRETS["telegram"].values(), "between us", "a confidence", "forged"):
+        assert kept not in caplog.text
+
+
+async def _until_dead(parley: Parley, path: str) -> None:
+    while not (await parley.service.get(path, state="dead")).data["deliveries"]:
+        pass
+
+
+LINES = re.findall(r"^(?:put|connect) .+$", PAGE.read_text(), re.MULTILINE)
+
+
+async def test_the_documented_lines_connect_platforms(parley: Parley) -> None:
+    """Those of docs/platforms.md, as they stand there."""
+    (functions,) = re.findall(r"```sh\n(put\(\) .+?)```", PAGE.read_text(), re.DOTALL)
+    await parley.agent("my-bot")
+    script = "\n".join(["set -eu", functions, *LINES])
+    environment = {**os.environ, "URL": parley.url, "KEY": parley.service_key}
+    process = await asyncio.create_subprocess_exec("bash", "-c", script, env=environment, stdout=PIPE)
+    await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 0
+    connected = (await parley.service.get(PATH)).data["platforms"]
+    assert [one["kind"] for one in connected] == ["webhook", "twitter", "telegram", "discord"]

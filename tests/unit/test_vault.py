@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -184,3 +185,11 @@ async def _have_webhook(store: Database, sealed: bytes) -> None:
         connection.execute(text(webhook), {"sealed": sealed})
 
     await store.write(work)
+
+
+async def test_uses_that_are_told_at_once_are_counted(post: Post) -> None:
+    """However many of them one commit takes, and whatever others it takes."""
+    others = [Noted(USE._replace(agent_id="other"), Outcome.FORGED)] * 2
+    await asyncio.gather(*(uses.tell(post.ctx, one) for one in [Noted(USE, Outcome.OPENED)] * 30 + others))
+    lines = {(line.agent_id, line.times) for line in await told(post)}
+    assert lines == {("bot", 30), ("other", 2)}
