@@ -66,7 +66,8 @@ def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None 
     author_id = body.author_id or body.agentId
     if author_id is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'author_id' is missing")
-    is_agents = principal.kind is Kind.AGENT or author_id != body.author_id
+    is_relayed = body.author_id is None and body.agentId not in (None, principal.id)
+    is_agents = principal.kind is Kind.AGENT or is_relayed
     default_source = AGENT_RESPONSE if is_agents else "user_message"
     key = rules.idempotency_key(body.messageId)
     return Draft(
