@@ -47,6 +47,20 @@ async def clear_room(call: Call[None]) -> None:
     await memories.forget_room(call.ctx, _mind(call), _room_id(call))
 
 
+async def clear(call: Call[None]) -> dict[str, Any]:
+    """Delete all that was said in an agent's channels."""
+    await _charge(call)
+    deleted = await memories.forget_all(call.ctx, _mind(call))
+    return {"deleted": deleted, "message": "All agent memories cleared successfully"}
+
+
+async def clear_world(call: Call[None]) -> dict[str, Any]:
+    """Delete all that was said in the channels of a message server."""
+    await _charge(call)
+    deleted = await memories.forget_server(call.ctx, call.principal, call.path["server_id"].lower())
+    return {"deleted": deleted, "message": "All memories of the world cleared successfully"}
+
+
 async def list_rooms(call: Call[None]) -> dict[str, Any]:
     """Answer the channels of an agent's that the principal may see."""
     mind = _mind(call)

@@ -103,6 +103,13 @@ class ChangedMemory(Memory):
     message: str
 
 
+class Cleared(BaseModel):
+    """That all memories are no more, and how many these were."""
+
+    deleted: int
+    message: str
+
+
 class Forgotten(BaseModel):
     """That a memory is no more."""
 

@@ -13,7 +13,6 @@ from handlers.http import Call, Route
 from rooms.errors import NotOffered, ParleyError, PermissionDenied
 
 _AUDIO = "/api/audio/{agent_id}"
-_MEMORY = "/api/memory"
 _NO_SPEECH = NotOffered("Parley neither hears nor speaks; upload the recording, and let an agent do that")
 
 
@@ -41,8 +40,4 @@ REFUSED = (
     _route("POST", f"{_AUDIO}/speech/conversation", _NO_SPEECH),
     _route("POST", f"{_AUDIO}/audio-messages", _NO_SPEECH),
     _route("POST", f"{_AUDIO}/audio-messages/synthesize", _NO_SPEECH),
-    _route("DELETE", f"{_MEMORY}/{{agent_id}}/memories", NotOffered(
-        "An agent's memories are the messages of its channels, which are others' too; clear a channel")),
-    _route("DELETE", f"{_MEMORY}/groups/{{server_id}}/memories", NotOffered(
-        "A message server's memories are the messages of its channels; clear these one by one")),
 )  # fmt: skip

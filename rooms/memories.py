@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, channels, clearing, edits, history, store
+from rooms import access, agents, channels, clearing, edits, history, servers, store
 from rooms.access import Standing
 from rooms.channels import ChannelDraft
 from rooms.context import Context
 from rooms.edits import Edit, Target
 from rooms.errors import NotFound, message_not_found
-from rooms.principals import Principal
+from rooms.principals import Principal, Scope
 from rooms.rows import Message, Window
 from rooms.rules import MAX_LISTED, is_uuid
 from rooms.tables import Channel
 
 ROOMS_READ = 20  # of the channels that an agent takes part in: those in which something happened last
+
+_ANY_NUMBER = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,46 @@ async def forget_room(ctx: Context, mind: Mind, channel_id: str) -> None:
     """Erase all that was said in one of the agent's channels; raises what ``clearing.clear`` does."""
     await require_room(ctx, mind, channel_id)
     await clearing.clear(ctx, mind.principal, channel_id)
+
+
+async def forget_all(ctx: Context, mind: Mind) -> int:
+    """Erase all that was said in the agent's channels, and return how many messages that were.
+
+    Raises NotFound if the principal may not know of the agent, and PermissionDenied, before anything is gone,
+    unless it manages each of the channels.
+    """
+
+    def look_up(connection: Connection) -> list[Channel]:
+        agents.look_up(connection, mind.principal, mind.agent_id)
+        found = access.find_standings(
+            connection, mind.principal, store.agents.list_places(connection, mind.agent_id)
+        )
+        for standing in found.values():
+            access.require_management(standing)
+        return [standing.channel for standing in found.values()]
+
+    return await _clear(ctx, mind.principal, await ctx.database.read(look_up))
+
+
+async def forget_server(ctx: Context, principal: Principal, server_id: str) -> int:
+    """Erase all that was said in the server's channels, and return how many messages that were.
+
+    Raises PermissionDenied unless the principal may read and change every channel, NotFound.
+    """
+    for scope in (Scope.CHANNELS_WRITE, Scope.MESSAGES_READ):
+        access.require_scope(principal, scope)
+
+    def look_up(connection: Connection) -> list[Channel]:
+        servers.require(connection, server_id)
+        return store.channels.list_all(connection, server_id, _ANY_NUMBER)
+
+    return await _clear(ctx, principal, await ctx.database.read(look_up))
+
+
+async def _clear(ctx: Context, principal: Principal, rooms: Sequence[Channel]) -> int:
+    for room in rooms:
+        await clearing.clear(ctx, principal, room.id)
+    return sum(room.message_count for room in rooms)
 
 
 async def _require_memory(ctx: Context, mind: Mind, message_id: str) -> None:

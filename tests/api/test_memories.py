@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rooms.principals import Scope
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.rest import API, Rest
 from tests.running import Parley
@@ -130,6 +131,37 @@ async def test_a_room_is_cleared_by_whoever_manages_the_channel(parley: Parley, 
     assert len(await texts(parley.service)) == 3
     assert (await parley.service.delete(f"{path}/{channel_id}")).status == 204
     assert [await parley.service.texts(place) for place in (channel_id, other)] == [[], ["hello"]]
+
+
+async def test_all_memories_are_cleared_by_whoever_manages_all(parley: Parley, channel_id: str) -> None:
+    """Somebody who manages but one of them clears none; what the agent takes no part in stays."""
+    ann = await parley.user("ann")
+    own = (await ann.create_channel("own")).data["id"]
+    elsewhere = await parley.service.new_channel("elsewhere", "ann")
+    await ann.add(own, "bot")
+    for place in (channel_id, own, elsewhere):
+        await ann.submit(place, "hello")
+    assert (await ann.delete(f"{BOT}/memories")).refusal == (403, "PERMISSION_DENIED")
+    assert (await (await parley.user("eve")).delete(f"{BOT}/memories")).refusal == NOT_FOUND
+    assert await texts(parley.service) == ["hello", "hello"]
+    assert (await parley.service.delete(f"{BOT}/memories")).data["deleted"] == 2
+    assert await texts(parley.service) == []
+    assert await ann.texts(elsewhere) == ["hello"]
+
+
+async def test_a_worlds_memories_are_cleared_by_services(parley: Parley, channel_id: str) -> None:
+    """Those of another message server stay."""
+    server = (await parley.service.post(f"{API}/message-servers", {"name": "Acme"})).data["server"]["id"]
+    there = await parley.service.new_channel("there", "ann", serverId=server)
+    for place in (channel_id, there):
+        await parley.service.submit(place, "hello", author_id="ann")
+    path = f"/api/memory/groups/{server}/memories"
+    for client in (await parley.user("ann"), await parley.restricted_service(Scope.CHANNELS_WRITE)):
+        assert (await client.delete(path)).refusal == (403, "PERMISSION_DENIED")
+    for unknown in (MISSING, "x"):
+        assert (await parley.service.delete(path.replace(server, unknown))).refusal == NOT_FOUND
+    assert (await parley.service.delete(path)).data["deleted"] == 1
+    assert [await parley.service.texts(place) for place in (there, channel_id)] == [[], ["hello"]]
 
 
 async def test_a_memory_of_another_agent_is_not_found(parley: Parley, channel_id: str) -> None:
