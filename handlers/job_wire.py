@@ -4,16 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StrictFloat
 
 from handlers.parsing import Body
 from rooms import jobs
-from rooms.jobs import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS, Found, JobDraft, Report, Status
+from rooms.jobs import (
+    DEFAULT_TIMEOUT_MS,
+    MAX_TIMEOUT_MS,
+    MIN_TIMEOUT_MS,
+    Found,
+    JobDraft,
+    Report,
+    Status,
+    Totals,
+)
 from rooms.principals import Principal
-from rooms.rows import Job, Message, Tally
+from rooms.rows import Job, Message
 from rooms.rules import Content, IdempotencyKey, Metadata, PrincipalId, Uuid
 
 _OVER = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT)
@@ -178,19 +186,17 @@ def page(found: Found, now: int) -> dict[str, Any]:
     }
 
 
-def health(tallies: Sequence[Tally], now: int) -> dict[str, Any]:
+def health(totals: Totals, now: int) -> dict[str, Any]:
     """Return how many jobs there are, and how they end."""
-    known = {tally.status: tally for tally in tallies}
-    counts = {status.value: known[status].jobs if status in known else 0 for status in Status}
+    counts = totals.counts
     over = sum(counts[status] for status in _OVER) or 1
-    completed = known.get(Status.COMPLETED)
     return {
         "healthy": True,
         "timestamp": now,
         "totalJobs": sum(counts.values()),
-        "statusCounts": counts,
+        "statusCounts": {status.value: count for status, count in counts.items()},
         "metrics": {
-            "averageProcessingTimeMs": completed.took if completed else 0,
+            "averageProcessingTimeMs": totals.took,
             "successRate": counts[Status.COMPLETED] / over,
             "failureRate": counts[Status.FAILED] / over,
             "timeoutRate": counts[Status.TIMEOUT] / over,

@@ -42,7 +42,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 async def health(call: Call[None]) -> dict[str, Any]:
     """Answer how many jobs there are, and how they end."""
-    return job_wire.health(await jobs.tally(call.ctx), call.ctx.now())
+    return job_wire.health(await jobs.count(call.ctx), call.ctx.now())
 
 
 async def _look_up(call: Call[Any]) -> Report:

@@ -19,8 +19,10 @@ class Job(SQLModel, table=True):
     __table_args__ = (
         Index("jobs_by_time", "created_at", "id"),
         Index("jobs_by_user", "user_id", "created_at", "id"),
+        # What lists and counts look at is in these, for those of one state in the order of lists.
+        Index("jobs_by_user_and_state", "user_id", "state", "created_at", "id", "expires_at"),
+        Index("jobs_by_state", "state", "created_at", "id", "expires_at", "ended_at"),
         Index("jobs_by_channel", "channel_id", unique=True),
-        Index("jobs_by_state", "state", "expires_at", "created_at", "ended_at"),
     )
 
     id: str = Field(primary_key=True)

@@ -91,6 +91,13 @@ class Found(NamedTuple):
     filtered: int
 
 
+class Totals(NamedTuple):
+    """How many jobs there are of each status, and how many ms those that are completed took on average."""
+
+    counts: dict[Status, int]
+    took: float
+
+
 def status_of(job: Job, now: int) -> Status:
     """Return what has become of the job by a time in milliseconds."""
     if job.state != store.jobs.OPEN:
@@ -134,9 +141,21 @@ async def list_page(ctx: Context, principal: Principal, status: Status | None, l
     return await ctx.database.read(read)
 
 
-async def tally(ctx: Context) -> list[Tally]:
+async def count(ctx: Context) -> Totals:
     """Count all jobs by what has become of them."""
-    return await ctx.database.read(lambda connection: store.jobs.tally(connection, ctx.now()))
+    found = await ctx.database.read(lambda connection: store.jobs.tally(connection, ctx.now()))
+    tallies = {tally.state: tally for tally in found}
+    none = Tally("", 0, 0, 0.0)
+    opened = tallies.get(store.jobs.OPEN, none)
+    completed, failed = (tallies.get(state, none) for state in (job_ends.COMPLETED, job_ends.FAILED))
+    counts = {
+        Status.PENDING: 0,
+        Status.PROCESSING: opened.jobs - opened.late,
+        Status.COMPLETED: completed.jobs,
+        Status.FAILED: failed.jobs,
+        Status.TIMEOUT: opened.late,
+    }
+    return Totals(counts, completed.took)
 
 
 def _reports(connection: Connection, jobs: Sequence[Job]) -> list[Report]:

@@ -122,10 +122,11 @@ class Job(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many jobs have come to the same, and how many milliseconds that took on average."""
+    """How many jobs are in a state, the time of how many is over, and how many ms they took on average."""
 
-    status: str
+    state: str
     jobs: int
+    late: int
     took: float
 
 

@@ -14,10 +14,8 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     or_,
     select,
-    text,
     update,
 )
 
@@ -31,11 +29,12 @@ OPEN, TIMEOUT, PROCESSING = "open", "timeout", "processing"
 _JOB = select(*(table.c[name] for name in Job._fields))
 _BY_IDS = _JOB.where(table.c.id.in_(any_of("ids")))
 _IS_LATE = and_(table.c.state == OPEN, table.c.expires_at <= bindparam("now"))
-# What a job is called at a time: the state that it has come to, or what follows from its timeout.
-_STATUS = case(
-    (table.c.state != OPEN, table.c.state), (_IS_LATE, literal(TIMEOUT)), else_=literal(PROCESSING)
-)
-_TALLIES = select(_STATUS, func.count(), func.avg(table.c.ended_at - table.c.created_at)).group_by(text("1"))
+_TALLIES = select(
+    table.c.state,
+    func.count(),
+    func.sum(case((table.c.expires_at <= bindparam("now"), 1), else_=0)),
+    func.avg(table.c.ended_at - table.c.created_at),
+).group_by(table.c.state)
 _END = (
     update(table)
     .where(
@@ -102,9 +101,9 @@ def _where(statement: Select[Any], user_id: str | None, status: str | None, now:
 
 
 def tally(connection: Connection, now: int) -> list[Tally]:
-    """Count the jobs by what they are called at a time, and say how long they took on average."""
+    """Count the jobs by their states, and those whose time is over; say how long they took on average."""
     found = connection.execute(_TALLIES, {"now": now})
-    return [Tally(status, jobs, float(took or 0)) for status, jobs, took in found]
+    return [Tally(state, jobs, late, float(took or 0)) for state, jobs, late, took in found]
 
 
 def add(connection: Connection, job: Job) -> None:

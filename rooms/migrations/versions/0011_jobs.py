@@ -28,4 +28,5 @@ def upgrade() -> None:
     op.create_index("jobs_by_time", "jobs", ["created_at", "id"])
     op.create_index("jobs_by_user", "jobs", ["user_id", "created_at", "id"])
     op.create_index("jobs_by_channel", "jobs", ["channel_id"], unique=True)
-    op.create_index("jobs_by_state", "jobs", ["state", "expires_at", "created_at", "ended_at"])
+    op.create_index("jobs_by_user_and_state", "jobs", ["user_id", "state", "created_at", "id", "expires_at"])
+    op.create_index("jobs_by_state", "jobs", ["state", "created_at", "id", "expires_at", "ended_at"])
