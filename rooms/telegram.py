@@ -20,8 +20,11 @@ HEADER = "x-telegram-bot-api-secret-token"
 MAX_TEXT = 4_096
 
 
+_Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]  # Telegram's have 52 bits
+
+
 class _User(Wire):
-    id: int
+    id: _Number
     is_bot: bool = False
     first_name: str = ""
     last_name: str = ""
@@ -29,22 +32,22 @@ class _User(Wire):
 
 
 class _Chat(Wire):
-    id: int
+    id: _Number
 
 
 class _Message(Wire):
-    message_id: int
-    date: int
+    message_id: _Number
+    date: _Number
     chat: _Chat
     sender: Annotated[_User | None, Field(alias="from")] = None
-    message_thread_id: int | None = None
+    message_thread_id: _Number | None = None
     is_topic_message: bool = False
     text: str = ""
     caption: str = ""
 
 
 class _Update(Wire):
-    update_id: int
+    update_id: _Number
     message: _Message | None = None
 
 
