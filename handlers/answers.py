@@ -130,12 +130,6 @@ class Server(BaseModel):
     created_at: int
 
 
-class CreatedServer(BaseModel):
-    """The message server that was created."""
-
-    server: Server
-
-
 class Servers(BaseModel):
     """Message servers, the oldest first."""
 

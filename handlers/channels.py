@@ -7,8 +7,9 @@ from typing import Any
 from handlers import wire
 from handlers.http import Call
 from handlers.parsing import BAD_PARAMETERS
-from rooms import channels, clearing, guard, servers
-from rooms.channels import ChannelDraft, DmWish
+from rooms import channel_changes, channels, clearing, guard, servers
+from rooms.channel_changes import Change
+from rooms.channels import ChannelDraft, Described, DmWish
 from rooms.errors import ValidationFailed
 from rooms.ids import new_id
 from rooms.principals import Kind
@@ -63,6 +64,26 @@ def _somebody(call: Call[None], names: tuple[str, ...], default: str | None = No
         raise ValidationFailed(f"Parameter '{names[0]}' {error}", message=BAD_PARAMETERS) from error
 
 
+async def details(call: Call[None]) -> dict[str, Any]:
+    """Answer one channel as elizaOS's clients read it: its participants are in the metadata."""
+    found = await channels.describe(call.ctx, call.principal, call.path["channel_id"].lower())
+    return _view_with_participants(call, found)
+
+
+async def change(call: Call[wire.ChangeChannel]) -> dict[str, Any]:
+    """Change what a channel is, and answer it as it is now."""
+    body = call.body
+    wish = Change(
+        call.principal,
+        call.path["channel_id"].lower(),
+        body.name,
+        body.description,
+        body.metadata,
+        body.participantCentralUserIds,
+    )
+    return _view_with_participants(call, await channel_changes.change(call.ctx, wish))
+
+
 async def clear(call: Call[None]) -> None:
     """Erase all that was said in a channel."""
     await clearing.clear(call.ctx, call.principal, call.path["channel_id"].lower())
@@ -84,6 +105,13 @@ async def get(call: Call[None]) -> dict[str, Any]:
     found = await channels.require(call.ctx, call.principal, call.path["channel_id"].lower())
     pause = await guard.find_pause(call.ctx, found.id)
     return _view(call, found) | {"agents_paused": pause}
+
+
+def _view_with_participants(call: Call[Any], found: Described) -> dict[str, Any]:
+    """Return what elizaOS's client needs to add somebody: it sends back all whom it finds, and one more."""
+    view = wire.channel(found.channel, call.dialect)
+    view["metadata"] = {**view["metadata"], wire.PARTICIPANTS: found.participants}
+    return {**view, "channel": view}
 
 
 def _view(call: Call[Any], stored: Channel) -> dict[str, Any]:

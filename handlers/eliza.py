@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,6 +26,7 @@ from rooms.storing import DISPLAY_NAME
 
 JOIN, SEND = 1, 2
 RECEIVED = "received_by_server_and_processing"
+Said = tuple[str, dict[str, Any]]  # the name of an event, and its payload
 CREATED_BY = "socketio_auto_creation"
 
 _log = logging.getLogger("parley.eliza")
@@ -67,22 +68,13 @@ async def dispatch(
     return _refuse(connection, refusal)
 
 
-def words(
-    kind: str, payload: Mapping[str, Any], client_message_id: str | None = None
-) -> tuple[str, dict[str, Any]] | None:
+def words(kind: str, payload: Mapping[str, Any], client_message_id: str | None = None) -> Said | None:
     """Return a durable event's name and payload in this dialect, or None if it has no words for it.
 
     A message's sender is told ``client_message_id``, by which its client knows the message.
     """
-    if kind == "message_deleted":
-        told = {"messageId": payload["id"], "channelId": payload["channel_id"], "seq": payload["seq"]}
-        return "messageDeleted", told
-    if kind == "channel_deleted" or (kind == "channel_cleared" and payload["is_last"]):
-        name = "channelDeleted" if kind == "channel_deleted" else "channelCleared"
-        channel_id = payload["channel_id"]
-        return name, {"channelId": channel_id, "roomId": channel_id, "seq": payload["seq"]}
-    if kind == "complete":
-        return "messageComplete", _completion(payload)
+    if kind in _WORDS:
+        return _WORDS[kind](payload)
     # One that was deleted since is told of by the event that says so.
     if kind not in ("message", "message_updated") or payload.get("deleted"):
         return None
@@ -123,6 +115,58 @@ def whispered(name: str, payload: Mapping[str, Any]) -> tuple[str, dict[str, Any
     channel_id = payload["channel_id"]
     told = {"channelId": channel_id, "roomId": channel_id, "userId": payload["userId"]}
     return "userTyping", told | {"isTyping": payload["is_typing"]}
+
+
+def _place(payload: Mapping[str, Any]) -> dict[str, Any]:
+    channel_id = payload["channel_id"]
+    return {"channelId": channel_id, "roomId": channel_id, "seq": payload["seq"]}
+
+
+def _deleted(payload: Mapping[str, Any]) -> Said:
+    told = {"messageId": payload["id"], "channelId": payload["channel_id"], "seq": payload["seq"]}
+    return "messageDeleted", told
+
+
+def _channel_updated(payload: Mapping[str, Any]) -> Said:
+    updates = payload["channel"] | wire.server_ids(payload["server_id"])
+    return "channelUpdated", {**_place(payload), "updates": updates}
+
+
+def _channel_cleared(payload: Mapping[str, Any]) -> Said | None:
+    # Its clients forget all that they show; before the last step some of it is still there.
+    return ("channelCleared", _place(payload)) if payload["is_last"] else None
+
+
+def _channel_deleted(payload: Mapping[str, Any]) -> Said:
+    return "channelDeleted", _place(payload)
+
+
+def _joined(payload: Mapping[str, Any]) -> Said:
+    return "userJoined", _somebody(payload)
+
+
+def _left(payload: Mapping[str, Any]) -> Said:
+    return "userLeft", _somebody(payload)
+
+
+def _somebody(payload: Mapping[str, Any]) -> dict[str, Any]:
+    who = payload["participant"]
+    return {**_place(payload), "userId": who["userId"], "userName": who["name"]}
+
+
+def _completed(payload: Mapping[str, Any]) -> Said:
+    return "messageComplete", _completion(payload)
+
+
+_WORDS: dict[str, Callable[[Mapping[str, Any]], Said | None]] = {
+    "message_deleted": _deleted,
+    "channel_updated": _channel_updated,
+    "channel_cleared": _channel_cleared,
+    "channel_deleted": _channel_deleted,
+    "participant_joined": _joined,
+    "participant_left": _left,
+    "complete": _completed,
+}
 
 
 def _completion(ended: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from handlers import (
     action_wire,
     actions,
     answers,
+    channel_agents,
     channels,
     external,
     external_wire,
@@ -13,6 +14,9 @@ from handlers import (
     posts,
     search,
     search_wire,
+    seat_wire,
+    server_agents,
+    servers,
     title_wire,
     titles,
     wire,
@@ -22,10 +26,38 @@ from handlers.http import Route
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
 _OLD_CHANNEL = f"{_MESSAGING}/central-channels/{{channel_id}}"
+_SERVER = f"{_MESSAGING}/message-servers/{{server_id}}"
+_OLD_SERVER = f"{_MESSAGING}/servers/{{server_id}}"
+_AGENT = f"{_MESSAGING}/agents/{{agent_id}}"
 
 ELIZA_ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_MESSAGING}/dm-channel", channels.find_or_create_dm, "Find or create the dm of a pair",
           answers.ChannelTwice),
+    Route("GET", f"{_MESSAGING}/message-server/current", servers.current, "Which message server is meant",
+          seat_wire.CurrentServer),
+    Route("GET", f"{_MESSAGING}/central-servers", servers.list_in_old_words, "List message servers",
+          seat_wire.OldServers),
+    Route("GET", f"{_SERVER}/agents", server_agents.list_all, "List a server's agents",
+          seat_wire.ServerAgents, deprecated=(f"{_OLD_SERVER}/agents",)),
+    Route("POST", f"{_SERVER}/agents", server_agents.add, "Add an agent to a server",
+          seat_wire.SeatedInServer, seat_wire.SeatAgent, 201,
+          deprecated=(f"{_OLD_SERVER}/agents",)),
+    Route("DELETE", f"{_SERVER}/agents/{{agent_id}}", server_agents.remove, "Remove an agent from a server",
+          seat_wire.SeatedInServer, deprecated=(f"{_OLD_SERVER}/agents/{{agent_id}}",)),
+    Route("GET", f"{_AGENT}/message-servers", server_agents.list_servers, "List an agent's servers",
+          seat_wire.AgentServers, deprecated=(f"{_AGENT}/servers",)),
+    Route("POST", f"{_SERVER}/sync-channels", servers.sync_channels, "Have another platform's channels here",
+          seat_wire.Synced, seat_wire.SyncChannels,
+          deprecated=(f"{_OLD_SERVER}/sync-channels",)),
+    Route("GET", f"{_CHANNEL}/agents", channel_agents.list_all, "List a channel's agents",
+          seat_wire.ChannelAgents, deprecated=(f"{_OLD_CHANNEL}/agents",)),
+    Route("POST", f"{_CHANNEL}/agents", channel_agents.add, "Add an agent to a channel",
+          seat_wire.SeatedInChannel, seat_wire.SeatAgent, 201,
+          deprecated=(f"{_OLD_CHANNEL}/agents",)),
+    Route("DELETE", f"{_CHANNEL}/agents/{{agent_id}}", channel_agents.remove, "Take an agent out",
+          seat_wire.SeatedInChannel, deprecated=(f"{_OLD_CHANNEL}/agents/{{agent_id}}",)),
+    Route("GET", f"{_CHANNEL}/details", channels.details, "Get a channel, with its participants",
+          answers.ChannelTwice, deprecated=(f"{_OLD_CHANNEL}/details",)),
     Route("POST", f"{_CHANNEL}/messages", posts.post, "Say something in a channel",
           post_wire.Posted, post_wire.Post, 201, is_bare=True, deprecated=(f"{_OLD_CHANNEL}/messages",)),
     Route("POST", f"{_MESSAGING}/ingest-external", external.ingest, "Tell what was said on another platform",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import wire
+from handlers import seat_wire, wire
 from handlers.http import Call
-from rooms import servers
+from rooms import server_removal, servers, syncing
 from rooms.ids import new_id
+from rooms.rules import DEFAULT_SERVER_ID
 from rooms.servers import ServerDraft
+from rooms.syncing import Sourced
 
 
 async def create(call: Call[wire.CreateServer]) -> dict[str, Any]:
@@ -16,10 +18,37 @@ async def create(call: Call[wire.CreateServer]) -> dict[str, Any]:
     body = call.body
     wanted = ServerDraft(body.name, body.sourceType, body.sourceId, body.metadata, body.id or new_id())
     created = await servers.create(call.ctx, call.principal, wanted)
-    return {"server": wire.server(created, call.dialect)}
+    view = wire.server(created, call.dialect)
+    return {**view, "server": view}
 
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
-    """Answer the message servers that the principal takes part in."""
+    """Answer the message servers that the principal may see."""
+    return {"messageServers": await _list(call)}
+
+
+async def list_in_old_words(call: Call[None]) -> dict[str, Any]:
+    """Answer the same as clients before 1.6.5 read it."""
+    return {"servers": await _list(call)}
+
+
+async def _list(call: Call[None]) -> list[dict[str, Any]]:
     found = await servers.list_for(call.ctx, call.principal)
-    return {"messageServers": [wire.server(server, call.dialect) for server in found]}
+    return [wire.server(server, call.dialect) for server in found]
+
+
+async def current(_call: Call[None]) -> dict[str, str]:
+    """Answer the message server that is meant where none is named."""
+    return {"messageServerId": DEFAULT_SERVER_ID, "serverId": DEFAULT_SERVER_ID}
+
+
+async def delete(call: Call[None]) -> None:
+    """Delete a message server with all that is in it."""
+    await server_removal.delete(call.ctx, call.principal, call.path["server_id"].lower())
+
+
+async def sync_channels(call: Call[seat_wire.SyncChannels]) -> dict[str, int]:
+    """Have the channels of another platform here, too."""
+    wanted = [Sourced(one.sourceId, one.name, one.type) for one in call.body.channels]
+    done = await syncing.sync(call.ctx, call.principal, call.path["server_id"].lower(), wanted)
+    return done._asdict()

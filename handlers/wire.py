@@ -152,6 +152,15 @@ class CreateChannel(Body):
         return self
 
 
+class ChangeChannel(Body):
+    """What a channel is to be from now on; what is left out stays. The participants are all of them."""
+
+    name: Label | None = None
+    description: Description | None = spelled("description", "topic")
+    metadata: ChannelMetadata | None = None
+    participantCentralUserIds: Annotated[list[PrincipalId], Field(max_length=10_000)] | None = None  # noqa: N815
+
+
 def _name(text: str) -> str:
     try:
         return channel_name(text)

@@ -182,6 +182,12 @@ def require_management(standing: Standing) -> None:
         raise PermissionDenied
 
 
+def require_description(standing: Standing, *, is_dm: bool) -> None:
+    """Raise PermissionDenied unless the principal may change what is said of the channel, as its name."""
+    if not is_dm or standing.role in (None, Role.OBSERVER):
+        require_management(standing)
+
+
 def may_act_for(principal: Principal, agent_id: str) -> bool:
     """Tell whether the principal may see and change what is the agent's own."""
     return principal.id == agent_id or principal.may(Scope.AGENTS_WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -59,6 +59,13 @@ class DmWish:
     other: str
 
 
+class Described(NamedTuple):
+    """A channel, and who takes part in it, in the order in which they joined."""
+
+    channel: Channel
+    participants: list[str]
+
+
 async def create(ctx: Context, draft: ChannelDraft) -> Channel:
     """Create a channel; the one dm that the pair has already is returned as it is.
 
@@ -82,6 +89,23 @@ async def require(ctx: Context, principal: Principal, channel_id: str) -> Channe
         lambda connection: access.require_standing(connection, principal, channel_id)
     )
     return standing.channel
+
+
+async def describe(ctx: Context, principal: Principal, channel_id: str) -> Described:
+    """Return the channel with its participants; raises as :func:`require` does."""
+
+    def read(connection: Connection) -> Described:
+        access.require_standing(connection, principal, channel_id)
+        return described(connection, channel_id)
+
+    return await ctx.database.read(read)
+
+
+def described(connection: Connection, channel_id: str) -> Described:
+    """Return a channel that is there, with its participants."""
+    channel = store.channels.find(connection, [channel_id])[channel_id]
+    present = store.participants.list_present(connection, channel_id)
+    return Described(channel, [attendance.entity_id for attendance in present])
 
 
 async def list_visible(ctx: Context, principal: Principal, server_id: str) -> list[Channel]:
@@ -180,8 +204,14 @@ def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) ->
 def _require_free(connection: Connection, draft: ChannelDraft) -> None:
     if store.channels.is_taken(connection, draft.id):
         raise Conflict(f"A channel with ID '{draft.id}' exists already, or was deleted")
-    if draft.unique and store.channels.find_by_name(connection, draft.server_id, draft.name.casefold()):
-        raise ValidationFailed(f"Field 'name' must be unique in the server; '{draft.name}' is taken")
+    if draft.unique:
+        require_free_name(connection, draft.server_id, draft.name)
+
+
+def require_free_name(connection: Connection, server_id: str, name: str) -> None:
+    """Raise ValidationFailed if a channel of the server has the name already, where it must be unique."""
+    if store.channels.find_by_name(connection, server_id, name.casefold()):
+        raise ValidationFailed(f"Field 'name' must be unique in the server; '{name}' is taken")
 
 
 def _row(draft: ChannelDraft, now: int) -> Channel:

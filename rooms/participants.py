@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from rooms import access, approvals, entities, payloads, runs, servers, store
 from rooms.access import Role
 from rooms.context import Context
-from rooms.errors import NotFound, ValidationFailed
+from rooms.errors import NotFound, ValidationFailed, agent_not_found
 from rooms.principals import Kind, Principal
 from rooms.publishing import Event
 from rooms.rows import Attendance
@@ -33,16 +33,21 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """A wish that an entity should take part in a channel."""
+    """A wish that an entity, ``is_agent`` if it must be one, should take part in a channel, or no longer."""
 
     principal: Principal
     channel_id: str
     entity_id: str
     role: Role = Role.MEMBER
+    is_agent: bool = False
 
 
 async def add(ctx: Context, joining: Joining) -> Attendance:
-    """Make the entity a participant, or return its participation if it has one already."""
+    """Make the entity a participant, or return its participation if it has one already.
+
+    Raises NotFound for a channel that the principal may not see, or somebody who is not the agent that it
+    must be, PermissionDenied unless the principal manages the channel or joins it itself.
+    """
     server_id = await servers.require_home(ctx, joining.channel_id)
     return await ctx.journal.append_one(_add_all, joining, server_id)
 
@@ -59,10 +64,16 @@ async def join(ctx: Context, principal: Principal, channel_id: str) -> None:
         await add(ctx, Joining(principal, channel_id, principal.id))
 
 
-async def remove(ctx: Context, principal: Principal, channel_id: str, entity_id: str) -> None:
-    """End the entity's participation; anybody may leave, managers may remove others."""
+async def remove(
+    ctx: Context, principal: Principal, channel_id: str, entity_id: str, *, is_agent: bool = False
+) -> None:
+    """End the entity's participation; anybody may leave, managers may remove others.
+
+    Raises as :func:`add` does, and NotFound for somebody who takes no part.
+    """
     server_id = await servers.require_home(ctx, channel_id)
-    await ctx.journal.append_one(_remove_all, Joining(principal, channel_id, entity_id), server_id)
+    leaving = Joining(principal, channel_id, entity_id, is_agent=is_agent)
+    await ctx.journal.append_one(_remove_all, leaving, server_id)
 
 
 async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[Attendance]:
@@ -73,6 +84,11 @@ async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[
         return store.participants.list_present(connection, channel_id)
 
     return await ctx.database.read(read)
+
+
+def is_dm(channel: Channel) -> bool:
+    """Tell whether the channel is a conversation of two."""
+    return channel.type.lower() == DM
 
 
 def pair_key(one: str, other: str) -> str:
@@ -87,7 +103,7 @@ def enrol(
 
     A dm that ``is_apart`` stands beside the one dm of its pair: it is a session, or a further chat.
     """
-    if channel.type.lower() == DM:
+    if is_dm(channel):
         _complete_pair(transaction, channel, newcomer.id, is_apart=is_apart)
     entities.register(transaction, newcomer.id, newcomer.kind, newcomer.name)
     entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
@@ -141,6 +157,10 @@ def _add(transaction: Transaction, joining: Joining) -> Attendance:
     joins_itself = channel.joinable and joining.entity_id == joining.principal.id
     if not joins_itself or joining.role is not Role.MEMBER:
         access.require_management(standing)
+    if joining.is_agent and not store.agents.list_profiles(
+        transaction.connection, 1, viewer=None, agent_id=joining.entity_id
+    ):
+        raise agent_not_found(joining.entity_id)
     if existing := _find(transaction, channel.id, joining.entity_id):
         return existing
     return enrol(transaction, channel, Newcomer(joining.entity_id, joining.role))
@@ -153,18 +173,28 @@ def apply_removal(transaction: Transaction, leaving: Joining) -> None:
     if leaving.entity_id != leaving.principal.id:
         access.require_management(standing)
     attendance = _find(transaction, channel.id, leaving.entity_id)
+    if leaving.is_agent and (attendance is None or attendance.kind != Kind.AGENT):
+        raise NotFound(
+            f"'{leaving.entity_id}' is no agent in channel '{channel.id}'",
+            message="Agent is not a participant in this channel",
+        )
     if attendance is None:
         raise NotFound(
             f"'{leaving.entity_id}' is not a participant of channel '{channel.id}'",
             message="Participant not found",
         )
-    if channel.type.lower() == DM:
+    part(transaction, channel, attendance)
+
+
+def part(transaction: Transaction, channel: Channel, attendance: Attendance) -> None:
+    """End a membership and record that; raise ValidationFailed for a dm's."""
+    if is_dm(channel):
         raise ValidationFailed(f"A dm has exactly {DM_SIZE} participants; nobody can leave it")
     if attendance.kind == Kind.AGENT:
         # Before it leaves: it is told nothing after that.
-        end_work(transaction, channel.id, leaving.entity_id)
+        end_work(transaction, channel.id, attendance.entity_id)
     seq = transaction.next_seq(channel.server_id)
-    store.participants.end(transaction.connection, channel.id, leaving.entity_id, seq + 1)
+    store.participants.end(transaction.connection, channel.id, attendance.entity_id, seq + 1)
     _record(transaction, channel, "participant_left", attendance)
 
 

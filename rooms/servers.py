@@ -51,6 +51,14 @@ def require(connection: Connection, server_id: str) -> None:
         raise server_not_found(server_id)
 
 
+async def require_server(ctx: Context, server_id: str) -> Server:
+    """Return the server; raise NotFound without it."""
+    server = await ctx.servers.find(server_id) if is_uuid(server_id) else None
+    if server is None:
+        raise server_not_found(server_id)
+    return server
+
+
 async def find_or_default(ctx: Context, server_id: str) -> str:
     """Return the id if there is such a server, or else the default one's."""
     known = await ctx.servers.find(server_id) if is_uuid(server_id) else None
@@ -85,16 +93,23 @@ async def require_channel_of(ctx: Context, server_id: str, channel_id: str) -> N
 
 
 async def list_for(ctx: Context, principal: Principal) -> list[Server]:
-    """Return the servers that the principal takes part in, or all of them for a service."""
-    if principal.may(Scope.MESSAGES_READ):
-        return await ctx.database.read(store.servers.list_all)
-    return await ctx.database.read(lambda connection: store.servers.list_of(connection, principal.id))
+    """Return the servers that the principal may see: all for a service, its own and the default one else."""
+
+    def read(connection: Connection) -> list[Server]:
+        if principal.may(Scope.MESSAGES_READ):
+            return store.servers.list_all(connection)
+        found = store.servers.list_of(connection, principal.id)
+        if DEFAULT_SERVER_ID in {server.id for server in found}:
+            return found
+        return [*store.servers.find(connection, [DEFAULT_SERVER_ID]).values(), *found]
+
+    return await ctx.database.read(read)
 
 
 def create_within(transaction: Transaction, draft: ServerDraft) -> Server:
     """Create a message server as a part of something else; raise Conflict if its id is taken."""
-    if store.servers.find(transaction.connection, [draft.id]):
-        raise Conflict(f"A message server with ID '{draft.id}' exists already")
+    if store.servers.is_taken(transaction.connection, draft.id):
+        raise Conflict(f"A message server with ID '{draft.id}' exists already, or was deleted")
     row = Server(
         id=draft.id,
         name=draft.name,

@@ -77,6 +77,10 @@ class Transaction:
         store.servers.set_epoch(self.connection, server_id, epoch)
         self._epochs[server_id] = epoch
 
+    def close_log(self, server_id: str) -> None:
+        """Let nothing more be recorded for a server that is gone."""
+        del self._seqs[server_id]
+
     def next_seq(self, server_id: str) -> int:
         """Return the seq that the server's next event will have; raise NotFound without that server."""
         if server_id not in self._seqs:

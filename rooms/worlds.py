@@ -55,7 +55,7 @@ async def require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
 async def ensure(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:
     """Return the world of the draft's id, which is created if there is none.
 
-    Raises PermissionDenied unless it is one of the principal's, or the principal may create servers.
+    Raises PermissionDenied unless the principal may see it, or may create servers.
     """
     if not is_uuid(draft.id):
         raise server_not_found(draft.id)

@@ -10,12 +10,14 @@ from sqlalchemy import JSON, Connection, and_, bindparam, case, exists, func, or
 from rooms.principals import Kind
 from rooms.response_cache import SETTING
 from rooms.rows import Counts, Profile, Seat
+from rooms.rules import DEFAULT_SERVER_ID
 from rooms.store.statements import any_of, tables
 
 table = tables["agents"]
 _guards, _mutes = tables["guards"], tables["mutes"]
 _participants, _webhooks = tables["participants"], tables["webhooks"]
 _channels, _entities = tables["channels"], tables["entities"]
+_added = tables["server_agents"]
 
 _SEATS = (
     select(
@@ -103,16 +105,17 @@ def list_profiles(
 ) -> list[Profile]:
     """Return agents, the active ones first, then by name.
 
-    With a ``viewer`` only itself, and those that take part in a channel that it is in or may join; with a
-    server only those that take part in a channel of it.
+    With a ``viewer`` only itself, those that take part in a channel that it is in or may join, and those that
+    were added to a server that it may see; with a server only those of it.
     """
     statement = _PROFILE
     if agent_id is not None:
         statement = statement.where(_entities.c.id == agent_id)
     if server_id is not None:
-        statement = statement.where(_takes_part(viewer, server_id))
+        statement = statement.where(or_(_takes_part(viewer, server_id), _was_added(None, server_id)))
     elif viewer is not None:
-        statement = statement.where(or_(_entities.c.id == viewer, _takes_part(viewer, None)))
+        known = (_takes_part(viewer, None), _was_added(viewer, None))
+        statement = statement.where(or_(_entities.c.id == viewer, *known))
     order = (text("is_active DESC"), _entities.c.name_key, _entities.c.id)
     found = connection.execute(statement.order_by(*order).limit(limit))
     return [_profile(*row) for row in found]
@@ -131,6 +134,22 @@ def _takes_part(viewer: str | None, server_id: str | None) -> Any:
             own.c.channel_id == theirs.c.channel_id, own.c.entity_id == viewer, own.c.left_seq.is_(None)
         )
         where.append(or_(_channels.c.joinable, is_in))
+    return exists().where(*where)
+
+
+def _was_added(viewer: str | None, server_id: str | None) -> Any:
+    """Return the condition that an agent was added to the server, or to one that the viewer may see."""
+    where = [_added.c.agent_id == _entities.c.id]
+    if server_id is not None:
+        where.append(_added.c.server_id == server_id)
+    if viewer is not None:
+        own = _participants.alias("own")
+        homes = (
+            select(_channels.c.server_id)
+            .join(own, own.c.channel_id == _channels.c.id)
+            .where(own.c.entity_id == viewer, own.c.left_seq.is_(None))
+        )
+        where.append(or_(_added.c.server_id == DEFAULT_SERVER_ID, _added.c.server_id.in_(homes)))
     return exists().where(*where)
 
 

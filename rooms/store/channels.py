@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, text, update
 
 from rooms.rows import ChannelSummary
 from rooms.store.statements import Row, any_of, fetch_all, fetch_first, tables
@@ -24,6 +24,10 @@ _NAMED = select(table.c.id).where(
     or_(table.c.id == bindparam("text"), table.c.name == bindparam("text")), table.c.deleted_at.is_(None)
 )
 _DM = _OF_SERVER.where(table.c.dm_key == bindparam("dm_key"))
+_BY_SOURCES = _OF_SERVER.where(
+    text("channels.source_id IS NOT NULL"),  # word for word the condition of the index
+    table.c.source_id.in_(any_of("source_ids")),
+).order_by(table.c.created_at.desc(), table.c.id.desc())
 _NEWEST = _OF_SERVER.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(bindparam("limit"))
 _JOINABLE = _NEWEST.where(table.c.joinable)
 _OF_ENTITY = (
@@ -52,6 +56,18 @@ def find_by_name(connection: Connection, server_id: str, unique_name: str) -> Ch
 def list_named(connection: Connection, text: str) -> list[str]:
     """Return the ids of the channels of all servers that have this name, or this id."""
     return list(connection.execute(_NAMED, {"text": text}).scalars())
+
+
+def find_by_sources(
+    connection: Connection, server_id: str, source_ids: Collection[str]
+) -> dict[str, Channel]:
+    """Return the server's channels that stand for those of another platform, by the ids that they have there.
+
+    Of several the oldest one does.
+    """
+    values = {"server_id": server_id, "source_ids": list(source_ids)}
+    found = fetch_all(connection, _BY_SOURCES, Channel, **values)
+    return {channel.source_id or "": channel for channel in found}
 
 
 def find_dm(connection: Connection, server_id: str, dm_key: str) -> Channel | None:

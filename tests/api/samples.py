@@ -20,8 +20,14 @@ from tests.running import Parley
 
 _numbers = itertools.count(1)
 
+# What takes an agent away.
+OUSTING = {
+    ("DELETE", "/api/messaging/channels/{channel_id}/agents/{agent_id}"),
+    ("DELETE", "/api/messaging/message-servers/{server_id}/agents/{agent_id}"),
+}
 # What nothing that comes later may need.
 SPARE = {
+    ("DELETE", "/api/messaging/message-servers/{server_id}"),
     ("DELETE", "/api/messaging/channels/{channel_id}"),
     ("DELETE", "/api/messaging/channels/{channel_id}/messages"),
 }
@@ -51,8 +57,9 @@ class World:
     """What the samples refer to: a channel of the default server, with one participant and an agent.
 
     The message is one that may be deleted; the run is another message's. The approval is one that the
-    participant may decide. The spare is a channel that may be cleared and deleted.
-    The platform is one of X, with a reply that could not be sent there.
+    participant may decide. The spares are a channel and a server that may be cleared and deleted. The guest
+    is an agent that may be taken out of the channel. The platform is one of X, with a reply that could not
+    be sent there.
     """
 
     parley: Parley
@@ -64,18 +71,22 @@ class World:
     session_id: str
     action_id: str
     spare_id: str
+    spare_server_id: str
     job_id: str
     platform_id: str
     reply_id: str
     member: str = "ann"
     agent: str = "bot"
+    guest: str = "guest-bot"
     secret: str = "token"
 
     def path(self, route: Route, spelling: str | None = None) -> str:
         """Return the route's path about the things of this world; one that can wait does not."""
-        is_end = (route.method, route.path) == ("DELETE", "/api/agents/{agent_id}")
+        key = (route.method, route.path)
+        agent_id = self.guest if key in OUSTING else self.agent
+        is_end = key == ("DELETE", "/api/agents/{agent_id}")
         path = (spelling or route.path).format(
-            channel_id=self.spare_id if (route.method, route.path) in SPARE else self.channel_id,
+            channel_id=self.spare_id if key in SPARE else self.channel_id,
             message_id=self._message_of(route),
             run_id=self.run_id,
             delivery_id=self.reply_id if "/platforms/" in route.path else self.delivery_id,
@@ -85,13 +96,13 @@ class World:
             room_id=self.channel_id,
             world_id=DEFAULT_SERVER_ID,
             job_id=self.job_id,
-            server_id=DEFAULT_SERVER_ID,
+            server_id=self.spare_server_id if key in SPARE else DEFAULT_SERVER_ID,
             entity_id=self.member,
             name=self.secret,
-            agent_id="doomed" if is_end else self.agent,
+            agent_id="doomed" if is_end else agent_id,
             emoji="👍",
         )
-        query = "wait=0" if route.waits else QUERIES.get((route.method, route.path))
+        query = "wait=0" if route.waits else QUERIES.get(key)
         return f"{path}?{query}" if query else path
 
     def _message_of(self, route: Route) -> str:
@@ -104,6 +115,8 @@ class World:
         """Send the route's sample, as the participant where only who takes part may."""
         if route.path.endswith("/read"):
             client = client.having(X_Entity_Id=self.member)
+        if (route.method, route.path) in OUSTING:
+            await self.parley.service.add(self.channel_id, self.guest)
         body = await BODIES[route.method, route.path](self) if route.body else None
         if (route.method, route.path) in NOT_FOR_SERVICES and client.secret is not None:
             client = await self._as_member(client)
@@ -124,6 +137,7 @@ class World:
 async def new_world(parley: Parley) -> World:
     """Create what the samples refer to, with four messages in it."""
     await parley.key(Kind.AGENT, World.agent)
+    await parley.key(Kind.AGENT, World.guest)
     await parley.key(Kind.AGENT, "doomed")
     channel_id = await parley.service.new_channel(f"samples-{next(_numbers)}", World.member, World.agent)
     first, second = [
@@ -141,6 +155,7 @@ async def new_world(parley: Parley) -> World:
     session_id = (await parley.service.post("/api/messaging/sessions", session)).body["sessionId"]
     doing = {"channel_id": channel_id, "author_id": World.agent, "content": "Executing action: LOOK"}
     action_id = (await parley.service.post("/api/messaging/action", doing)).data["id"]
+    spare_server = await parley.service.post("/api/messaging/message-servers", {"name": "spare"})
     spare_id = await parley.service.new_channel(f"spare-{next(_numbers)}", World.member)
     job = {"agentId": World.agent, "userId": World.member, "content": "well?"}
     job_id = (await parley.service.post("/api/messaging/jobs", job)).body["jobId"]
@@ -154,6 +169,7 @@ async def new_world(parley: Parley) -> World:
         session_id,
         action_id,
         spare_id,
+        spare_server.data["id"],
         job_id,
         platform_id,
         reply_id,
@@ -248,6 +264,18 @@ async def _server(_world: World) -> dict[str, Any]:
 
 async def _channel(_world: World) -> dict[str, Any]:
     return {"name": f"new-{next(_numbers)}", "serverId": DEFAULT_SERVER_ID, "description": "A new one"}
+
+
+async def _rename_channel(_world: World) -> dict[str, Any]:
+    return {"description": "Another one", "metadata": {"colour": "red"}}
+
+
+async def _seat(world: World) -> dict[str, Any]:
+    return {"agentId": world.agent}
+
+
+async def _sync(_world: World) -> dict[str, Any]:
+    return {"channels": [{"name": "tea", "type": "GROUP", "sourceId": "42"}]}
 
 
 async def _participant(_world: World) -> dict[str, Any]:
@@ -363,6 +391,10 @@ BODIES: dict[tuple[str, str], Callable[[World], Awaitable[dict[str, Any]]]] = {
     ("POST", "/api/messaging/approvals/{message_id}/resolve"): _choice,
     ("POST", "/api/messaging/message-servers"): _server,
     ("POST", "/api/messaging/central-channels"): _channel,
+    ("PATCH", "/api/messaging/channels/{channel_id}"): _rename_channel,
+    ("POST", "/api/messaging/message-servers/{server_id}/agents"): _seat,
+    ("POST", "/api/messaging/message-servers/{server_id}/sync-channels"): _sync,
+    ("POST", "/api/messaging/channels/{channel_id}/agents"): _seat,
     ("POST", "/api/messaging/channels/{channel_id}/participants"): _participant,
     ("PUT", "/api/messaging/channels/{channel_id}/read"): _place,
     ("PATCH", "/api/messaging/entities/me"): _rename,

@@ -60,6 +60,59 @@ async def test_a_malformed_server_is_refused(parley: Parley, body: dict[str, obj
     assert await listed(parley.service) == ["Default Server"]
 
 
+async def test_elizas_clients_find_servers_in_their_words(parley: Parley) -> None:
+    """Which one is meant, the list under its old name, and a new server as ``data.server``, too."""
+    ann = (await parley.user("ann")).in_elizas_dialect()
+    current = (await ann.get(f"{API}/message-server/current")).data
+    assert current == {"messageServerId": DEFAULT_SERVER_ID, "serverId": DEFAULT_SERVER_ID}
+    old, new = (await ann.get(f"{API}/central-servers")).data, (await ann.get(PATH)).data
+    assert old["servers"] == new["messageServers"]
+    for path in (PATH, f"{API}/servers"):
+        created = (await parley.service.post(path, {"name": "two", "sourceType": "crm"})).data
+        view = created.pop("server")
+        assert view == created
+
+
+async def test_a_server_is_deleted_with_what_is_in_it(parley: Parley) -> None:
+    """Who is in a channel of it hears that that is gone; the namespace takes nobody any more."""
+    ann = await parley.user("ann")
+    server_id = await new_server(parley.service, "Acme")
+    channel_id = await parley.service.new_channel("talk", "ann", serverId=server_id)
+    async with talking(parley.url, {"token": ann.secret}, f"/servers/{server_id}") as talker:
+        assert (await ann.delete(f"{PATH}/{server_id}")).refusal == (403, "PERMISSION_DENIED")
+        assert (await parley.service.delete(f"{PATH}/{server_id.upper()}")).status == 204
+        (gone,) = await talker.wait_for("channel_deleted")
+        assert gone["channel_id"] == channel_id
+        assert await talker.code("join", {"channel_id": channel_id}) == "RESOURCE_NOT_FOUND"
+    assert (await parley.service.delete(f"{PATH}/{server_id}")).status == 404
+    assert await listed(parley.service) == ["Default Server"]
+    refused = await parley.service.delete(f"{PATH}/{DEFAULT_SERVER_ID}")
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"channels": None},
+        {"channels": {}},
+        {"channels": [5]},
+        {"channels": [{"name": "a", "type": "GROUP"}]},
+        {"channels": [{"name": "", "type": "GROUP", "sourceId": "1"}]},
+        {"channels": [{"name": "a", "type": 5, "sourceId": "1"}]},
+        {"channels": [{"name": "a", "type": "GROUP", "sourceId": "1"}] * 2},
+        {"channels": [{"name": "a", "type": "GROUP", "sourceId": str(n)} for n in range(1_001)]},
+    ],
+    ids=lambda body: str(body)[:50],
+)
+async def test_channels_that_cannot_be_synced_are_refused(parley: Parley, body: object) -> None:
+    """Each is 400 and creates nothing; what is right is answered with how much there is of it."""
+    path = f"{PATH}/{DEFAULT_SERVER_ID}/sync-channels"
+    assert (await parley.service.post(path, body)).refusal == (400, "VALIDATION_ERROR")
+    right = {"channels": [{"name": "a", "type": "GROUP", "sourceId": "1"}]}
+    assert (await parley.service.post(path, right)).data == {"synced": 1, "created": 1, "renamed": 0}
+
+
 async def test_only_a_service_with_the_scope_creates_servers(parley: Parley) -> None:
     """Users, agents and services without servers:write are refused with 403."""
     others = set(Scope) - {Scope.SERVERS_WRITE}
@@ -75,14 +128,14 @@ async def test_only_a_service_with_the_scope_creates_servers(parley: Parley) -> 
 
 
 async def test_a_user_sees_the_servers_in_which_it_takes_part(parley: Parley) -> None:
-    """A server appears with the first channel that the user is in, and goes with the last."""
+    """Beside the default one: a server appears with the first channel there, and goes with the last."""
     ann = await parley.user("ann")
     server_id = await new_server(parley.service, "Acme")
-    assert await listed(ann) == []
+    assert await listed(ann) == ["Default Server"]
     channel_id = await parley.service.new_channel("talk", "ann", serverId=server_id)
-    assert await listed(ann) == ["Acme"]
+    assert await listed(ann) == ["Default Server", "Acme"]
     await ann.remove(channel_id, "ann")
-    assert await listed(ann) == []
+    assert await listed(ann) == ["Default Server"]
 
 
 async def test_each_server_has_a_log_of_its_own(parley: Parley) -> None:

@@ -61,7 +61,7 @@ def test_a_deletion_is_told_by_ids() -> None:
     assert eliza.words("message_deleted", {**TOMBSTONE, "server_id": "s"}) == ("messageDeleted", told)
 
 
-@pytest.mark.parametrize("kind", ["message", "message_updated", "participant_joined", "run"])
+@pytest.mark.parametrize("kind", ["message", "message_updated", "reaction", "run"])
 def test_of_anything_else_nothing_is_told(kind: str) -> None:
     """What elizaOS has no word for, and an edit of what is deleted by now, are passed over."""
     assert eliza.words(kind, TOMBSTONE) is None
