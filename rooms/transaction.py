@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection
 
 from rooms import store
+from rooms.encoding import encode
 from rooms.errors import ParleyError, server_not_found
 from rooms.policy import Policy
 from rooms.publishing import Event, Origin
@@ -63,7 +64,7 @@ class Transaction:
         """Append an event to the server's log and return it, with its ``seq`` in the payload."""
         seq = self.next_seq(server_id)
         payload = {"seq": seq, **payload}
-        encoded = orjson.dumps(payload)
+        encoded = encode(payload)
         epoch = self._epochs[server_id]
         event = Event(
             server_id, epoch, seq, channel_id, kind, payload, encoded, message_id, subject, origin, mentioned
@@ -115,7 +116,7 @@ class Transaction:
                 self._tell_instead(at, {"seq": event.seq, **tombstone})
 
     def _tell_instead(self, at: int, payload: Payload) -> None:
-        self.events[at] = replace(self.events[at], payload=payload, encoded=orjson.dumps(payload))
+        self.events[at] = replace(self.events[at], payload=payload, encoded=encode(payload))
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
