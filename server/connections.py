@@ -133,7 +133,7 @@ class Connection(RequestHandler):
             raise ConnectionError("a part of the answer has been sent")
         return refusals.of_unread(request, exc)
 
-    def finish_response(
+    async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Any:
         """Send an answer, in the form of every other if it is a refusal of aiohttp's own."""
@@ -143,7 +143,10 @@ class Connection(RequestHandler):
             resp.force_close()
         # aiohttp would tell its version, and Python's.
         resp.headers[hdrs.SERVER] = "Parley"
-        return super().finish_response(request, resp, start_time)
+        finished = await super().finish_response(request, resp, start_time)
+        if isinstance(resp, web.Response):
+            resp.body = None  # aiohttp would keep it until the connection's next request
+        return finished
 
 
 def _expect_head(awaited: tuple[weakref.ref[Connection], int]) -> None:

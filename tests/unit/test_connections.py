@@ -1,9 +1,10 @@
-"""Connections that HTTP is read from: what an answer that nobody reads costs."""
+"""Connections that HTTP is read from: what an answer costs that nobody reads, or that is over."""
 
 import asyncio
 from typing import Any
 from unittest.mock import Mock
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -42,3 +43,23 @@ async def test_an_answer_that_nobody_reads_is_dropped(opened: Connections) -> No
     for connection in made.values():
         connection.connection_lost(None)
     opened.stop()
+
+
+async def test_an_answer_that_has_left_is_not_kept() -> None:
+    """A client that keeps its connection costs no more for what it was told last."""
+    answers: list[web.Response] = []
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        answers.append(web.Response(body=b"x" * 10_000))
+        return answers[-1]
+
+    kept = Connections(web.Server(answer))
+    server = await asyncio.get_running_loop().create_server(kept, "127.0.0.1", 0)
+    async with server, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for _ in range(2):
+            async with session.get(url) as response:
+                assert len(await response.read()) == 10_000
+        await session.close()
+    kept.stop()
+    assert [one.body for one in answers] == [None, None]
