@@ -105,6 +105,16 @@ WRONG_TOGETHER = [
 ]
 
 
+@pytest.mark.parametrize("name", ["SESSION_CLEANUP_INTERVAL_MINUTES", "CLEAR_SESSIONS_ON_SHUTDOWN"])
+def test_what_only_elizaos_s_server_needs_to_be_told_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever it says, its environment can be kept."""
+    before = load()
+    monkeypatch.setenv(name, "whatever")
+    assert load() == before
+
+
 def sentence_for(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     """Return what the start is stopped with in this environment."""
     for name, value in environment.items():

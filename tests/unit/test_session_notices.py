@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rooms import session_notices, sessions
+from rooms import session_notices, sessions, timeouts
 from rooms.rows import Session
 from rooms.sessions import SessionDraft
 from rooms.timeouts import Wish
@@ -34,6 +34,18 @@ async def test_the_end_is_told_before_it_comes_and_when_it_has(stage: Stage) -> 
     assert await told(stage) == [("session_expired", session.id)]
     stage.clock.now += 24 * 60 * MINUTE
     assert await told(stage) == []
+
+
+async def test_a_session_that_was_told_of_is_near_its_end_still(stage: Stage) -> None:
+    """That somebody was warned changes nothing of what others are answered."""
+    session = await begin(stage, timeout=30, warning=5, auto_renew=False)
+    stage.clock.now += 26 * MINUTE
+    assert await told(stage) == [("session_expiring", session.id)]
+    for found in (
+        await sessions.require(stage.world.ctx, ANN, session.id),
+        await sessions.beat(stage.world.ctx, ANN, session.id),
+    ):
+        assert timeouts.is_near(found, stage.world.ctx.now())
 
 
 async def test_a_renewed_session_is_told_of_anew(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rooms import participants, retention, sessions, store, timeouts
+from rooms import agents, participants, retention, sessions, store, timeouts
 from rooms.errors import (
     AgentNotFound,
     ParleyError,
@@ -356,7 +356,7 @@ async def test_old_conversations_are_found_again(stage: Stage) -> None:
 async def test_what_an_agent_says_of_its_sessions_holds_unless_the_session_says_otherwise(
     stage: Stage,
 ) -> None:
-    """The session's own wish comes first, then the agent's settings, then the operator's."""
+    """The session's own wish comes first, then the agent's settings as they are, then the operator's."""
     settings = {"SESSION_TIMEOUT_MINUTES": "45", "SESSION_AUTO_RENEW": "false"}
     row = {"entity_id": BOT.id, "bio": "", "is_active": True, "capabilities": []}
     row |= {"settings": settings | {"SESSION_WARNING_THRESHOLD_MINUTES": "?"}, "updated_at": 0}
@@ -369,6 +369,10 @@ async def test_what_an_agent_says_of_its_sessions_holds_unless_the_session_says_
         "warningThresholdMinutes": 5,
     }
     assert timeouts.described(await begin(stage, timeout=20, auto_renew=True))["timeoutMinutes"] == 20
+    change = agents.Change(SERVICE, BOT.id, settings={"SESSION_TIMEOUT_MINUTES": 50})
+    await agents.change(stage.world.ctx, change)
+    assert timeouts.described(await begin(stage))["timeoutMinutes"] == 50
+    assert timeouts.described(await now(stage, session)) == timeouts.described(session)
 
 
 async def test_sessions_are_counted(stage: Stage) -> None:
