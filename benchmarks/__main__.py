@@ -10,6 +10,7 @@ from benchmarks import (
     all_runs,
     connects,
     fanout,
+    heartbeats,
     idle,
     memory,
     pairs,
@@ -18,6 +19,7 @@ from benchmarks import (
     replay,
     slow_reader,
     submit,
+    waiting,
 )
 from benchmarks.failure import BenchmarkFailed
 
@@ -26,7 +28,20 @@ def main(words: Sequence[str] | None = None, prog: str = "scripts/bench") -> Non
     """Run the workload that the command line asks for; a failure ends the command with a sentence."""
     parser = argparse.ArgumentParser(prog=prog, description="Measure a real Parley server.")
     workloads = parser.add_subparsers(metavar="WORKLOAD", required=True)
-    for workload in (submit, fanout, pairs, idle, connects, slow_reader, memory, replay, paths, plot):
+    for workload in (
+        submit,
+        fanout,
+        pairs,
+        idle,
+        connects,
+        slow_reader,
+        memory,
+        replay,
+        heartbeats,
+        waiting,
+        paths,
+        plot,
+    ):
         workload.add_command(workloads)
     all_runs.add_command(workloads, main)
     arguments = parser.parse_args(words)

@@ -10,16 +10,19 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"\r\nContent-Length: "
 
 
+SUBMIT = "/api/messaging/submit"
+
+
 class HttpClient(Client):
-    """Submits with ``POST /api/messaging/submit``."""
+    """Submits with a POST, of messages unless told otherwise."""
 
     door = "REST"
 
-    def __init__(self, listener: Listener, host: str, key: str) -> None:
+    def __init__(self, listener: Listener, host: str, key: str, path: str = SUBMIT) -> None:
         super().__init__(listener)
         self._rest = b""
         self._head = (
-            "POST /api/messaging/submit HTTP/1.1\r\n"
+            f"POST {path} HTTP/1.1\r\n"
             f"Host: {host}\r\n"
             f"Authorization: Bearer {key}\r\n"
             "Content-Type: application/json\r\n"

@@ -105,9 +105,9 @@ class Speaker:
         """Close the connection."""
         self._connection.close()
 
-    def say(self, channel_id: str, count: int) -> None:
+    def say(self, channel_id: str, count: int, text: str = TEXT) -> None:
         """Store so many messages."""
-        message = {"channel_id": channel_id, "author_id": "speaker", "content": TEXT}
+        message = {"channel_id": channel_id, "author_id": "speaker", "content": text}
         for first in range(0, count, BATCH):
             body = json.dumps({"messages": [message] * min(BATCH, count - first)})
             self._connection.request("POST", "/api/messaging/submit/batch", body, self._headers)

@@ -14,11 +14,13 @@ _PING, _PONG = b"2", b"3"
 
 
 class WsClient(Client):
-    """Submits with the event ``submit`` of a server's namespace and waits for the ack."""
+    """Submits with an event of a server's namespace, ``submit`` unless told, and waits for the ack."""
 
     door = "Socket.IO"
 
-    def __init__(self, listener: Listener, host: str, key: str, server_id: str) -> None:
+    def __init__(
+        self, listener: Listener, host: str, key: str, server_id: str, event: str = "submit"
+    ) -> None:
         super().__init__(listener)
         namespace = f"/servers/{server_id},".encode()
         self._upgrade = websocket.upgrade_request(_PATH, host)
@@ -27,6 +29,7 @@ class WsClient(Client):
         self._ack = b"43" + namespace
         self._refusal = b"44" + namespace
         self._mask = secrets.token_bytes(4)
+        self._name = event.encode()
         self._ack_id = 0
         self._rest = b""
         self._is_upgraded = False
@@ -39,7 +42,7 @@ class WsClient(Client):
     def submit(self, body: bytes) -> None:
         """Send a message."""
         self._ack_id += 1
-        self._send(b'%b%d["submit",%b]' % (self._event, self._ack_id, body))
+        self._send(b'%b%d["%b",%b]' % (self._event, self._ack_id, self._name, body))
 
     def data_received(self, data: bytes) -> None:
         """Handle every packet that is complete."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import waiting
 from benchmarks.__main__ import main
 from tests import services
 
@@ -85,3 +86,22 @@ def test_replay(tmp_path: Path) -> None:
     (figures,) = json.loads(file.read_text())["rounds"]
     assert figures["parley"]["events_per_second"] > 0
     assert figures["parley"]["storm_seconds"] > 0
+
+
+@pytest.mark.parametrize("door", ["rest", "sockets"])
+def test_heartbeats(tmp_path: Path, door: str) -> None:
+    """Sessions are kept alive through either door; the workload itself fails if one is not answered."""
+    sizes = ("--sessions", "20", "--every", "0.5", "--seconds", "1", "--door", door)
+    measured = measure(tmp_path, "heartbeats", *sizes)
+    assert measured["heartbeats_per_second"] > 0
+    assert measured["server_cpu_percent"] > 0
+
+
+def test_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients wait in every way; the workload itself fails if one of them is answered."""
+    monkeypatch.setattr(waiting, "FILLING", 100)
+    monkeypatch.setattr(waiting, "SETTLE_SECONDS", 0.1)
+    file = tmp_path / "figures.json"
+    main(["waiting", "--clients", "10", "--rounds", "1", "--json", str(file)])
+    (figures,) = json.loads(file.read_text())["rounds"]
+    assert set(figures["parley"]) == {"socket", "poll", "stream", "http", "sse"}
