@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import jwt
+from cachetools import LRUCache
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from rooms.errors import AuthenticationFailed, Unavailable
 from rooms.principals import Kind, Principal
 from rooms.rules import principal_id
+
+MAX_VERIFIED = 10_000  # tokens that need not be verified again
 
 
 def can_verify(pem: str, algorithms: Sequence[str]) -> bool:
@@ -45,6 +50,20 @@ class TokenRules:
 
     async def verify(self, token: str) -> Principal:
         """Return the user that the token names in ``sub``; raise AuthenticationFailed for any fault."""
+        if self.jwks_url is not None:
+            return await self._read(token)  # a key that is published no more must not be believed
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is None or known.is_expired(time.time()):
+            known = self._verified[digest] = await self._read(token)
+        return known
+
+    @cached_property
+    def _verified(self) -> LRUCache[bytes, Principal]:
+        """Whose the tokens are that were found good: nothing but their expiry can change that."""
+        return LRUCache(MAX_VERIFIED)
+
+    async def _read(self, token: str) -> Principal:
         key = await self._key(token)
         try:
             claims = jwt.decode(

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import RSAAlgorithm
 
+from handlers import tokens
 from tests.rest import API, Reply
 from tests.running import Parley, Start
 from tests.talking import speaking_by_hand, talking
@@ -70,6 +71,29 @@ async def test_a_token_brings_no_rights_of_its_own(start: Start) -> None:
     assert (await parley.bearer(boasting).history(channel_id)).status == 404
     assert (await parley.bearer(boasting).having(X_Entity_Id="ben").history(channel_id)).status == 404
     assert (await parley.bearer(boasting).post(PATH, {"name": "x"})).status == 403
+
+
+async def test_a_token_is_verified_once_and_for_no_longer_than_it_lasts(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes with every request costs a look-up; a token that differs in one sign is another one."""
+    parley = await start(jwt_secret=SECRET)
+    decode, decoded = jwt.decode, []
+
+    def count(token: str, *words: Any, **options: Any) -> Any:
+        decoded.append(token)
+        return decode(token, *words, **options)
+
+    monkeypatch.setattr(jwt, "decode", count)
+    token = signed({})
+    assert [(await ask(parley, token)).status for _ in range(3)] == [200] * 3
+    assert decoded == [token]
+    assert (await ask(parley, token[:-5] + token[-5:].swapcase())).refusal == UNAUTHORIZED
+    now = time.time()
+    with monkeypatch.context() as later:
+        later.setattr(tokens.time, "time", lambda: now + 61)
+        await ask(parley, token)
+    assert decoded.count(token) == 2
 
 
 BAD_CLAIMS: dict[str, dict[str, Any]] = {
