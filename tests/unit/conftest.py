@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rooms.database import Database
+from tests.unit.abroad import Abroad, going_abroad
 from tests.unit.journaling import opened
 from tests.unit.posting import Post, posting
 from tests.unit.staging import Stage, staged
@@ -41,3 +42,10 @@ async def post(database: Database) -> AsyncIterator[Post]:
     """Give a channel whose agent has a webhook, with a receiver behind it that accepts everything."""
     async with posting(database) as post:
         yield post
+
+
+@pytest.fixture
+async def abroad(post: Post) -> AsyncIterator[Abroad]:
+    """Give platforms to connect for an agent, with a fake API that accepts everything."""
+    async with going_abroad(post) as abroad:
+        yield abroad
