@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from handlers import eliza
+from handlers import eliza_words
 from rooms import payloads
 from rooms.streams import Stream
 from server import packets
@@ -27,7 +27,7 @@ def in_elizas_words(
     kind: str, payload: Mapping[str, Any], cursor: bytes, client_message_id: str | None = None
 ) -> bytes | None:
     """Return an event for clients on ``/``, or None if their dialect has no words for it."""
-    said = eliza.words(kind, payload, client_message_id)
+    said = eliza_words.words(kind, payload, client_message_id)
     if said is None:
         return None
     name, told = said
@@ -36,7 +36,7 @@ def in_elizas_words(
 
 def whisper(namespace: str, name: str, payload: dict[str, Any]) -> Outgoing:
     """Return an ephemeral event in the words of the namespace's dialect; without any it is no packet."""
-    said = eliza.whispered(name, payload) if namespace == "/" else (name, payload)
+    said = eliza_words.whispered(name, payload) if namespace == "/" else (name, payload)
     return packets.event(namespace, *said) if said else Outgoing()
 
 
@@ -44,11 +44,11 @@ def chunk(namespace: str, stream: Stream, index: int, text: str, count: int = 1)
     """Return a piece of a reply, which stands for so many chunks."""
     told = payloads.chunk(stream.run, index, text, count)
     if namespace == "/":
-        return packets.event(namespace, "messageStreamChunk", eliza.chunk(told))
+        return packets.event(namespace, "messageStreamChunk", eliza_words.chunk(told))
     return packets.event(namespace, "stream", told)
 
 
 def broken_off(stream: Stream) -> Outgoing:
     """Return for clients on ``/`` that the rest of a reply will not come."""
     _, text = stream.since(0)
-    return packets.event("/", "messageStreamError", eliza.broken_off(stream.run, text))
+    return packets.event("/", "messageStreamError", eliza_words.broken_off(stream.run, text))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handlers import eliza
+from handlers import eliza_words
 from rooms import payloads
 from rooms.rows import Message
 
@@ -49,7 +49,7 @@ def message(**fields: Any) -> Message:
 )
 def test_an_edit_is_told_under_the_authors_name(fields: dict[str, Any], name: str) -> None:
     """A registered name comes first, then what the metadata say, then the id."""
-    told = eliza.words("message_updated", payloads.updated(message(**fields)))
+    told = eliza_words.words("message_updated", payloads.updated(message(**fields)))
     assert told is not None
     event, payload = told
     assert (event, payload["senderName"], payload["updatedAt"]) == ("messageBroadcast", name, 2_000)
@@ -58,10 +58,10 @@ def test_an_edit_is_told_under_the_authors_name(fields: dict[str, Any], name: st
 def test_a_deletion_is_told_by_ids() -> None:
     """Neither text nor author is part of it."""
     told = {"messageId": "m", "channelId": "c", "seq": 8}
-    assert eliza.words("message_deleted", {**TOMBSTONE, "server_id": "s"}) == ("messageDeleted", told)
+    assert eliza_words.words("message_deleted", {**TOMBSTONE, "server_id": "s"}) == ("messageDeleted", told)
 
 
 @pytest.mark.parametrize("kind", ["message", "message_updated", "reaction", "run"])
 def test_of_anything_else_nothing_is_told(kind: str) -> None:
     """What elizaOS has no word for, and an edit of what is deleted by now, are passed over."""
-    assert eliza.words(kind, TOMBSTONE) is None
+    assert eliza_words.words(kind, TOMBSTONE) is None
