@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from rooms import deliveries, edits, incoming, platforms, replies, uses, vault
+from rooms import deliveries, edits, incoming, messages, platforms, replies, uses, vault
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, Unavailable
 from rooms.external import user_id
@@ -16,6 +16,7 @@ from rooms.store.vault import UseFilter
 from tests.platforms import said
 from tests.unit.abroad import ALL, Abroad
 from tests.unit.journaling import SERVICE
+from tests.unit.staging import BOT
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -54,6 +55,18 @@ async def test_after_an_hour_it_is_dead_and_can_be_sent_again(abroad: Abroad) ->
         await replies.redeliver(abroad.post.ctx, SERVICE, platform.id, dead.id)
     with pytest.raises(NotFound):
         await replies.redeliver(abroad.post.ctx, SERVICE, platform.id, platform.id)
+
+
+async def test_a_bot_that_knows_nothing_of_runs_answers_abroad(abroad: Abroad) -> None:
+    """It submits its answer as it does to anybody."""
+    await abroad.connect("telegram")
+    run = await abroad.ask("telegram")
+    answer = abroad.post.world.draft(
+        "hello Ann", principal=BOT, author_id="bot", channel_id=run.channel_id, parent_id=run.message_id
+    )
+    await messages.submit(abroad.post.ctx, answer)
+    await abroad.post.work()
+    assert abroad.said() == ["hello Ann"]
 
 
 async def test_of_a_long_reply_only_what_has_not_arrived_is_sent_again(abroad: Abroad) -> None:
