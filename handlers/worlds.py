@@ -27,7 +27,7 @@ async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
     await call.gate.limits.charge_write(call.principal)
     body, mind = call.body, Mind(call.principal, agent_id(call))
     if body.worldId is not None:
-        found = await worlds.require_with(call.ctx, mind, body.worldId)
+        found = await worlds.join(call.ctx, mind, body.worldId)
         return {"success": True, "world": world_wire.world(found)}
     await agents.require(call.ctx, mind.principal, mind.agent_id)
     draft = ServerDraft(body.name or "", SOURCE, metadata=body.metadata, id=body.messageServerId or new_id())

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, rules, servers, store
+from rooms import access, agents, rules, server_agents, servers, store
 from rooms.characters import merged
 from rooms.context import Context
 from rooms.errors import ValidationFailed, server_not_found
 from rooms.memories import Mind
 from rooms.principals import Principal, Scope
 from rooms.rules import is_uuid
+from rooms.server_agents import Seating
 from rooms.servers import ServerDraft
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
@@ -29,12 +30,18 @@ class Wish:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-async def require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
-    """Return the world that the agent is in.
+async def join(ctx: Context, mind: Mind, server_id: str) -> Server:
+    """Return the world, which the agent is in since then.
 
     Raises NotFound if the principal may not know of the agent, or there is no such world, ValidationFailed
-    if the agent takes part in no channel of it.
+    if the agent is not in it, and the principal may not add it.
     """
+    if mind.principal.may(Scope.SERVERS_WRITE):
+        await server_agents.add(ctx, Seating(mind.principal, server_id, mind.agent_id))
+    return await _require_with(ctx, mind, server_id)
+
+
+async def _require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
 
     def read(connection: Connection) -> Server:
         agents.look_up(connection, mind.principal, mind.agent_id)
@@ -45,7 +52,7 @@ async def require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
         ):
             raise ValidationFailed(
                 f"Agent '{mind.agent_id}' takes part in no channel of message server '{server.id}'; "
-                "add it to one, and it is in this world"
+                "add it to one, and it is in this world, or have a service with servers:write add it"
             )
         return server
 

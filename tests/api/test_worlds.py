@@ -19,29 +19,51 @@ INVALID = (400, "VALIDATION_ERROR")
 
 
 async def test_worlds_are_the_servers_that_one_takes_part_in(parley: Parley) -> None:
-    """All of them for a service."""
+    """The default one is everybody's; a service sees all."""
+    other = (await parley.service.post(f"{API}/message-servers", {"name": "Acme"})).data["server"]["id"]
     ann = await parley.user("ann")
-    assert (await ann.get(WORLDS)).data == {"worlds": []}
-    await parley.service.new_channel("talk", "ann")
     (world,) = (await ann.get(WORLDS)).data["worlds"]
     assert (world["id"], world["messageServerId"]) == (DEFAULT_SERVER_ID, DEFAULT_SERVER_ID)
-    assert (await parley.service.get(WORLDS)).data["worlds"] == [world]
+    await parley.service.new_channel("talk", "ann", serverId=other)
+    for client in (ann, parley.service):
+        listed = (await client.get(WORLDS)).data["worlds"]
+        assert {world["id"] for world in listed} == {DEFAULT_SERVER_ID, other}
 
 
-async def test_an_agent_is_in_a_world_by_taking_part(parley: Parley) -> None:
-    """Who asks for another one is told what to do."""
+async def test_an_agent_is_in_a_world_by_taking_part_or_being_added(parley: Parley) -> None:
+    """Who may not add it is told what to do."""
     await parley.agent("bot")
+    reader = await parley.restricted_service(Scope.MESSAGES_READ)
     asked = {"worldId": DEFAULT_SERVER_ID}
-    refused = await parley.service.post(BOT, asked)
+    refused = await reader.post(BOT, asked)
     assert refused.refusal == INVALID
     assert "add it to one" in refused.error["details"]
+    assert (await parley.service.post(BOT, asked)).data["world"]["id"] == DEFAULT_SERVER_ID
+    assert (await reader.post(BOT, asked)).status == 201
+    added = (await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/agents")).data
+    assert added["agents"] == ["bot"]
     await parley.service.new_channel("talk", "ann", "bot")
-    for client in (parley.service, await parley.user("ann")):
-        found = (await client.post(BOT, asked)).data
-        assert (found["success"], found["world"]["id"]) == (True, DEFAULT_SERVER_ID)
-    for stranger in (await parley.user("eve"), await parley.agent("other")):
-        assert (await stranger.post(BOT, asked)).refusal == NOT_FOUND
+    assert (await (await parley.user("ann")).post(BOT, asked)).data["world"]["id"] == DEFAULT_SERVER_ID
     assert (await parley.service.post(BOT, {"worldId": FRESH})).refusal == NOT_FOUND
+
+
+async def test_strangers_of_an_agent_are_told_of_no_world(parley: Parley) -> None:
+    """Neither a user nor another agent."""
+    await parley.agent("bot")
+    await parley.service.new_channel("talk", "ann", "bot")
+    for stranger in (await parley.user("eve"), await parley.agent("other")):
+        assert (await stranger.post(BOT, {"worldId": DEFAULT_SERVER_ID})).refusal == NOT_FOUND
+
+
+async def test_a_world_is_deleted_as_a_message_server(parley: Parley) -> None:
+    """With all that is in it, by services that may; the default one stays."""
+    made = (await parley.service.post(f"{GROUPS}/{FRESH}", {"name": "Acme"})).data
+    ann = await parley.user("ann")
+    assert (await ann.delete(f"{GROUPS}/{made['id']}")).refusal == DENIED
+    assert (await parley.service.delete(f"{GROUPS}/{DEFAULT_SERVER_ID}")).refusal == INVALID
+    assert (await parley.service.delete(f"{GROUPS}/{made['id']}")).status == 204
+    assert (await parley.service.delete(f"{GROUPS}/{made['id']}")).refusal == NOT_FOUND
+    assert {world["id"] for world in (await parley.service.get(WORLDS)).data["worlds"]} == {DEFAULT_SERVER_ID}
 
 
 async def test_a_world_is_created_by_whoever_may_create_servers(parley: Parley) -> None:
