@@ -76,6 +76,14 @@ def test_what_the_page_about_elizaos_claims_is_tested(path: str, name: str) -> N
     assert f"def {name}(" in (DOCS.parent / path).read_text()
 
 
+def test_each_weakness_of_the_original_has_its_test() -> None:
+    """All that were found are in the list of docs/elizaos.md, and none without a test."""
+    section = _read("elizaos.md").partition("## Weaknesses of the original")[2]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 30
+    assert [row for row in rows if "`tests/" not in row.split(" | ")[2]] == []
+
+
 def test_the_documentation_refers_to_files_that_exist() -> None:
     """Each path of the source tree that a page names is there."""
     root = DOCS.parent
