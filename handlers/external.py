@@ -21,8 +21,8 @@ async def process(call: Call[external_wire.ExternalMessage]) -> Answer:
     draft = call.body.draft(call.principal)
     received = await _wait(call, draft, await external.receive(call.ctx, draft), seconds)
     run = received.run
-    reply = await conversations.find_reply(call.ctx, run) if run else None
     is_open = run is not None and not runs.is_over(run)
+    reply = None if run is None or is_open else await conversations.find_reply(call.ctx, run)
     status = 202 if preferred.is_async and is_open else 200
     return Answer(external_wire.processed(received, reply), status, preferred.applied())
 
@@ -44,9 +44,10 @@ def _seconds(call: Call[Any], preferred: Preferences) -> int:
 
 async def _wait(call: Call[Any], draft: ExternalDraft, received: Received, seconds: int) -> Received:
     """Return what was received with its run as it is when it is over, or after so many seconds."""
-    run_id = received.run.id if received.run else None
-    if run_id is None:
+    run = received.run
+    if run is None or runs.is_over(run) or not seconds:
         return received
+    run_id = run.id
 
     async def look_up() -> Sequence[Run]:
         return [await runs.require(call.ctx, draft.speaker, run_id)]
