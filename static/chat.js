@@ -51,6 +51,7 @@ export class Chat {
       message: (message) => this.#onMessage(message),
       message_updated: (message) => this.#onChange(message),
       message_deleted: (message) => this.#onChange(message),
+      channel_updated: (event) => this.#onUpdated(event),
       channel_cleared: ({ channel_id, up_to }) => this.room(channel_id).clear(up_to),
       channel_deleted: ({ channel_id }) => this.#onGone(channel_id),
       participant_joined: (event) => this.#onJoined(event),
@@ -194,6 +195,14 @@ export class Chat {
   #onLeft({ channel_id, participant }) {
     this.room(channel_id).bidFarewell(participant);
     if (participant.userId === this.me?.id) this.#abandon(channel_id);
+    this.#changed();
+  }
+
+  #onUpdated({ seq, channel_id, channel: { name, description } }) {
+    const renew = (known) => (known.id === channel_id ? { ...known, name, description } : known);
+    this.channels = this.channels.map(renew).sort(byName);
+    this.joinable = this.joinable.map(renew).sort(byName);
+    this.#advance({ seq, channel_id });
     this.#changed();
   }
 

@@ -16,6 +16,7 @@ DURABLE = (
     "reaction",
     "participant_joined",
     "participant_left",
+    "channel_cleared",
 )
 
 

@@ -314,6 +314,30 @@ async def test_what_was_deleted_meanwhile_is_gone(tmp_path: Path, open_page: Ope
         await expect(page.locator(".message .text")).to_have_text(["first", "two"])
 
 
+async def test_a_channel_is_renamed_cleared_and_deleted_before_ones_eyes(
+    parley: Parley, open_page: Open
+) -> None:
+    """Its new name is in the list and above, its messages vanish, and then it does, and another is left."""
+    page = await sign_in(open_page, parley)
+    channel_id = await parley.service.new_channel("plans", OWNER_ID)
+    path = f"{API}/channels/{channel_id}"
+    await channel(page, "plans").click()
+    await say(page, "the first plan")
+    await parley.service.request("PATCH", path, json={"name": "great-plans", "description": "for later"})
+    await expect(page.get_by_role("heading", name="great-plans")).to_be_visible()
+    await expect(channel(page, "great-plans")).to_be_visible()
+    await parley.service.delete(f"{path}/messages")
+    await expect(said(page, "the first plan")).to_have_count(0)
+    await say(page, "another plan")
+    await expect(said(page, "another plan")).to_be_visible()
+    await parley.service.delete(path)
+    await expect(channel(page, "great-plans")).to_have_count(0)
+    await expect(said(page, "another plan")).to_have_count(0)
+    await channel(page, "general").click()
+    await say(page, "still here")
+    await expect(said(page, "still here")).to_be_visible()
+
+
 async def test_other_channels_are_marked_when_unread(parley: Parley, open_page: Open) -> None:
     """A channel that has news is marked until it is opened, also across a reload."""
     owner = await parley.user(OWNER_ID)

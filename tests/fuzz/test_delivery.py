@@ -44,6 +44,7 @@ class Delivery(RuleBasedStateMachine):
         self._stack = AsyncExitStack()
         self._texts = (f"text {n}." for n in itertools.count())
         self._said: list[tuple[str, str]] = []  # ids and texts of messages that are there
+        self._places: dict[str, str] = {}  # the channels of the messages
         self._gone: list[tuple[str, dict[str, int]]] = []  # texts that went, and how much each had heard
 
     @initialize(members=st.lists(st.sets(users), min_size=3, max_size=3))
@@ -71,6 +72,11 @@ class Delivery(RuleBasedStateMachine):
         path = f"{API}/messages/{message_id}/reactions/+1"
         reply = self._run(self._parley.service.request(method, path))
         assert reply.status == 200
+
+    @rule(channel=channels)
+    def clear(self, channel: str) -> None:
+        """A channel is cleared, perhaps of nothing, when everybody who is here has been told of all in it."""
+        self._run(self._clear(channel))
 
     @rule(channel=channels, user=users)
     def add(self, channel: str, user: str) -> None:
@@ -143,6 +149,7 @@ class Delivery(RuleBasedStateMachine):
         for text in itertools.islice(self._texts, count):
             reply = await self._parley.service.submit(self._ids[channel], text, author_id="ann")
             self._said.append((reply.data["id"], text))
+            self._places[reply.data["id"]] = channel
 
     async def _change(self, message_id: str, text: str, *, anew: bool) -> None:
         await self._wait_for_those_here()
@@ -155,6 +162,15 @@ class Delivery(RuleBasedStateMachine):
         reply = await self._parley.service.request("PATCH", path, json={"content": fresh})
         assert reply.status == 200
         self._said.append((message_id, fresh))
+
+    async def _clear(self, channel: str) -> None:
+        await self._wait_for_those_here()
+        cleared = [entry for entry in self._said if self._places[entry[0]] == channel]
+        heard = {user: len(one.payloads) for user, one in self._travellers.items()}
+        self._gone += [(text, heard) for _, text in cleared]
+        self._said = [entry for entry in self._said if entry not in cleared]
+        path = f"{API}/channels/{self._ids[channel]}/messages"
+        assert (await self._parley.service.delete(path)).status == 204
 
     async def _change_doors(self, traveller: Traveller, door: str) -> None:
         if traveller.is_here:
