@@ -208,7 +208,8 @@ def require_own(transaction: Transaction, sign: Sign) -> Run:
     """Return the run; raise PermissionDenied if it is another's, Conflict if another process has it."""
     run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
     access.require_author(sign.principal, run.agent_id)
-    if sign.fence is not None and sign.fence != run.fence:
+    # Nobody was given the fence of a run that awaits another.
+    if sign.fence is not None and (sign.fence != run.fence or run.awaits is not None):
         raise runs.is_anothers(run)
     return run
 

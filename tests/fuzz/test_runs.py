@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection
 
+from rooms import sharing
 from rooms.principals import Kind
 from rooms.publishing import InTurn
 from rooms.runs import OVER
@@ -35,7 +36,10 @@ _MESSAGES = "SELECT id FROM messages WHERE deleted_at IS NULL"
 
 
 class Runs(RuleBasedStateMachine):
-    """One node, one channel, a person who asks, and two agents that do as they like."""
+    """One node, one channel, a person who asks, and two agents that do as they like.
+
+    One of them has its replies to equal prompts shared.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,10 +53,10 @@ class Runs(RuleBasedStateMachine):
         """Start the node, and let a person and two kinds of client listen."""
         self._run(self._begin())
 
-    @rule()
-    def ask(self) -> None:
-        """The person says something, which opens a run for each agent."""
-        self._run(self._ask())
+    @rule(alike=st.booleans())
+    def ask(self, alike: bool) -> None:
+        """The person says something, perhaps what it has said before, which opens a run for each agent."""
+        self._run(self._ask(alike=alike))
 
     @precondition(lambda self: self._asked)
     @rule(agent=agents, which=which, holder=st.sampled_from(["one", "two"]))
@@ -139,6 +143,8 @@ class Runs(RuleBasedStateMachine):
         self._parley.node.ctx.journal.clock = lambda: self._now
         object.__setattr__(self._parley.node.ctx, "clock", lambda: self._now)
         self._keys = {agent: await self._parley.key(Kind.AGENT, agent) for agent in AGENTS}
+        cacheable = {"settings": {"RESPONSE_CACHE": True}}
+        self._check(await self._agent("beta").request("PATCH", f"{API}/agents/beta", json=cacheable))
         self._person = await self._parley.user("ann")
         self._channel_id = await self._parley.service.new_channel("talk", "ann", *AGENTS)
         self._here: dict[str, AsyncExitStack] = {}
@@ -151,8 +157,9 @@ class Runs(RuleBasedStateMachine):
     def _agent(self, agent: str) -> Rest:
         return self._parley.bearer(self._keys[agent])
 
-    async def _ask(self) -> None:
-        stored = (await self._person.submit(self._channel_id, next(self._texts))).data
+    async def _ask(self, *, alike: bool) -> None:
+        content = "always the same" if alike else next(self._texts)
+        stored = (await self._person.submit(self._channel_id, content)).data
         self._asked.append(stored["id"])
 
     async def _run_of(self, agent: str, which: int) -> str:
@@ -201,6 +208,8 @@ class Runs(RuleBasedStateMachine):
         fanout = publisher._publishers[-1]
         assert isinstance(fanout, Fanout)
         await overdue.end_overdue(self._parley.node.ctx, fanout)
+        while await sharing.settle(self._parley.node.ctx):
+            pass
 
     async def _rows(self, statement: str) -> list[Any]:
         def read(connection: Connection) -> list[Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, completion, edits, mutes, participants, runs, sharing
+from rooms import agents, chunks, completion, edits, mutes, participants, runs, sharing
 from rooms.agents import Change
 from rooms.approvals import Request
+from rooms.chunks import Chunk
 from rooms.completion import Completion, Prompt, Sign
 from rooms.edits import Edit, Target
 from rooms.errors import Conflict
@@ -333,6 +334,8 @@ async def test_what_awaits_is_not_the_agent_s_to_take(cached: Stage) -> None:
         await cached.claim(awaiting)
     with pytest.raises(Conflict):
         await completion.progress(cached.world.ctx, Sign(BOT, awaiting.id))
+    with pytest.raises(Conflict):
+        await chunks.say(cached.world.ctx, Chunk(Sign(BOT, awaiting.id, fence=1), 0, "fo"))
     # But what it says to it all the same is its reply.
     await completion.complete(cached.world.ctx, Completion(Sign(BOT, awaiting.id), "four"))
     assert (await cached.now(awaiting)).state == "completed"
