@@ -71,6 +71,19 @@ async def test_an_answer_costs_an_agent_one_request(start: Start) -> None:
     assert (await parley.service.history(channel_id)).data["pagination"]["total"] == 200
 
 
+async def test_agents_hear_each_other(parley: Parley) -> None:
+    """What one says in a group addresses the others, by whatever door it was said."""
+    bots = [await parley.agent(who) for who in ("one", "two")]
+    channel_id = await parley.service.new_channel("talk", "ann", "one", "two")
+    said = (await parley.service.submit(channel_id, "who is there?", author_id="ann")).data
+    reply = {"in_reply_to_message_id": said["id"], "content": "me", "source_type": "agent_response"}
+    answered = (await bots[0].submit(channel_id, **reply)).data
+    runs = (await bots[1].get(f"{API}/messages/{answered['id']}/runs")).data["runs"]
+    assert [run["agent_id"] for run in runs] == ["two"]
+    told = (await bots[1].get(f"{API}/agents/two/inbox", wait=0)).data["events"]
+    assert [event["data"]["message"]["text"] for event in told] == ["who is there?", "me"]
+
+
 async def say_of_sessions(bot: Rest, minutes: int) -> None:
     """Have the agent say how long its sessions last."""
     settings = {"SESSION_TIMEOUT_MINUTES": minutes}
