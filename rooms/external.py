@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -23,9 +24,10 @@ from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import AGENT_ACTION, Attendance, Message, Run, Seat
+from rooms.rows import AGENT_ACTION, Attendance, Message, Run
 from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
+from rooms.store.statements import Pair
 from rooms.storing import DISPLAY_NAME, store_all, store_one
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
@@ -165,7 +167,7 @@ class _Known:
 
     def __init__(self, connection: Connection, drafts: Sequence[ExternalDraft]) -> None:
         self.channels = store.external.find(connection, {draft.place for draft in drafts})
-        self._seats = store.agents.list_seats(connection, set(self.channels.values()))
+        self._meant = _find_meant(connection, set(self.channels.values()))
         pairs = {
             (self.channels[draft.place], draft.author_id) for draft in drafts if draft.place in self.channels
         }
@@ -178,7 +180,7 @@ class _Known:
         return (
             author is not None
             and draft.display_name in (None, author.name)
-            and any(_is_for(seat, channel_id, draft.place.agent_id) for seat in self._seats)
+            and (channel_id, draft.place.agent_id) in self._meant
         )
 
     def store(
@@ -187,22 +189,26 @@ class _Known:
         """Store drafts that nobody has to be introduced for."""
         stored = store_all(transaction, [draft.within(self.channels[draft.place]) for draft in drafts])
         ids = [one.message.id for one in stored if isinstance(one, Submitted)]
-        opened = store.runs.list_of_messages(transaction.connection, ids) if ids else []
+        opened: dict[str, list[Run]] = defaultdict(list)
+        for run in store.runs.list_of_messages(transaction.connection, ids) if ids else ():
+            opened[run.message_id].append(run)
         return [
-            one if isinstance(one, ParleyError) else _received(draft, one, opened)
+            one if isinstance(one, ParleyError) else _received(draft, one, opened[one.message.id])
             for draft, one in zip(drafts, stored, strict=True)
         ]
 
 
-def _is_for(seat: Seat, channel_id: str, agent_id: str) -> bool:
-    return seat.channel_id == channel_id and agent_id in ("", seat.agent_id)
+def _find_meant(connection: Connection, channel_ids: Collection[str]) -> set[Pair]:
+    """Return the agents that may be meant in the channels, by both; where none is named, whoever is there."""
+    seats = store.agents.list_seats(connection, channel_ids)
+    return {(seat.channel_id, named) for seat in seats for named in ("", seat.agent_id)}
 
 
 def _received(draft: ExternalDraft, stored: Submitted, opened: Sequence[Run]) -> Received:
     """Return what came of a draft; others than the agent that is meant may have been added to the channel."""
-    agent_id, message = draft.place.agent_id, stored.message
-    meant = (run for run in opened if run.message_id == message.id and agent_id in ("", run.agent_id))
-    return Received(message, next(meant, None), stored.encoded is None)
+    agent_id = draft.place.agent_id
+    meant = (run for run in opened if agent_id in ("", run.agent_id))
+    return Received(stored.message, next(meant, None), stored.encoded is None)
 
 
 def _introduce(transaction: Transaction, draft: ExternalDraft) -> Received:
@@ -243,8 +249,7 @@ def _open(transaction: Transaction, place: Place) -> Channel:
 
 def _seat_agent(transaction: Transaction, channel: Channel, named: str) -> None:
     """Let the agent that is meant take part, if there is one."""
-    seats = store.agents.list_seats(transaction.connection, [channel.id])
-    if any(_is_for(seat, channel.id, named) for seat in seats):
+    if (channel.id, named) in _find_meant(transaction.connection, [channel.id]):
         return
     agent_id = _require_agent(transaction.connection, named) if named else _find_agent(transaction.connection)
     if agent_id is not None and _find(transaction, channel, agent_id) is None:
