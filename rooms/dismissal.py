@@ -44,6 +44,7 @@ def _silence(transaction: Transaction, wish: _Dismissal) -> None:
         raise PermissionDenied
     agents.apply_change(transaction, Change(wish.principal, wish.agent_id, is_active=False))
     store.keys.revoke_all(transaction.connection, wish.agent_id, transaction.now)
+    store.servers.remove_agent_everywhere(transaction.connection, wish.agent_id)
     store.vault.withdraw_all(transaction.connection, wish.agent_id)
     webhooks.forget(transaction, wish.agent_id)
     store.platforms.remove_all(transaction.connection, wish.agent_id)

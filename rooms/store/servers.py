@@ -80,6 +80,11 @@ def remove_agent(connection: Connection, server_id: str, agent_id: str) -> None:
     connection.execute(_REMOVE_AGENT, {"the_server": server_id, "the_agent": agent_id})
 
 
+def remove_agent_everywhere(connection: Connection, agent_id: str) -> None:
+    """Have the agent be added to no server any more."""
+    connection.execute(delete(_agents).where(_agents.c.agent_id == agent_id))
+
+
 def erase(connection: Connection, server_id: str, now: int) -> None:
     """Leave of the server nothing but that it was there."""
     connection.execute(_REMOVE_AGENTS, {"the_server": server_id})

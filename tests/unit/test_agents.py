@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, channels, characters, dismissal, keys, memories, participants, servers, worlds
+from rooms import (
+    agents,
+    channels,
+    characters,
+    dismissal,
+    keys,
+    memories,
+    participants,
+    server_agents,
+    servers,
+    worlds,
+)
 from rooms.agents import Change
 from rooms.channels import ChannelDraft
 from rooms.characters import Description
@@ -21,6 +32,7 @@ from rooms.participants import Joining
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Profile
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.server_agents import Seating
 from rooms.servers import ServerDraft
 from rooms.worlds import Wish
 from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
@@ -199,6 +211,7 @@ async def test_a_deleted_agent_is_in_no_list_and_no_channel(stage: Stage) -> Non
     """Until somebody registers it again."""
     ctx = stage.world.ctx
     before = await agents.count(ctx)
+    await server_agents.add(ctx, Seating(SERVICE, DEFAULT_SERVER_ID, A.id))
     await dismissal.delete(ctx, A, A.id)
     assert await agents.count(ctx) == (before.total - 1, before.active - 1)
     present = await participants.list_for(ctx, SERVICE, stage.world.channel_id)
@@ -209,6 +222,7 @@ async def test_a_deleted_agent_is_in_no_list_and_no_channel(stage: Stage) -> Non
     back = await agents.change(ctx, Change(REGISTRAR, A.id, registers=True))
     assert back.is_active
     assert await agents.count(ctx) == before
+    assert A.id not in await known(stage, READER, DEFAULT_SERVER_ID)
 
 
 async def test_the_liveliest_of_an_agents_rooms_comes_first(stage: Stage) -> None:
