@@ -17,7 +17,6 @@ from rooms.principals import Kind, Principal
 from rooms.reactions import Given, Reaction
 from rooms.rows import Message, Sign
 from tests.unit.journaling import SERVICE, World, running
-from tests.unit.test_edits import in_one_commit
 
 ANN, BEN = Principal("ann", Kind.USER), Principal("ben", Kind.USER)
 THUMB, HEART = "👍", "❤️"
@@ -60,8 +59,7 @@ async def logged(world: World) -> list[bytes]:
 
 async def test_reactions_of_one_commit_see_each_other(world: World, message: Message) -> None:
     """Whatever waits together is counted one by one; what changes nothing is not told."""
-    outcomes = await in_one_commit(
-        world,
+    outcomes = await world.in_one_commit(
         reactions.react(world.ctx, wish(message, ANN)),
         reactions.react(world.ctx, wish(message, ANN)),
         reactions.react(world.ctx, wish(message, BEN)),
