@@ -1,43 +1,13 @@
 """What elizaOS's server does wrong, and Parley does not; docs/elizaos.md names each, and its test."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from rooms.principals import Kind
+from tests.planning import noting_statements, plan
 from tests.rest import API, Rest
 from tests.running import Parley, Start
 from tests.sessions import begin, furnish
 from tests.talking import talking
-
-Statement = tuple[str, Any]
-
-
-@contextmanager
-def noting_statements() -> Iterator[list[Statement]]:
-    """Give what the database is asked until the block ends."""
-    noted: list[Statement] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        noted.append((statement, parameters))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield noted
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
-def plan(parley: Parley, statement: Statement) -> list[str]:
-    """Return how SQLite goes about a statement, step by step."""
-    with closing(sqlite3.connect(parley.data_dir / "parley.db")) as connection:
-        text, parameters = statement
-        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
 
 
 @pytest.mark.parametrize("query", [{}, {"before": "2999-01-01T00:00:00Z"}, {"offset": "1"}], ids=str)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from rooms.ids import new_id
+from rooms.jobs import Status
 from server.followers import Follower
+from tests.planning import noting_statements, plan
 from tests.realtime.raw import until
 from tests.rest import API, Rest
 from tests.running import Parley, Start, running_parley
@@ -89,6 +91,21 @@ async def test_a_hundred_jobs_at_once_are_completed(parley: Parley) -> None:
         "completed": 100
     }
     assert (health["totalJobs"], health["healthy"], health["metrics"]["successRate"]) == (100, True, 1)
+
+
+@pytest.mark.parametrize("path", ["", *(f"?status={status}" for status in Status), "/health"])
+async def test_lists_and_counts_are_read_from_indexes(parley: Parley, path: str) -> None:
+    """Nothing is sorted, and no row is looked at that is not answered, however many there are."""
+    ann, _ = await furnish(parley)
+    await ask(ann)
+    for client in (ann, parley.service):
+        with noting_statements() as noted:
+            assert (await client.get(f"{JOBS}{path}")).status == 200
+        asked = [statement for statement in noted if "FROM jobs" in statement[0]]
+        assert asked
+        for statement in asked:
+            steps = plan(parley, statement)
+            assert all("USING" in step and "TEMP B-TREE" not in step for step in steps), (steps, statement)
 
 
 async def test_a_job_outlasts_the_server(tmp_path: Path) -> None:
