@@ -147,4 +147,4 @@ async def test_the_completion_of_elizaos_agents_is_understood(parley: Parley) ->
     await parley.service.submit(channel_id, "well?", author_id="ann")
     ended: dict[str, Any] = (await bot.post(f"{API}/complete", body)).data
     assert (ended["run"]["state"], ended["run"]["reason"]) == ("ignored", "silent")
-    assert (await bot.post(f"{API}/complete", body)).data == {"response": "", "run": None}
+    assert (await bot.post(f"{API}/complete", body)).data == {"success": True, "response": "", "run": None}
