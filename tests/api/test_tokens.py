@@ -55,7 +55,7 @@ async def ask(parley: Parley, token: str) -> Reply:
 async def test_a_token_is_good_on_rest_and_on_sockets(start: Start) -> None:
     """The principal is the token's subject, a user with the rights of its memberships."""
     parley = await start(jwt_secret=SECRET)
-    channel_id = await parley.service.new_channel("talk", "ann")
+    channel_id = await parley.service.new_channel("talk", "ann", "ben")
     assert (await parley.bearer(signed({})).submit(channel_id)).data["userId"] == "ann"
     assert (await parley.api_key(signed({})).submit(channel_id)).data["userId"] == "ann"
     assert (await parley.bearer(signed({})).submit(channel_id, author_id="ben")).status == 403
@@ -69,7 +69,7 @@ async def test_a_token_brings_no_rights_of_its_own(start: Start) -> None:
     boasting = signed({"scopes": "messages:read messages:write", "kind": "service", "role": "admin"})
     channel_id = await parley.service.new_channel("talk", "ben")
     assert (await parley.bearer(boasting).history(channel_id)).status == 404
-    assert (await parley.bearer(boasting).having(X_Entity_Id="ben").history(channel_id)).status == 404
+    assert (await parley.bearer(boasting).having(X_Entity_Id="ben").history(channel_id)).status == 403
     assert (await parley.bearer(boasting).post(PATH, {"name": "x"})).status == 403
 
 
