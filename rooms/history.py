@@ -59,7 +59,7 @@ async def of_channel(
     """Return a page of the channel's history.
 
     Whoever ``goes_on_by_time`` asks for what is older than the oldest of a page, in milliseconds: such a page
-    is longer than its limit where more was said in the same millisecond.
+    is longer than its limit where more was said within a millisecond.
 
     Raises NotFound if the principal may not see the channel, ValidationFailed if one of the cursors
     that bound the window is of another log.
@@ -71,26 +71,41 @@ async def of_channel(
         visible = access.visible(standing)
         found = store.messages.list_page(connection, channel_id, visible, window)
         if goes_on_by_time and found:
-            found = _by_whole_moments(connection, found, visible)
+            found = _by_whole_bursts(connection, found, visible)
         return _page(found, window, log, _total(connection, standing, visible))
 
     return await ctx.database.read(read)
 
 
-def _by_whole_moments(connection: Connection, found: list[Message], visible: list[Interval]) -> list[Message]:
-    """Return a page back from its newest message, with all or none of what was said in a millisecond."""
-    oldest = found[0]
+def _by_whole_bursts(connection: Connection, found: list[Message], visible: list[Interval]) -> list[Message]:
+    """Return a page back from its newest message which ends before a pause, or at least between moments.
+
+    A pause is more than a millisecond: elizaOS's web client goes on with the oldest time less one, and
+    what was stored exactly then would be neither older nor on the page.
+    """
+    whole = found
+    while len(whole) < MAX_AT_ONCE and (earlier := _list_just_before(connection, whole[0], visible)):
+        whole = earlier + whole
+    kept = fit(whole[::-1])[::-1]
+    if len(kept) == len(whole) < MAX_AT_ONCE:
+        return kept
+    times = [message.created_at for message in kept]
+    for pause in (1, 0):
+        for index in range(1, len(kept)):
+            if times[index] - times[index - 1] > pause:
+                return kept[index:]
+    return kept
+
+
+def _list_just_before(connection: Connection, oldest: Message, visible: list[Interval]) -> list[Message]:
+    """Return what was said before the message, a millisecond earlier at most."""
     moment = Window(
         limit=MAX_AT_ONCE,
-        after=oldest.created_at - 1,
+        after=oldest.created_at - 2,
         before=oldest.created_at + 1,
         before_seq=oldest.seq,
     )
-    whole = store.messages.list_page(connection, oldest.channel_id, visible, moment) + found
-    kept = fit(whole[::-1])[::-1]
-    is_cut = len(kept) < len(whole) and whole[-len(kept) - 1].created_at == kept[0].created_at
-    later = [message for message in kept if message.created_at != kept[0].created_at]
-    return later if is_cut and later else kept
+    return store.messages.list_page(connection, oldest.channel_id, visible, moment)
 
 
 async def of_thread(ctx: Context, target: Target, window: Window, positions: Sequence[Cursor] = ()) -> Thread:

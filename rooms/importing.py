@@ -218,6 +218,8 @@ def _take_channel(transaction: Transaction, found: FoundChannel) -> Outcome:
     known = store.channels.find(transaction.connection, [found.id]).get(found.id)
     if known is not None and known.server_id != found.server_id:
         raise ValidationFailed(f"Its id is that of a channel of another server, {known.server_id}")
+    if known is None and store.channels.is_taken(transaction.connection, found.id):
+        raise ValidationFailed("It was taken over before, and deleted here")
     channel, remarks = (known, ()) if known else _add_channel(transaction, found)
     for stated in found.participants:
         remarks += _take_participant(transaction, channel, stated)

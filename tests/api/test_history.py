@@ -137,13 +137,15 @@ async def test_a_cursor_parts_messages_of_one_millisecond(parley: Parley, clock:
     assert await parley.service.texts(channel_id, before=newest["cursors"]["before"]) == TEXTS[:-3]
 
 
-async def page_back(client: Rest, channel_id: str, limit: int) -> list[list[str]]:
-    """Return what each page says, read as elizaOS's web client does: by the time of the oldest message."""
+async def page_back(client: Rest, channel_id: str, limit: int, less: int = 0) -> list[list[str]]:
+    """Return what each page says, read by the time of the oldest message, less some milliseconds."""
     pages: list[list[str]] = []
     query: dict[str, Any] = {"limit": limit}
     while page := (await client.history(channel_id, **query)).data["messages"]:
         pages.append([message["text"] for message in page])
-        query["before"] = page[-1]["createdAt"]
+        oldest = datetime.datetime.fromisoformat(page[-1]["createdAt"])
+        oldest -= datetime.timedelta(milliseconds=less)
+        query["before"] = oldest.isoformat(timespec="milliseconds")
         assert len(pages) < 2 * COUNT
     return pages
 
@@ -157,6 +159,17 @@ async def test_times_lead_back_through_bursts(parley: Parley, clock: Clock, eliz
     assert await page_back(eliza, channel_id, 2) == [["m6", "m5", "m4", "m3", "m2"], ["m1", "m0"]]
     assert await page_back(eliza, channel_id, 3) == [["m6", "m5", "m4", "m3", "m2"], ["m1", "m0"]]
     assert await page_back(eliza, channel_id, 1) == [["m6"], ["m5", "m4", "m3", "m2"], ["m1", "m0"]]
+
+
+async def test_elizas_page_loses_nothing_between_two_milliseconds(
+    parley: Parley, clock: Clock, eliza: Rest
+) -> None:
+    """It goes on a millisecond before the oldest that it has: what was stored just then is on that page."""
+    channel_id = await parley.service.new_channel("quick")
+    for number, text in enumerate(TEXTS):
+        clock.now += 60 if number == 3 else 0.001
+        await parley.service.submit(channel_id, text, author_id="ann")
+    assert await page_back(eliza, channel_id, 2, less=1) == [["m6", "m5", "m4", "m3"], ["m2", "m1", "m0"]]
 
 
 async def test_times_lead_back_through_large_messages(parley: Parley, clock: Clock, eliza: Rest) -> None:

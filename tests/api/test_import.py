@@ -181,6 +181,24 @@ async def test_who_was_away_is_sent_what_was_copied(postgres_database: str, tmp_
     assert messages == [one["id"] for one in eliza.messages]
 
 
+async def test_what_was_deleted_since_stays_deleted(postgres_database: str, tmp_path: Path) -> None:
+    """A message that is gone is there already, and a channel that is gone is not made again."""
+    data_dir = tmp_path / "data"
+    eliza = ElizaData([message(0), message(1), message(2, channel_id=DM)])
+    await eliza.fill(postgres_database, NAMES_OF_1_7)
+    source = postgres_database.replace("+asyncpg", "")
+    await run("migrate", data_dir=data_dir)
+    await run("import-eliza", source, data_dir=data_dir)
+    async with running_parley(data_dir) as parley:
+        key = parley.service_key
+        assert (await parley.service.delete_message(message(0)["id"])).status == 200
+        assert (await parley.service.delete(f"{API}/channels/{DM}")).status == 204
+    again = counts(await run("import-eliza", source, data_dir=data_dir))
+    assert (again["channels"], again["messages"]) == ([0, 2, 1], [0, 2, 1])
+    async with running_parley(data_dir) as parley:
+        assert await parley.bearer(key).texts(GROUP) == ["message 1"]
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [("mysql://host/db", "must be postgresql://"), ("eliza.db", "must be postgresql://")],
