@@ -174,7 +174,8 @@ async def test_an_unauthorized_request_is_refused_word_for_word(
 
 async def test_a_forbidden_request_is_refused_word_for_word(parley: Parley, api: Rest) -> None:
     """Speaking as somebody else is 403 with the documented body."""
-    await api.add(documented.CHANNEL, "user-789")
+    for who in (documented.SEND["author_id"], "user-789"):
+        await api.add(documented.CHANNEL, who)
     impostor = parley.bearer(await parley.key(Kind.USER, "user-789"))
     reply = await send(impostor, documented.SEND)
     assert (reply.status, reply.body) == (403, documented.FORBIDDEN)
