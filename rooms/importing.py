@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from rooms import entities, messages, participants, payloads, rules, servers, store
 from rooms.access import Role
 from rooms.context import Context
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.participants import Newcomer
 from rooms.principals import Kind
 from rooms.rows import Message
@@ -296,7 +296,9 @@ class _Batch:
             return Outcome(Fate.KNOWN)
         if known is not None:
             return Outcome(Fate.REFUSED, (f"Its id is that of a message in channel {known.channel_id}",))
-        channel = self._channels[found.channel_id]
+        channel = self._channels.get(found.channel_id)
+        if channel is None:
+            return _refused(channel_not_found(found.channel_id))  # it was deleted meanwhile
         remarks = self._take_author(channel, found)
         message, more = self._message(channel, self._entities[found.author_id], found)
         self._transaction.record(

@@ -15,6 +15,7 @@ from rooms import (
     clearing,
     edits,
     history,
+    importing,
     messages,
     mutes,
     opening,
@@ -29,6 +30,7 @@ from rooms.approvals import Request
 from rooms.channels import ChannelDraft
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied, SessionNotFound
+from rooms.importing import Fate
 from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
@@ -40,6 +42,7 @@ from tests.unit.journaling import SERVICE
 from tests.unit.staging import ANN, BEN, BOT, Stage
 
 SECRET = "a word that nobody may find"
+NOWHERE = "11111111-2222-3333-4444-555555555555"
 MODERATOR = Principal("moderator", Kind.USER)
 
 
@@ -238,6 +241,23 @@ async def test_a_deleted_channel_is_not_opened_again(stage: Stage) -> None:
     object.__setattr__(ctx, "policy", ctx.policy.__class__(opens_channels=True))
     with pytest.raises(NotFound):
         await opening.require_or_create(ctx, stage.world.draft("two"), DEFAULT_SERVER_ID, "a test")
+
+
+async def test_what_was_deleted_is_not_taken_over_from_elsewhere(stage: Stage) -> None:
+    """An import that is repeated finds the channel gone, with its messages, and leaves it so."""
+    ctx, channel_id = stage.world.ctx, stage.world.channel_id
+    times = {"created_at": 1_000, "updated_at": 1_000}
+    message = {"id": NOWHERE, "channel_id": channel_id, "author_id": ANN.id, "content": "hello", **times}
+    channel = {"id": channel_id, "server_id": DEFAULT_SERVER_ID, "name": "talk", "type": "GROUP", **times}
+    await delete(stage)
+    for forgotten in (False, True):  # in which server the channel was
+        if forgotten:
+            ctx.homes.clear()
+        (taken,) = await importing.take_channels(ctx, [channel])
+        assert (taken.fate, taken.remarks) == (Fate.REFUSED, ("It was taken over before, and deleted here",))
+        (taken,) = await importing.take_messages(ctx, [message])
+        assert taken.fate is Fate.REFUSED
+    assert await faults(stage) == []
 
 
 async def test_what_was_unique_is_free_again(stage: Stage) -> None:
