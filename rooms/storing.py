@@ -16,6 +16,7 @@ from rooms.drafts import Draft, Submitted
 from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
+from rooms.publishing import Event
 from rooms.rows import Attendance, Message
 from rooms.runs import State
 from rooms.store.statements import Pair
@@ -138,8 +139,8 @@ class _Batch:
             raise Conflict(f"messageId '{draft.id}' is already in use")
         self._dispatch.require_free(draft)
         self._require_parent(draft)
-        question = decisions.examine(self._transaction, draft, by_agent=self._is_agents(draft))
         by_agent = self._is_agents(draft)
+        question = decisions.examine(self._transaction, draft, by_agent=by_agent)
         is_action = by_agent and draft.is_action
         answered = self._dispatch.find_answered(draft) if by_agent else None
         doing = self._dispatch.find_worked_on(draft) if is_action else None
@@ -151,16 +152,7 @@ class _Batch:
         message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
         if question is not None:
             message = message._replace(approval=question.of(message))
-        event = self._transaction.record(
-            channel.server_id,
-            channel.id,
-            "message",
-            payloads.message(message, draft.key),
-            message_id=message.id,
-            subject=message,
-            origin=draft.origin,
-            mentioned=mentions.told(message),
-        )
+        event = self._record(draft, message)
         self._remember(draft, message)
         if by_agent and not is_action and channel.source_type == job_ends.SOURCE_TYPE:
             is_reply = answered is not None and answered.state == State.COMPLETED
@@ -174,6 +166,18 @@ class _Batch:
         if not is_action:
             self._dispatch.address(message, answered)
         return Submitted(message, draft.key, event.encoded)
+
+    def _record(self, draft: Draft, message: Message) -> Event:
+        return self._transaction.record(
+            message.server_id,
+            message.channel_id,
+            "message",
+            payloads.message(message, draft.key),
+            message_id=message.id,
+            subject=message,
+            origin=draft.origin,
+            mentioned=mentions.told(message),
+        )
 
     def _require_parent(self, draft: Draft) -> None:
         if draft.parent_id is None:
