@@ -93,10 +93,14 @@ def _describe(transaction: Transaction, wish: Change, values: dict[str, Any]) ->
 
 
 def _move(transaction: Transaction, standing: Standing, wanted: Sequence[str]) -> None:
-    """Let exactly these take part; whoever does already stays as it is."""
+    """Let exactly these take part, and whoever asks for it; whoever does already stays as it is.
+
+    elizaOS's page leaves its user out where it changes the agents of a group.
+    """
     channel = standing.channel
     present = store.participants.list_present(transaction.connection, channel.id)
     known = {attendance.entity_id for attendance in present}
+    wanted = [*wanted, *({standing.principal.id} & known)]
     leaving = [attendance for attendance in present if attendance.entity_id not in wanted]
     joining = [entity_id for entity_id in wanted if entity_id not in known]
     if not leaving and not joining:
