@@ -41,4 +41,4 @@ def _channel_of(call: Call[Any]) -> str:
 
 
 def _done(channel_id: str, agent_id: str, message: str) -> dict[str, Any]:
-    return {"channelId": channel_id, "agentId": agent_id, "message": message}
+    return {"success": True, "channelId": channel_id, "agentId": agent_id, "message": message}

@@ -74,6 +74,7 @@ class ChannelAgents(BaseModel):
 class SeatedInChannel(BaseModel):
     """What was done to an agent of a channel."""
 
+    success: bool
     channelId: str
     agentId: str
     message: str

@@ -139,7 +139,7 @@ async def test_agents_are_added_to_a_channel_and_taken_out(parley: Parley) -> No
         added = await ann.post(path, {"agentId": "bot"})
         assert (added.status, added.data) == (
             201,
-            {**about, "message": "Agent added to channel successfully"},
+            {**about, "success": True, "message": "Agent added to channel successfully"},
         )
     found = (await ben.get(path)).data
     assert found == {"channelId": channel_id, "participants": ["ann", "ben", "bot"], "agents": ["bot"]}
@@ -151,7 +151,7 @@ async def test_agents_are_added_to_a_channel_and_taken_out(parley: Parley) -> No
         assert refused.refusal == NOT_FOUND
         assert refused.error["message"] == "Agent is not a participant in this channel"
     removed = await ann.delete(f"{path}/bot")
-    assert removed.data == {**about, "message": "Agent removed from channel successfully"}
+    assert removed.data == {**about, "success": True, "message": "Agent removed from channel successfully"}
     assert (await ann.get(path)).data["agents"] == []
     eve = await parley.user("eve")
     for reply in (

@@ -60,10 +60,20 @@ export const channels = {
     const { client, agent, entity } = t;
     const id = await newChannel(t, entity);
     const added = await client.messaging.addAgentToChannel(id, agent);
-    assertHas(added, { channelId: id, agentId: agent, message: "Agent added to channel successfully" });
+    assertHas(added, {
+      success: true,
+      channelId: id,
+      agentId: agent,
+      message: "Agent added to channel successfully",
+    });
     assert.deepEqual(await participants(t, id), [entity, agent].sort());
     const removed = await client.messaging.removeAgentFromChannel(id, agent);
-    assertHas(removed, { channelId: id, agentId: agent, message: "Agent removed from channel successfully" });
+    assertHas(removed, {
+      success: true,
+      channelId: id,
+      agentId: agent,
+      message: "Agent removed from channel successfully",
+    });
     assert.deepEqual(await participants(t, id), [entity]);
   },
 

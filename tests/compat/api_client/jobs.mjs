@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { UUID, assertHas, assertMillisNow, assertRefused, unique } from "./expecting.mjs";
 
-const QUICKLY = { interval: 50, maxAttempts: 200 };
+const QUICKLY = { interval: 50, maxAttempts: 500 };
 
 function assertAnswered({ job, success, attempts }, { agent, entity }, said) {
   assert.equal(success, true);
