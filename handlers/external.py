@@ -9,7 +9,7 @@ from handlers import external_wire, preferences
 from handlers.http import Answer, Call
 from handlers.preferences import Preferences
 from handlers.waiting import MAX_WAIT, read_wait, until_over
-from rooms import conversations, external, runs
+from rooms import conversations, external, run_lookup, runs
 from rooms.external import ExternalDraft, Received
 from rooms.rows import Run
 
@@ -50,7 +50,7 @@ async def _wait(call: Call[Any], draft: ExternalDraft, received: Received, secon
     run_id = run.id
 
     async def look_up() -> Sequence[Run]:
-        return [await runs.require(call.ctx, draft.speaker, run_id)]
+        return [await run_lookup.require(call.ctx, draft.speaker, run_id)]
 
     (run,) = await until_over(call, look_up, seconds)
     return received._replace(run=run)

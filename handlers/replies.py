@@ -11,7 +11,7 @@ from handlers.http import Call
 from handlers.reply_stream import ReplyStream
 from handlers.reply_wire import Transport, Transported
 from handlers.waiting import read_wait, until_over
-from rooms import conversations, runs
+from rooms import conversations, run_lookup
 from rooms.rows import Message, Run
 
 # Less than after which elizaOS's clients give up.
@@ -52,7 +52,7 @@ def _runs_of(
     """Return what looks up the runs that the message has opened: the agent's, or all if it has none."""
 
     async def look_up() -> Sequence[Run]:
-        found = await runs.list_of_message(call.ctx, call.principal, message)
+        found = await run_lookup.list_of_message(call.ctx, call.principal, message)
         return [run for run in found if run.agent_id == agent_id] or found
 
     return look_up

@@ -9,9 +9,9 @@ from handlers.characters import agent_id
 from handlers.http import Call
 from handlers.parsing import one_of, page_size, whole_number
 from handlers.run_summary_wire import STATES, Status
-from rooms import agents, runs
+from rooms import agents, run_lookup
 from rooms.errors import run_not_found
-from rooms.runs import Filter
+from rooms.run_lookup import Filter
 
 DEFAULT_PAGE = 20
 DEFAULT_LOG = 50
@@ -32,7 +32,7 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
         since=_time(call, "from"),
         until=_time(call, "to"),
     )
-    found, total = await runs.list_counted(call.ctx, call.principal, wish)
+    found, total = await run_lookup.list_counted(call.ctx, call.principal, wish)
     return {
         "runs": [run_summary_wire.summary(run) for run in found],
         "total": total,
@@ -43,7 +43,7 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one run of an agent, and what happened in it."""
     run_id = call.path["run_id"].lower()
-    found = await runs.require(call.ctx, call.principal, run_id)
+    found = await run_lookup.require(call.ctx, call.principal, run_id)
     if found.agent_id != agent_id(call) or _room(call) not in (None, found.channel_id):
         raise run_not_found(run_id)
     return run_summary_wire.detail(found)
@@ -58,7 +58,7 @@ async def log(call: Call[None]) -> list[dict[str, Any]]:
     if call.query.get("type", _TYPE) != _TYPE or _TYPE in call.query.getall("excludeTypes", []):
         return []
     wish = Filter(channel_id=_room(call), agent_id=agent.id, limit=limit + passed_over)
-    found = await runs.list_page(call.ctx, call.principal, wish)
+    found = await run_lookup.list_page(call.ctx, call.principal, wish)
     said = [entry for run in found for entry in run_summary_wire.entries(run)]
     said.sort(key=lambda entry: int(entry["createdAt"]), reverse=True)
     return said[passed_over : passed_over + limit]

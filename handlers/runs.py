@@ -10,18 +10,19 @@ from handlers.connection import Connection
 from handlers.http import Call, Gate
 from handlers.parsing import one_of, page_size
 from handlers.waiting import read_wait, until_over
-from rooms import completion, edits, payloads, rules, runs
-from rooms.completion import Completed, Completion, Envelope, Prompt, Sign
+from rooms import completion, edits, payloads, rules, run_lookup
+from rooms.completion import Completed, Completion, Envelope, Sign
 from rooms.context import Context
 from rooms.edits import Target
 from rooms.principals import Principal
 from rooms.rows import Run
-from rooms.runs import Filter, State
+from rooms.run_lookup import Filter, Prompt
+from rooms.runs import State
 
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
     """Answer the newest runs that the principal may see."""
-    found = await runs.list_page(call.ctx, call.principal, _filter(call))
+    found = await run_lookup.list_page(call.ctx, call.principal, _filter(call))
     return {"runs": [payloads.run(run) for run in found]}
 
 
@@ -29,7 +30,7 @@ async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one run, with ``wait`` as soon as it is over."""
 
     async def look_up() -> Sequence[Run]:
-        return [await runs.require(call.ctx, call.principal, _run_id(call))]
+        return [await run_lookup.require(call.ctx, call.principal, _run_id(call))]
 
     (run,) = await until_over(call, look_up, read_wait(call))
     return payloads.run(run)
@@ -41,7 +42,7 @@ async def list_of_message(call: Call[None]) -> dict[str, Any]:
 
     async def look_up() -> Sequence[Run]:
         message = await edits.require(call.ctx, target)
-        return await runs.list_of_message(call.ctx, call.principal, message)
+        return await run_lookup.list_of_message(call.ctx, call.principal, message)
 
     found = await until_over(call, look_up, read_wait(call))
     return {"runs": [payloads.run(run) for run in found]}
@@ -107,13 +108,13 @@ async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> 
     if body.run_id is not None:
         return body.run_id
     if body.messageId is not None:
-        found = await completion.find_of_message(ctx, principal, body.messageId)
+        found = await run_lookup.find_of_message(ctx, principal, body.messageId)
         return found.id if found else None
     if body.channel_id is not None:
-        found = await completion.find_in_channel(ctx, principal, body.channel_id)
+        found = await run_lookup.find_in_channel(ctx, principal, body.channel_id)
         return found.id if found else None
     prompt = Prompt(body.agentId or "", body.roomId or "", body.userId or "", body.prompt or "")
-    return (await completion.find_by_prompt(ctx, principal, prompt)).id
+    return (await run_lookup.find_by_prompt(ctx, principal, prompt)).id
 
 
 def _answer(completed: Completed) -> dict[str, Any]:

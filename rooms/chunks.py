@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rooms import completion, rules, runs, store
+from rooms import completion, rules, run_lookup, runs, store
 from rooms.completion import Sign
 from rooms.context import Context
 from rooms.errors import Conflict, NotFound, ValidationFailed
@@ -60,12 +60,12 @@ async def find_run(ctx: Context, principal: Principal, reply_id: str, channel_id
     run = found.get(reply_id)
     if run is None or run.channel_id != channel_id:
         raise NotFound(f"No run in this channel has the reply '{reply_id}'", message="Run not found")
-    return (await runs.require(ctx, principal, run.id)).id
+    return (await run_lookup.require(ctx, principal, run.id)).id
 
 
 async def _begin(ctx: Context, chunk: Chunk) -> Stream:
     """Let the run stream, if it does not yet, and return its stream."""
-    run = await runs.require(ctx, chunk.sign.principal, chunk.sign.run_id)
+    run = await run_lookup.require(ctx, chunk.sign.principal, chunk.sign.run_id)
     await ctx.journal.append_one(_begin_all, chunk, run.server_id)
     stream = ctx.streams.find(run.id)
     if stream is None:
@@ -74,7 +74,7 @@ async def _begin(ctx: Context, chunk: Chunk) -> Stream:
 
 
 async def _has_ended(ctx: Context, sign: Sign) -> Conflict:
-    return runs.has_ended(await runs.require(ctx, sign.principal, sign.run_id))
+    return runs.has_ended(await run_lookup.require(ctx, sign.principal, sign.run_id))
 
 
 def _require_holder(stream: Stream, sign: Sign) -> None:

@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from rooms import access, checkpoints, edits, messages, runs, store
+from rooms import access, checkpoints, messages, run_lookup, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
-from rooms.edits import Target
-from rooms.errors import NotFound, ParleyError
+from rooms.errors import ParleyError
 from rooms.principals import Kind, Principal
 from rooms.rows import Message, Run
 from rooms.runs import Reason, State
@@ -22,7 +19,6 @@ from rooms.storing import store_one
 from rooms.transaction import Transaction, one_by_one
 
 DUE_AT_ONCE = 200
-RECENT_RUNS = 50  # of one agent for one author, among which a completed prompt is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +61,6 @@ class Completed:
 
     run: Run
     response: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What an agent has processed, in place of a run's id: for whom, where, and the text."""
-
-    agent_id: str
-    channel_id: str
-    user_id: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,64 +109,6 @@ async def cancel(ctx: Context, sign: Sign) -> Run:
         return await ctx.journal.append_one(_cancel_all, sign, home)
 
 
-async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
-    """Return the run that is meant: the newest with that text, or else the newest.
-
-    Of those that fit, an open one is meant, and of these one that the agent was told of; a text that only a
-    run which is over has means that one, so that whoever repeats itself ends nothing else. Raises NotFound
-    if there is none, or not for the principal to see.
-    """
-
-    def read(connection: Connection) -> Run:
-        access.require_standing(connection, principal, prompt.channel_id)
-        found = store.runs.list_for(
-            connection, prompt.agent_id, prompt.channel_id, prompt.user_id, RECENT_RUNS
-        )
-        if not found:
-            raise NotFound(
-                f"Agent '{prompt.agent_id}' has no run for '{prompt.user_id}' in this channel",
-                message="Run not found",
-            )
-        fitting = [run for run, said in found if said == prompt.text] or [run for run, _ in found]
-        opened = [run for run in fitting if not runs.is_over(run)]
-        return next((run for run in opened if run.awaits is None), next(iter(opened), fitting[0]))
-
-    return await ctx.database.read(read)
-
-
-async def find_in_channel(ctx: Context, principal: Principal, channel_id: str) -> Run | None:
-    """Return the run that an agent is done with which names the channel alone; a service means any agent's.
-
-    That is one that it has just answered, without having said that it is done; or else the newest open one.
-    """
-    agent_id = principal.id if principal.kind is Kind.AGENT else None
-    wish = runs.Filter(channel_id, agent_id, (*runs.OPEN, State.COMPLETED), limit=RECENT_RUNS)
-    found = [run for run in await runs.list_page(ctx, principal, wish) if run.awaits is None]
-    since = ctx.now() - ctx.policy.queue_ms
-    answered = [run for run in found if runs.is_over(run) and run.told_at is None and run.updated_at > since]
-    opened = [run for run in found if not runs.is_over(run)]
-    return answered[-1] if answered else opened[0] if opened else None
-
-
-async def find_of_message(ctx: Context, principal: Principal, message_id: str) -> Run | None:
-    """Return the run that an agent is done with which names a message alone: its reply, or what it is about.
-
-    A service means any agent's. Of several an open one is meant. Raises NotFound if the message is not for
-    the principal to see, and is no reply that is to come.
-    """
-
-    def read(connection: Connection) -> Run | None:
-        answered = store.runs.find_by_replies(connection, [message_id]).get(message_id)
-        if answered is not None:
-            return runs.look_up(connection, principal, answered.id)
-        message, _ = edits.locate(connection, Target(principal, message_id))
-        found = store.runs.list_of_messages(connection, [message.id])
-        own = [run for run in found if access.may_speak_as(principal, run.agent_id)]
-        return next((run for run in own if not runs.is_over(run)), own[0] if own else None)
-
-    return await ctx.database.read(read)
-
-
 async def list_overdue(ctx: Context, skipped: int = 0) -> Sequence[tuple[str, str, str]]:
     """Return ids, servers and agents of the runs whose time has passed, but for so many of the first ones."""
     now = ctx.now()
@@ -201,12 +129,12 @@ async def end_overdue(ctx: Context, overdue: Sequence[Overdue]) -> int:
 
 
 async def _home(ctx: Context, sign: Sign) -> str:
-    return (await runs.require(ctx, sign.principal, sign.run_id)).server_id
+    return (await run_lookup.require(ctx, sign.principal, sign.run_id)).server_id
 
 
 def require_own(transaction: Transaction, sign: Sign) -> Run:
     """Return the run; raise PermissionDenied if it is another's, Conflict if another process has it."""
-    run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
+    run = run_lookup.require_visible(transaction.connection, sign.principal, sign.run_id)
     access.require_author(sign.principal, run.agent_id)
     # Nobody was given the fence of a run that awaits another.
     if sign.fence is not None and (sign.fence != run.fence or run.awaits is not None):
@@ -307,7 +235,7 @@ def _now(transaction: Transaction, run: Run) -> Run:
 
 
 def _cancel(transaction: Transaction, sign: Sign) -> Run:
-    run = runs.look_up(transaction.connection, sign.principal, sign.run_id)
+    run = run_lookup.require_visible(transaction.connection, sign.principal, sign.run_id)
     access.require_cancel(transaction.connection, sign.principal, run)
     return run if runs.is_over(run) else _close(transaction, run, State.CANCELLED).run
 

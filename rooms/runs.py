@@ -13,19 +13,12 @@ waits for ends alone. Nothing leaves an end, so that each run has exactly one.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
-from rooms import access, approvals, job_ends, outbox, payloads, store
-from rooms.context import Context
-from rooms.errors import Conflict, run_not_found
+from rooms import approvals, job_ends, outbox, payloads, store
+from rooms.errors import Conflict
 from rooms.ids import new_id
-from rooms.principals import Principal, Scope
 from rooms.rows import Message, Run
-from rooms.rules import is_uuid
-from rooms.store.runs import Wanted
 from rooms.transaction import Transaction
 
 
@@ -68,96 +61,9 @@ OPEN = frozenset({State.QUEUED, State.WORKING, State.STREAMING})
 OVER = frozenset(State) - OPEN
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which runs are asked for; ``before`` is the id of the run that the page ends before.
-
-    ``since`` and ``until`` say when they were opened, in epoch milliseconds, and are included.
-    """
-
-    channel_id: str | None = None
-    agent_id: str | None = None
-    states: Collection[State] = ()
-    before: str | None = None
-    limit: int = 50
-    since: int | None = None
-    until: int | None = None
-
-
 def is_over(run: Run) -> bool:
     """Tell whether the run has ended."""
     return run.state in OVER
-
-
-async def require(ctx: Context, principal: Principal, run_id: str) -> Run:
-    """Return the run; raise NotFound if it is absent, or not for the principal to see."""
-    return await ctx.database.read(lambda connection: look_up(connection, principal, run_id))
-
-
-async def list_of_message(ctx: Context, principal: Principal, message: Message) -> Sequence[Run]:
-    """Return the runs that a message which the principal may see has opened."""
-
-    def read(connection: Connection) -> Sequence[Run]:
-        standing = access.require_standing(connection, principal, message.channel_id)
-        found = store.runs.list_of_messages(connection, [message.id])
-        return [run for run in found if access.may_read(standing, run.seq)]
-
-    return await ctx.database.read(read)
-
-
-async def list_page(ctx: Context, principal: Principal, wish: Filter) -> Sequence[Run]:
-    """Return the newest runs that the principal may see: of one channel, or of its own channels.
-
-    An agent sees its own runs everywhere. Raises NotFound for a channel that it may not see.
-    """
-
-    def read(connection: Connection) -> Sequence[Run]:
-        wanted = _wanted(connection, principal, wish)
-        return store.runs.list_page(connection, wanted, before=wish.before, limit=wish.limit)
-
-    return await ctx.database.read(read)
-
-
-async def list_counted(ctx: Context, principal: Principal, wish: Filter) -> tuple[Sequence[Run], int]:
-    """Return what :func:`list_page` does, and how many runs there are without the bounds of the page."""
-
-    def read(connection: Connection) -> tuple[Sequence[Run], int]:
-        wanted = _wanted(connection, principal, wish)
-        page = store.runs.list_page(connection, wanted, before=wish.before, limit=wish.limit)
-        return page, store.runs.count(connection, wanted)
-
-    return await ctx.database.read(read)
-
-
-def _wanted(connection: Connection, principal: Principal, wish: Filter) -> Wanted:
-    return Wanted(
-        channel_ids=None if wish.channel_id is None else [wish.channel_id],
-        agent_id=wish.agent_id,
-        states=wish.states,
-        since=wish.since,
-        until=wish.until,
-        viewer=_viewer(connection, principal, wish),
-    )
-
-
-def _viewer(connection: Connection, principal: Principal, wish: Filter) -> str | None:
-    """Return who must take part in the channels of the runs to be shown them, or None if all may be."""
-    if wish.channel_id is not None:
-        standing = access.require_standing(connection, principal, wish.channel_id)
-        return None if access.visible(standing) == access.EVERYTHING else principal.id
-    sees_all = principal.may(Scope.MESSAGES_READ) or wish.agent_id == principal.id
-    return None if sees_all else principal.id
-
-
-def look_up(connection: Connection, principal: Principal, run_id: str) -> Run:
-    """Return the run; raise NotFound if it is absent, or not for the principal to see."""
-    missing = run_not_found(run_id)
-    run = store.runs.find(connection, [run_id]).get(run_id) if is_uuid(run_id) else None
-    if run is None:
-        raise missing
-    if run.agent_id != principal.id:
-        access.require_readable(connection, principal, run.channel_id, run.seq, missing)
-    return run
 
 
 def open_run(

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rooms import messages, runs
+from rooms import messages, run_lookup
 from rooms.drafts import Draft
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
@@ -109,7 +109,7 @@ async def test_an_end_between_the_look_up_and_the_wait_is_not_missed(
 ) -> None:
     """Neither before the wait begins to listen nor after that."""
     _, (run_id,) = await ask(ann, channel_id)
-    require: Callable[..., Awaitable[Run]] = runs.require
+    require: Callable[..., Awaitable[Run]] = run_lookup.require
     times = 0
 
     async def end_behind(ctx: Any, principal: Principal, run_id: str) -> Run:
@@ -121,7 +121,7 @@ async def test_an_end_between_the_look_up_and_the_wait_is_not_missed(
                 await complete(bot, run_id)
         return found
 
-    monkeypatch.setattr(runs, "require", end_behind)
+    monkeypatch.setattr(run_lookup, "require", end_behind)
     reply = await asyncio.wait_for(ann.get(f"{API}/runs/{run_id}", wait=55), 10)
     assert reply.data["state"] == "completed"
 

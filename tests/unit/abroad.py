@@ -12,9 +12,9 @@ from rooms.completion import Completion, Sign
 from rooms.platform_tables import Platform
 from rooms.platforms import PlatformDraft
 from rooms.rows import Run
+from rooms.run_lookup import Filter
+from rooms.run_lookup import list_page as list_runs
 from rooms.run_tables import Delivery
-from rooms.runs import Filter
-from rooms.runs import list_page as list_runs
 from tests.platforms import SECRETS, FakeApi, Knock, said
 from tests.receiving import receiving
 from tests.unit.journaling import SERVICE

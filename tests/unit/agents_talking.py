@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rooms import completion, guard, keys, participants, runs
+from rooms import completion, guard, keys, participants, run_lookup
 from rooms.completion import Completion, Sign
 from rooms.database import Database
 from rooms.keys import KeyDraft
@@ -49,12 +49,12 @@ class Stage:
 
     async def opened(self, message: Message) -> list[Run]:
         """Return the runs that the message has opened."""
-        return list(await runs.list_of_message(self.world.ctx, SERVICE, message))
+        return list(await run_lookup.list_of_message(self.world.ctx, SERVICE, message))
 
     async def waiting(self) -> list[Run]:
         """Return the runs that wait for their agents, the oldest first."""
-        wish = runs.Filter(self.world.channel_id, states=[State.QUEUED], limit=200)
-        return list(await runs.list_page(self.world.ctx, SERVICE, wish))[::-1]
+        wish = run_lookup.Filter(self.world.channel_id, states=[State.QUEUED], limit=200)
+        return list(await run_lookup.list_page(self.world.ctx, SERVICE, wish))[::-1]
 
     async def answer(self, run: Run, text: str | None = None) -> Message:
         """Let the agent answer what it was addressed with."""

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from rooms import completion, deliveries, keys, messages, participants, runs, webhooks
+from rooms import completion, deliveries, keys, messages, participants, run_lookup, webhooks
 from rooms.completion import Overdue
 from rooms.context import Context
 from rooms.database import Database
@@ -97,7 +97,7 @@ class Post:
 
     async def sent(self, content: str = "hello") -> Run:
         """Say something, and return the run that it opens."""
-        (run,) = await runs.list_of_message(self.ctx, SERVICE, await self.say(content))
+        (run,) = await run_lookup.list_of_message(self.ctx, SERVICE, await self.say(content))
         return run
 
     async def work(self, seconds: float = 0.0) -> None:
@@ -119,7 +119,7 @@ class Post:
 
     async def run(self, run: Run) -> Run:
         """Return the run as it stands."""
-        return await runs.require(self.ctx, SERVICE, run.id)
+        return await run_lookup.require(self.ctx, SERVICE, run.id)
 
     async def outcome(self, run: Run) -> tuple[str, str | None]:
         """Return state and reason of the run as it stands."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rooms import completion, keys, participants, runs
+from rooms import completion, keys, participants, run_lookup, runs
 from rooms.completion import Completed, Completion, Envelope, Overdue, Sign
 from rooms.database import Database
 from rooms.keys import KeyDraft
@@ -47,7 +47,7 @@ class Stage:
     async def opened(self, content: str = "hello", who: Principal = ANN) -> Run:
         """Say something and return the run that it opens."""
         message = await self.say(content, who)
-        (run,) = await runs.list_of_message(self.world.ctx, SERVICE, message)
+        (run,) = await run_lookup.list_of_message(self.world.ctx, SERVICE, message)
         return run
 
     async def claim(self, run: Run, holder: str = "one", who: Principal = BOT) -> Envelope:
@@ -64,7 +64,7 @@ class Stage:
 
     async def now(self, run: Run) -> Run:
         """Return the run as it stands."""
-        return await runs.require(self.world.ctx, SERVICE, run.id)
+        return await run_lookup.require(self.world.ctx, SERVICE, run.id)
 
     async def pass_time(self, seconds: float, *, is_present: bool = False) -> None:
         """Let time pass, and have the server look after runs."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rooms import channels, completion, edits, keys, messages, participants, runs
+from rooms import channels, completion, edits, keys, messages, participants, run_lookup, runs
 from rooms.access import Role
 from rooms.channels import ChannelDraft
-from rooms.completion import Prompt, Sign
+from rooms.completion import Sign
 from rooms.drafts import Submitted
 from rooms.edits import Edit, Target
 from rooms.errors import Conflict
@@ -19,6 +19,7 @@ from rooms.participants import Joining
 from rooms.principals import Kind
 from rooms.rows import Run
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.run_lookup import Prompt
 from server import overdue
 from server.fanout import Fanout
 from tests.unit.journaling import SERVICE
@@ -70,7 +71,7 @@ async def test_repeating_a_completion_ends_nothing_else(stage: Stage) -> None:
     other, run = await stage.opened("one"), await stage.opened("two")
     place = Prompt(BOT.id, stage.world.channel_id, ANN.id, "two")
     for _ in range(2):
-        found = await completion.find_by_prompt(stage.world.ctx, BOT, place)
+        found = await run_lookup.find_by_prompt(stage.world.ctx, BOT, place)
         assert (await stage.complete(found, "reply to two")).response == "reply to two"
         assert found.id == run.id
     assert (await stage.now(other)).state == "queued"
@@ -81,12 +82,12 @@ async def test_an_agent_that_names_the_channel_alone_is_done_with_what_it_has_an
     answered, opened = await stage.opened("three"), await stage.opened("four")
     await stage.say("3", BOT, parent_id=answered.message_id)
     for expected in (answered, opened):
-        found = await completion.find_in_channel(stage.world.ctx, BOT, stage.world.channel_id)
+        found = await run_lookup.find_in_channel(stage.world.ctx, BOT, stage.world.channel_id)
         assert found is not None
         assert found.id == expected.id
         await stage.complete(found)
     assert (await stage.now(opened)).reason == "silent"
-    assert await completion.find_in_channel(stage.world.ctx, BOT, stage.world.channel_id) is None
+    assert await run_lookup.find_in_channel(stage.world.ctx, BOT, stage.world.channel_id) is None
 
 
 async def test_an_answer_without_a_parent_is_for_a_person_first(stage: Stage) -> None:
@@ -101,7 +102,7 @@ async def test_an_answer_without_a_parent_is_for_a_person_first(stage: Stage) ->
     for message in (first, second):
         (own,) = [
             run
-            for run in await runs.list_of_message(stage.world.ctx, SERVICE, message)
+            for run in await run_lookup.list_of_message(stage.world.ctx, SERVICE, message)
             if run.agent_id == BOT.id
         ]
         assert own.state == "completed"
@@ -138,5 +139,5 @@ async def test_a_question_and_its_answer_may_share_a_batch(stage: Stage) -> None
     answer = stage.world.draft("well.", principal=BOT, author_id=BOT.id, parent_id=asked.id)
     question, _ = await messages.submit_many(stage.world.ctx, [replace(asked, key=asked.id), answer])
     assert isinstance(question, Submitted)
-    (run,) = await runs.list_of_message(stage.world.ctx, SERVICE, question.message)
+    (run,) = await run_lookup.list_of_message(stage.world.ctx, SERVICE, question.message)
     assert (run.state, stage.ends(run)) == ("completed", [("completed", None)])

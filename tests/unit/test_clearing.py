@@ -21,7 +21,7 @@ from rooms import (
     opening,
     participants,
     reactions,
-    runs,
+    run_lookup,
     sessions,
     store,
 )
@@ -220,7 +220,7 @@ async def test_a_deleted_channel_is_one_that_does_not_exist(stage: Stage) -> Non
         edits.require(ctx, Target(SERVICE, message.id)),
         participants.list_for(ctx, ANN, channel_id),
         participants.add(ctx, Joining(SERVICE, channel_id, ANN.id)),
-        runs.require(ctx, ANN, run.id),
+        run_lookup.require(ctx, ANN, run.id),
         delete(stage),
         clear(stage),
     ]

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, channels, chunks, clearing, edits, jobs, keys, participants, retention, runs, store
+from rooms import (
+    agents,
+    channels,
+    chunks,
+    clearing,
+    edits,
+    jobs,
+    keys,
+    participants,
+    retention,
+    run_lookup,
+    store,
+)
 from rooms.agents import Change
 from rooms.approvals import Request
 from rooms.chunks import Chunk
@@ -44,7 +56,7 @@ async def status(stage: Stage, job: Job) -> Status:
 async def run_of(stage: Stage, job: Job) -> Run:
     """Return the run in which a job is answered."""
     assert job.run_id is not None
-    return await runs.require(stage.world.ctx, SERVICE, job.run_id)
+    return await run_lookup.require(stage.world.ctx, SERVICE, job.run_id)
 
 
 async def say(stage: Stage, job: Job, content: str, **fields: Any) -> None:

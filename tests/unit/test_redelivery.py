@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rooms import deliveries, edits, participants, runs, webhooks
+from rooms import deliveries, edits, participants, run_lookup, webhooks
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound
 from rooms.ids import new_id
@@ -38,7 +38,7 @@ async def test_a_dead_letter_is_sent_again_and_answered(post: Post) -> None:
 async def post_runs(post: Post, run: Run) -> list[Run]:
     """Return the runs of the run's message."""
     message = await edits.require(post.ctx, Target(SERVICE, run.message_id))
-    return list(await runs.list_of_message(post.ctx, SERVICE, message))
+    return list(await run_lookup.list_of_message(post.ctx, SERVICE, message))
 
 
 async def test_only_what_is_dead_is_sent_again(post: Post) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from rooms import completion, edits, keys, messages, mutes, participants, runs, store
-from rooms.completion import Prompt, Sign
+from rooms import completion, edits, keys, messages, mutes, participants, run_lookup, store
+from rooms.completion import Sign
 from rooms.drafts import Submitted
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied
@@ -19,7 +19,8 @@ from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
-from rooms.runs import Filter, Reason, State
+from rooms.run_lookup import Filter, Prompt
+from rooms.runs import Reason, State
 from rooms.store.runs import Wanted
 from rooms.store.statements import tables
 from tests.unit.journaling import SERVICE
@@ -33,20 +34,22 @@ async def test_a_message_opens_a_run_for_each_agent_but_its_author(stage: Stage)
     await keys.create(stage.world.ctx, KeyDraft(Kind.AGENT, OTHER_BOT.id, "Other"))
     await participants.add(stage.world.ctx, Joining(SERVICE, stage.world.channel_id, OTHER_BOT.id))
     asked = await stage.say("hello")
-    opened = await runs.list_of_message(stage.world.ctx, ANN, asked)
+    opened = await run_lookup.list_of_message(stage.world.ctx, ANN, asked)
     assert [(run.agent_id, run.state, run.user_id, run.hops) for run in opened] == [
         ("bot", "queued", "ann", 1),
         ("other-bot", "queued", "ann", 1),
     ]
     said = await stage.say("by myself", BOT, parent_id=asked.id)
-    assert [run.agent_id for run in await runs.list_of_message(stage.world.ctx, ANN, said)] == ["other-bot"]
+    assert [run.agent_id for run in await run_lookup.list_of_message(stage.world.ctx, ANN, said)] == [
+        "other-bot"
+    ]
 
 
 async def test_a_channel_without_agents_opens_none(stage: Stage) -> None:
     """Whoever left is addressed no more."""
     await participants.remove(stage.world.ctx, SERVICE, stage.world.channel_id, BOT.id)
     message = await stage.say()
-    assert await runs.list_of_message(stage.world.ctx, ANN, message) == []
+    assert await run_lookup.list_of_message(stage.world.ctx, ANN, message) == []
 
 
 async def test_whoever_turns_out_to_be_an_agent_is_one_everywhere(stage: Stage) -> None:
@@ -54,7 +57,7 @@ async def test_whoever_turns_out_to_be_an_agent_is_one_everywhere(stage: Stage) 
     await participants.add(stage.world.ctx, Joining(SERVICE, stage.world.channel_id, OTHER_BOT.id))
     assert (await stage.opened()).agent_id == BOT.id
     await keys.create(stage.world.ctx, KeyDraft(Kind.AGENT, OTHER_BOT.id, "Other"))
-    opened = await runs.list_of_message(stage.world.ctx, ANN, await stage.say())
+    opened = await run_lookup.list_of_message(stage.world.ctx, ANN, await stage.say())
     assert [run.agent_id for run in opened] == [BOT.id, OTHER_BOT.id]
 
 
@@ -283,7 +286,7 @@ async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
 
     async def find(prompt: str) -> str:
         place = Prompt(BOT.id, stage.world.channel_id, ANN.id, prompt)
-        return (await completion.find_by_prompt(stage.world.ctx, BOT, place)).id
+        return (await run_lookup.find_by_prompt(stage.world.ctx, BOT, place)).id
 
     assert [await find("one"), await find("two"), await find("else")] == [first.id, second.id, second.id]
     await stage.complete(second, "2")
@@ -291,7 +294,7 @@ async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
     await stage.complete(first, "1")
     assert [await find("one"), await find("two")] == [first.id, second.id]
     with pytest.raises(NotFound):
-        await completion.find_by_prompt(
+        await run_lookup.find_by_prompt(
             stage.world.ctx, BOT, Prompt(BOT.id, stage.world.channel_id, BEN.id, "one")
         )
 
@@ -303,7 +306,7 @@ async def test_runs_are_listed_for_those_who_may_see_them(stage: Stage) -> None:
     ctx = stage.world.ctx
 
     async def ids(who: Principal, **wish: Any) -> list[str]:
-        return [run.id for run in await runs.list_page(ctx, who, Filter(**wish))]
+        return [run.id for run in await run_lookup.list_page(ctx, who, Filter(**wish))]
 
     assert await ids(ANN) == await ids(BOT, agent_id=BOT.id) == [second.id, first.id]
     assert await ids(ANN, channel_id=stage.world.channel_id, states=[State.QUEUED]) == [second.id]
@@ -312,21 +315,21 @@ async def test_runs_are_listed_for_those_who_may_see_them(stage: Stage) -> None:
     with pytest.raises(NotFound):
         await ids(OTHER_BOT, channel_id=stage.world.channel_id)
     with pytest.raises(NotFound):
-        await runs.require(ctx, OTHER_BOT, first.id)
+        await run_lookup.require(ctx, OTHER_BOT, first.id)
     with pytest.raises(NotFound):
-        await runs.require(ctx, ANN, new_id())
+        await run_lookup.require(ctx, ANN, new_id())
 
 
 async def test_runs_are_counted_beyond_the_page(stage: Stage) -> None:
     """Those that somebody may see, and that were opened within the time."""
     first, second = await stage.opened("one"), await stage.opened("two")
     ctx = stage.world.ctx
-    assert await runs.list_counted(ctx, ANN, Filter(agent_id=BOT.id, limit=1)) == ([second], 2)
-    assert await runs.list_counted(ctx, OTHER_BOT, Filter(agent_id=BOT.id)) == ([], 0)
+    assert await run_lookup.list_counted(ctx, ANN, Filter(agent_id=BOT.id, limit=1)) == ([second], 2)
+    assert await run_lookup.list_counted(ctx, OTHER_BOT, Filter(agent_id=BOT.id)) == ([], 0)
     early = Filter(since=first.created_at, until=first.created_at)
-    assert first in (await runs.list_counted(ctx, ANN, early))[0]
-    assert await runs.list_counted(ctx, ANN, Filter(until=first.created_at - 1)) == ([], 0)
-    assert await runs.list_counted(ctx, ANN, Filter(since=second.created_at + 1)) == ([], 0)
+    assert first in (await run_lookup.list_counted(ctx, ANN, early))[0]
+    assert await run_lookup.list_counted(ctx, ANN, Filter(until=first.created_at - 1)) == ([], 0)
+    assert await run_lookup.list_counted(ctx, ANN, Filter(since=second.created_at + 1)) == ([], 0)
 
 
 async def test_runs_are_listed_as_far_back_as_the_channel_may_be_read(stage: Stage) -> None:
@@ -339,8 +342,8 @@ async def test_runs_are_listed_as_far_back_as_the_channel_may_be_read(stage: Sta
     await participants.add(ctx, Joining(SERVICE, channel_id, CAY.id))
     later = await stage.opened("since")
     for wish in (Filter(), Filter(channel_id=channel_id)):
-        assert [run.id for run in await runs.list_page(ctx, CAY, wish)] == [later.id]
-        assert len(await runs.list_page(ctx, ANN, wish)) == 2
+        assert [run.id for run in await run_lookup.list_page(ctx, CAY, wish)] == [later.id]
+        assert len(await run_lookup.list_page(ctx, ANN, wish)) == 2
 
 
 async def test_a_reply_that_is_refused_leaves_the_run_open(stage: Stage) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rooms import agents, chunks, completion, edits, mutes, participants, runs, sharing
+from rooms import agents, chunks, completion, edits, mutes, participants, run_lookup, sharing
 from rooms.agents import Change
 from rooms.approvals import Request
 from rooms.chunks import Chunk
-from rooms.completion import Completion, Prompt, Sign
+from rooms.completion import Completion, Sign
 from rooms.edits import Edit, Target
 from rooms.errors import Conflict
 from rooms.mutes import Muting
@@ -20,6 +20,7 @@ from rooms.publishing import Event
 from rooms.response_cache import MAX_ENTRIES, TTL_SECONDS, ResponseCache
 from rooms.rows import Message, Run
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.run_lookup import Prompt
 from rooms.storing import store_all
 from tests.unit.journaling import SERVICE
 from tests.unit.posting import Post
@@ -46,7 +47,7 @@ async def ask(stage: Stage, content: str = "what is two and two?", **fields: Any
     """Say something, and return the run that it opened, once nothing is left to be shared."""
     message = await stage.say(content, fields.pop("who", ANN), **fields)
     await settle(stage)
-    (run,) = await runs.list_of_message(stage.world.ctx, SERVICE, message)
+    (run,) = await run_lookup.list_of_message(stage.world.ctx, SERVICE, message)
     return run
 
 
@@ -107,7 +108,9 @@ async def test_another_prompt_is_a_miss(cached: Stage, other: str) -> None:
 async def test_a_hundred_equal_prompts_at_once_are_one_call(cached: Stage) -> None:
     """The agent is told of one run; the others wait for its reply, and each ends once with it."""
     said = await asyncio.gather(*(cached.say("the same") for _ in range(100)))
-    opened = [run for message in said for run in await runs.list_of_message(cached.world.ctx, ANN, message)]
+    opened = [
+        run for message in said for run in await run_lookup.list_of_message(cached.world.ctx, ANN, message)
+    ]
     await settle(cached)
     (asked,) = [run for run in opened if run.state == "queued"]
     awaiting = [run for run in opened if run.id != asked.id]
@@ -130,7 +133,7 @@ async def test_prompts_that_come_in_the_commit_of_the_reply_await_it(cached: Sta
     submitted = await journal.append_one(store_all, draft, DEFAULT_SERVER_ID)
     assert (completed.done(), cached.world.database.commits) == (True, before + 1)
     await settle(cached)
-    (run,) = await runs.list_of_message(cached.world.ctx, ANN, submitted.message)
+    (run,) = await run_lookup.list_of_message(cached.world.ctx, ANN, submitted.message)
     assert await stand(cached, run) == [ANSWERED]
 
 
@@ -269,7 +272,7 @@ async def test_each_agent_has_its_own_replies(cached: Stage) -> None:
     await participants.add(cached.world.ctx, Joining(SERVICE, cached.world.channel_id, OTHER_BOT.id))
     message = await cached.say("what is two and two?")
     await settle(cached)
-    opened = await runs.list_of_message(cached.world.ctx, ANN, message)
+    opened = await run_lookup.list_of_message(cached.world.ctx, ANN, message)
     assert {run.agent_id: run.state for run in opened} == {BOT.id: "completed", OTHER_BOT.id: "queued"}
 
 
@@ -290,7 +293,7 @@ async def test_agents_do_not_get_each_other_s_replies(cached: Stage) -> None:
     await describe(cached, {}, OTHER_BOT.id)
     await participants.add(cached.world.ctx, Joining(SERVICE, cached.world.channel_id, OTHER_BOT.id))
     said = await cached.say("what is two and two?", OTHER_BOT)
-    (run,) = await runs.list_of_message(cached.world.ctx, SERVICE, said)
+    (run,) = await run_lookup.list_of_message(cached.world.ctx, SERVICE, said)
     assert (run.agent_id, run.state) == (BOT.id, "queued")
 
 
@@ -316,9 +319,9 @@ async def test_completing_by_prompt_feeds_the_cache_and_means_the_run_that_was_t
     """An agent that names agent, channel, user and prompt is done with what it was told of."""
     first, second = await ask(cached), await ask(cached)
     prompt = Prompt(BOT.id, cached.world.channel_id, ANN.id, "what is two and two?")
-    found = await completion.find_by_prompt(cached.world.ctx, BOT, prompt)
+    found = await run_lookup.find_by_prompt(cached.world.ctx, BOT, prompt)
     assert found.id == first.id
-    in_channel = await completion.find_in_channel(cached.world.ctx, BOT, cached.world.channel_id)
+    in_channel = await run_lookup.find_in_channel(cached.world.ctx, BOT, cached.world.channel_id)
     assert in_channel is not None
     assert in_channel.id == first.id
     await cached.complete(found, "four")
