@@ -3,8 +3,8 @@
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
 somebody can be told all that happened since. What is known of connections that have not come back for
-as many days goes too, and so does what is told of uses of the vault, and do sessions and jobs, some time
-after they have ended.
+as many days goes too, and so do deliveries that are over and what is told of uses of the vault, and
+sessions and jobs, some time after they have ended.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rooms import jobs, sessions, store
 from rooms.context import Context
+from rooms.ids import first_id_at
 from rooms.tables import Server
 from rooms.transaction import Transaction, one_by_one
 
@@ -68,6 +69,8 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
             break
         yield forgotten
     while oldest and (forgotten := await ctx.journal.append_one(_forget_uses_all, oldest)):
+        yield forgotten
+    while oldest and (forgotten := await ctx.journal.append_one(_forget_deliveries_all, oldest)):
         yield forgotten
     since = ctx.now() - sessions.KEPT_DAYS * DAY_MS
     while forgotten := await ctx.journal.append_one(_forget_sessions_all, since):
@@ -128,6 +131,16 @@ def _forget_uses(transaction: Transaction, since: int) -> int:
 
 
 _forget_uses_all = one_by_one(_forget_uses)
+
+
+def _forget_deliveries(transaction: Transaction, since: int) -> int:
+    """Return how many deliveries that began before, and are over, are forgotten in this step."""
+    old = store.deliveries.list_old(transaction.connection, first_id_at(since), STEP)
+    store.deliveries.remove(transaction.connection, old)
+    return len(old)
+
+
+_forget_deliveries_all = one_by_one(_forget_deliveries)
 
 
 def _forget_jobs(transaction: Transaction, since: int) -> int:

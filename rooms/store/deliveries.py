@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, text, update
 
 from rooms.rows import DueDelivery
 from rooms.run_tables import Delivery
@@ -36,6 +36,12 @@ _CHANGE = (
     update(table)
     .where(table.c.id == bindparam("delivery_id"))
     .values(state=bindparam("new_state"), error=bindparam("new_error"), due_at=bindparam("new_due_at"))
+)
+_OLD = (
+    select(table.c.id)
+    .where(table.c.id < bindparam("first_kept"), table.c.due_at.is_(None), table.c.state != "waiting")
+    .order_by(table.c.id)
+    .limit(bindparam("limit"))
 )
 
 
@@ -104,3 +110,13 @@ def change(
     """Store how the delivery stands now."""
     values: dict[str, Any] = {"new_state": state, "new_error": error, "new_due_at": due_at}
     connection.execute(_CHANGE, {"delivery_id": delivery_id, **values})
+
+
+def list_old(connection: Connection, first_kept: str, limit: int) -> list[str]:
+    """Return the oldest deliveries with ids before this one that are over."""
+    return list(connection.execute(_OLD, {"first_kept": first_kept, "limit": limit}).scalars())
+
+
+def remove(connection: Connection, delivery_ids: Collection[str]) -> None:
+    """Forget deliveries."""
+    connection.execute(delete(table).where(table.c.id.in_(list(delivery_ids))))

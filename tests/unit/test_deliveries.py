@@ -6,18 +6,20 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
-from rooms import completion, edits, participants
+from rooms import completion, edits, participants, retention
 from rooms.completion import Completion, Sign
 from rooms.deliveries import MAX_ATTEMPTS, PAUSES_MS
 from rooms.edits import Target
 from rooms.outbox import SPREAD, State
 from rooms.participants import Joining
 from rooms.reach import Reach
+from rooms.retention import Retention
 from rooms.sealing import Sealer
 from server import courier as couriers
 from server.fetcher import fetching
@@ -122,6 +124,20 @@ async def test_five_failures_make_a_dead_letter(post: Post) -> None:
     await post.work(3_600)
     assert len(post.letters) == MAX_ATTEMPTS
     assert post.ends(run) == 1
+
+
+async def test_what_is_over_is_forgotten_when_it_is_old(post: Post) -> None:
+    """What is still to be sent is kept, however old, and all is kept as long as the log."""
+    await post.sent("first")
+    await post.work()
+    await post.sent("second")
+    assert await post.states() == [State.DELIVERED, State.QUEUED]
+    for days, left in ((29, [State.DELIVERED, State.QUEUED]), (31, [State.QUEUED])):
+        then = time.time() + days * 86_400
+        ctx = replace(post.ctx, clock=lambda then=then: then)
+        async for _ in retention.forget(ctx, Retention(days=30)):
+            pass
+        assert await post.states() == left
 
 
 async def test_a_receiver_that_redirects_has_failed(post: Post) -> None:
