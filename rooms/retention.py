@@ -68,16 +68,15 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
         if not looked_at:
             break
         yield forgotten
-    while oldest and (forgotten := await ctx.journal.append_one(_forget_uses_all, oldest)):
-        yield forgotten
-    while oldest and (forgotten := await ctx.journal.append_one(_forget_deliveries_all, oldest)):
-        yield forgotten
-    since = ctx.now() - sessions.KEPT_DAYS * DAY_MS
-    while forgotten := await ctx.journal.append_one(_forget_sessions_all, since):
-        yield forgotten
-    since = ctx.now() - jobs.KEPT_DAYS * DAY_MS
-    while forgotten := await ctx.journal.append_one(_forget_jobs_all, since):
-        yield forgotten
+    steps = [
+        (_forget_uses_all, oldest),
+        (_forget_deliveries_all, oldest),
+        (_forget_sessions_all, ctx.now() - sessions.KEPT_DAYS * DAY_MS),
+        (_forget_jobs_all, ctx.now() - jobs.KEPT_DAYS * DAY_MS),
+    ]
+    for forget_all, since in steps:
+        while since and (forgotten := await ctx.journal.append_one(forget_all, since)):
+            yield forgotten
 
 
 def _forget_events(transaction: Transaction, step: _Step) -> int:
