@@ -98,10 +98,10 @@ class Route:
     """One entry of the route table; ``answer`` documents what stands in ``data``, None an empty answer.
 
     One that ``follows`` a log takes tickets. One that ``waits``, if told to, charges a client that asks it
-    again and again by the minute. One that ``streams`` is free as long as it goes on with a reply. The answer
-    of one that ``is_bare`` stands alone, not in ``data``, as elizaOS's clients expect it.
-    One that ``takes_file`` reads its body by itself. One that ``guards_itself`` asks for no credential,
-    and charges whoever it likes.
+    again and again by the minute, and so does one that ``is_polled``, in any case. One that ``streams`` is
+    free as long as it goes on with a reply. The answer of one that ``is_bare`` stands alone, not in ``data``,
+    as elizaOS's clients expect it. One that ``takes_file`` reads its body by itself. One that
+    ``guards_itself`` asks for no credential, and charges whoever it likes.
 
     ``aliases`` are other spellings of the path, ``deprecated`` those that clients should no longer use.
     """
@@ -116,6 +116,7 @@ class Route:
     public: bool = False
     follows: bool = False
     waits: bool = False
+    is_polled: bool = False
     streams: bool = False
     is_bare: bool = False
     takes_file: bool = False
@@ -198,7 +199,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
 
 async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Return who asks; charge the address before, the principal after."""
-    if route.waits and "wait" in request.query:
+    if route.is_polled or (route.waits and "wait" in request.query):
         return await _admit_waiting(gate, request, route)
     if route.streams:
         return await _admit_streaming(gate, request, route)

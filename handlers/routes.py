@@ -240,7 +240,7 @@ ROUTES = (
     Route("GET", f"{_JOBS}/health", jobs.health, "How many jobs there are, and how they end",
           job_wire.Health, public=True, is_bare=True),
     Route("GET", f"{_JOBS}/{{job_id}}", jobs.get, "Get a job",
-          job_wire.Details, waits=True, is_bare=True),
+          job_wire.Details, waits=True, is_polled=True, is_bare=True),
     Route("GET", f"{_MESSAGING}/events", stream.events, "Follow a server's log, as a stream or by waiting",
           answers.Events, follows=True, waits=True),
     Route("GET", f"{_AGENT}/inbox", inbox.read, "Follow the runs of an agent, as a stream or by waiting",

@@ -93,6 +93,18 @@ async def test_who_waits_for_runs_is_charged_as_who_waits_for_events(start: Star
     assert await left(ann) >= 58
 
 
+async def test_who_polls_a_job_is_charged_as_who_waits_for_it(start: Start) -> None:
+    """Clients of elizaOS ask once a second, and say nothing of waiting."""
+    parley = await start(rate_limits="on")
+    ann, _ = await parley.user("ann"), await parley.agent("bot")
+    await parley.service.new_channel("talk", "ann", "bot")
+    job = await ann.post(f"{API}/jobs", {"userId": "ann", "agentId": "bot", "content": "well?"})
+    for _ in range(100):
+        last = await ann.get(f"{API}/jobs/{job.body['jobId']}")
+    assert (last.status, last.headers["X-RateLimit-Limit"]) == (200, "600")
+    assert await left(ann) >= 57
+
+
 async def test_a_stream_costs_one_token(start: Start) -> None:
     """However much it tells."""
     parley = await start(rate_limits="on")
