@@ -24,6 +24,7 @@ from tests.eliza_database import (
 from tests.following import EVENTS
 from tests.rest import API
 from tests.running import Parley, Start, run_parley, running_parley
+from tests.services import Postgres
 
 
 async def run(*arguments: str, data_dir: Path, **environment: str) -> str:
@@ -179,6 +180,21 @@ async def test_who_was_away_is_sent_what_was_copied(postgres_database: str, tmp_
         told = (await parley.bearer(key).get(EVENTS, wait=0, after=cursor, limit=500)).data["events"]
     messages = [event["data"]["id"] for event in told if event["event"] == "message"]
     assert messages == [one["id"] for one in eliza.messages]
+
+
+async def test_it_goes_into_postgresql_as_well(
+    postgres_server: Postgres, postgres_database: str, tmp_path: Path
+) -> None:
+    """From one database into another; what it finds there is whole."""
+    await ElizaData([message(number) for number in range(1_200)]).fill(postgres_database, NAMES_OF_1_7)
+    source = postgres_database.replace("+asyncpg", "")
+    postgres_server.execute("CREATE DATABASE moved")
+    target = {"data_dir": tmp_path, "DATABASE_URL": postgres_server.url("moved", "postgresql")}
+    await run("migrate", **target)
+    first, second = [counts(await run("import-eliza", source, **target)) for _ in range(2)]
+    assert (first["messages"], second["messages"]) == ([1_200, 0, 0], [0, 1_200, 0])
+    assert "without holes" in await run("check", **target)
+    postgres_server.execute("DROP DATABASE moved WITH (FORCE)")
 
 
 async def test_what_was_deleted_since_stays_deleted(postgres_database: str, tmp_path: Path) -> None:
