@@ -44,8 +44,9 @@ class Run(SQLModel, table=True):
     ``due_at`` is when the run has to be looked at, and ended if nothing has happened; it is NULL once
     the run is over. ``fence`` counts the claims: whoever holds the newest one may go on.
     ``waiting_since`` is when it began to wait for people; it is NULL while it does not. ``told_at`` is when
-    its agent has told that it is done with it. Runs with one ``prompt_key`` may be answered alike; one that
-    ``awaits`` another is answered with what that is.
+    its agent has told that it is done with it. Runs with one ``prompt_key`` may be answered alike, which is
+    kept of those that are open or that the agent itself has answered; one that ``awaits`` another is
+    answered with what that is.
     """
 
     __tablename__ = "runs"

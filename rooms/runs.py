@@ -252,6 +252,7 @@ def end(
     """
     if run.waiting_since is not None:
         approvals.close_all(transaction, store.approvals.list_open_of_run(transaction.connection, run.id))
+    is_asked = run.prompt_key is not None and run.awaits is None
     ended = run._replace(
         state=state,
         reason=reason,
@@ -260,15 +261,15 @@ def end(
         updated_at=transaction.now,
         due_at=None,
         waiting_since=None,
+        # Others are not looked through for an answer: of a prompt that many share there may be very many.
+        prompt_key=run.prompt_key if is_asked and state == State.COMPLETED else None,
     )
     move(transaction, ended)
     if state != State.COMPLETED:
         job_ends.fail(transaction, ended)
-    is_asked = run.prompt_key is not None and run.awaits is None
     if is_asked:
         transaction.bells.add(BELL)
-    answered = ended if is_asked and state == State.COMPLETED else None
-    _announce_end(transaction, ended, reply_id, subject=answered)
+    _announce_end(transaction, ended, reply_id)
     outbox.release(transaction, ended)
     return ended
 
@@ -296,8 +297,6 @@ def _announce(transaction: Transaction, run: Run, subject: Run | None = None) ->
     return run
 
 
-def _announce_end(
-    transaction: Transaction, run: Run, reply_id: str | None, subject: Run | None = None
-) -> None:
+def _announce_end(transaction: Transaction, run: Run, reply_id: str | None) -> None:
     payload = payloads.completion(run, reply_id)
-    transaction.record(run.server_id, run.channel_id, "complete", payload, subject=subject)
+    transaction.record(run.server_id, run.channel_id, "complete", payload, subject=run)

@@ -201,6 +201,16 @@ async def test_a_reply_is_kept_for_an_hour(cached: Stage) -> None:
     assert await stand(cached, await ask(cached)) == [ASKED]
 
 
+async def test_only_what_the_agent_itself_has_answered_is_looked_through_again(cached: Stage) -> None:
+    """A run that shared a reply, or that failed, is found by its prompt no more, however many there are."""
+    first, second = await ask(cached), await ask(cached)
+    await answer(cached, first)
+    failed = await ask(cached, "and three?")
+    await cached.complete(failed, has_failed=True)
+    now = [await cached.now(run) for run in (first, second, failed)]
+    assert [run.prompt_key is not None for run in now] == [True, False, False]
+
+
 def test_of_a_thousand_and_one_prompts_the_one_that_was_used_longest_ago_goes() -> None:
     """The cache has its bound, and what is asked for stays."""
     cache = ResponseCache(lambda: 0.0)
