@@ -39,7 +39,7 @@ class _Told(Body):
 
     @model_validator(mode="after")
     def _check_agent(self) -> Self:
-        """The metadata may name the agent, too."""
+        """Let the metadata name the agent, too; the field beside them counts first."""
         named = self.metadata.get("agentId")
         if self.agentId is None and named is not None:
             try:
@@ -67,16 +67,16 @@ class ExternalMessage(_Told):
     def draft(self, principal: Principal) -> ExternalDraft:
         """Return what is to be stored."""
         return ExternalDraft(
-            principal,
-            self.platform,
-            self.messageId,
-            self.channelId,
-            self.userId,
-            self.content,
-            self.files,
-            self.metadata,
-            self.displayName,
-            self.agentId,
+            principal=principal,
+            platform=self.platform,
+            message_id=self.messageId,
+            channel_id=self.channelId,
+            user_id=self.userId,
+            content=self.content,
+            attachments=self.files,
+            metadata=self.metadata,
+            display_name=self.displayName,
+            agent_id=self.agentId,
         )
 
 
@@ -122,30 +122,30 @@ class IngestExternal(_Told):
 
     def _draft(self, principal: Principal) -> ExternalDraft:
         return ExternalDraft(
-            principal,
-            self.source_type,
-            self.messageId or self.source_id,
-            self.channel_id,
-            self.author_id or "",
-            self.content or "",
-            self.files,
-            self.metadata,
-            self.author_display_name,
-            self.agentId,
-            self.raw_message,
-            self.in_reply_to_message_id,
+            principal=principal,
+            platform=self.source_type,
+            message_id=self.messageId or self.source_id,
+            channel_id=self.channel_id,
+            user_id=self.author_id or "",
+            content=self.content or "",
+            attachments=self.files,
+            metadata=self.metadata,
+            display_name=self.author_display_name,
+            agent_id=self.agentId,
+            raw_message=self.raw_message,
+            parent_id=self.in_reply_to_message_id,
         )
 
     def _draft_of(self, principal: Principal, line: ExternalLine) -> ExternalDraft:
         return ExternalDraft(
-            principal,
-            self.source_type,
-            line.id,
-            self.channel_id,
-            line.authorId,
-            line.content,
-            line.files,
-            self.metadata | line.metadata,
+            principal=principal,
+            platform=self.source_type,
+            message_id=line.id,
+            channel_id=self.channel_id,
+            user_id=line.authorId,
+            content=line.content,
+            attachments=line.files,
+            metadata=self.metadata | line.metadata,
             agent_id=line.agentId or self.agentId,
         )
 

@@ -46,8 +46,7 @@ def user_id(platform: str, source_id: str) -> str:
 class ExternalDraft:
     """What somebody has said on a platform; the ids are the platform's.
 
-    ``message_id`` is an idempotency key in its channel. ``agent_id`` is the agent that it was said to; the
-    metadata may name it too, as ``agentId``.
+    ``message_id`` is an idempotency key in its channel. ``agent_id`` is the agent that it was said to.
     """
 
     principal: Principal
@@ -66,8 +65,7 @@ class ExternalDraft:
     @property
     def place(self) -> Place:
         """Where it was said, and to which agent, if one was named."""
-        agent_id = self.agent_id or self.metadata.get("agentId") or ""
-        return Place(self.platform, self.channel_id, entity_id(str(agent_id)))
+        return Place(self.platform, self.channel_id, entity_id(self.agent_id or ""))
 
     @property
     def author_id(self) -> str:

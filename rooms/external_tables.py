@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from rooms.tables import big
@@ -10,10 +11,11 @@ from rooms.tables import big
 class ExternalChannel(SQLModel, table=True):
     """Which channel a platform's channel is, for one agent.
 
-    ``agent_id`` is the agent that was named, or empty if none was. The channel may be gone.
+    ``agent_id`` is the agent that was named, or empty if none was.
     """
 
     __tablename__ = "external_channels"
+    __table_args__ = (Index("external_by_channel", "channel_id"),)
 
     platform: str = Field(primary_key=True)
     source_id: str = Field(primary_key=True)  # of the channel on its platform

@@ -8,7 +8,7 @@ import pytest
 
 from rooms.principals import Kind
 from server.engine import Engine
-from server.followers import Followers
+from server.followers import Follower, Followers
 from tests.realtime.raw import Poller, open_poller
 from tests.rest import Rest
 from tests.running import Parley, Start
@@ -83,3 +83,17 @@ def present(monkeypatch: pytest.MonkeyPatch) -> list[Followers]:
 
     monkeypatch.setattr(Followers, "__init__", note)
     return started
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
+    """Note who waits, each time anew."""
+    noted: list[Follower] = []
+    wait = Follower.wait
+
+    async def note(follower: Follower, seconds: float) -> None:
+        noted.append(follower)
+        await wait(follower, seconds)
+
+    monkeypatch.setattr(Follower, "wait", note)
+    return noted

@@ -13,6 +13,7 @@ from rooms.external import ExternalDraft
 from rooms.principals import Kind, Principal, Scope
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from server.followers import Follower, Followers
+from tests.planning import noting_statements, plan
 from tests.realtime.raw import until
 from tests.rest import API, Reply, Rest
 from tests.running import Parley, Start
@@ -186,18 +187,15 @@ async def test_a_thousand_at_once_of_which_a_fifth_come_twice(parley: Parley, bo
     assert (len(set(ids.values())), len(channels), sum(totals)) == (800, 50, 2 * 800)
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
-    """Note each time that somebody begins to wait."""
-    noted: list[Follower] = []
-    wait = Follower.wait
-
-    async def note(follower: Follower, seconds: float) -> None:
-        noted.append(follower)
-        await wait(follower, seconds)
-
-    monkeypatch.setattr(Follower, "wait", note)
-    return noted
+async def test_a_channel_is_forgotten_without_looking_through_all(parley: Parley, bot: Rest) -> None:
+    """However many channels of platforms there are."""
+    channel_id = (await tell(parley.service, prefer="respond-async")).data["channelId"]
+    with noting_statements() as noted:
+        assert (await parley.service.delete(f"{API}/central-channels/{channel_id}")).status < 300
+    (forgetting,) = [statement for statement in noted if "external_channels" in statement[0]]
+    assert plan(parley, forgetting) == [
+        "SEARCH external_channels USING INDEX external_by_channel (channel_id=?)"
+    ]
 
 
 async def test_who_waits_asks_the_database_nothing(

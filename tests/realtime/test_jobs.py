@@ -144,23 +144,13 @@ async def test_a_job_that_fails_says_why(parley: Parley) -> None:
     assert (failed["status"], failed["error"]) == ("failed", "The agent has not answered: agent_error")
 
 
-async def test_who_waits_is_answered_when_the_job_is_over(
-    parley: Parley, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_waits_is_answered_when_the_job_is_over(parley: Parley, waits: list[Follower]) -> None:
     """Not by what the agent says on the way."""
-    waiting: set[Follower] = set()
-    wait = Follower.wait
-
-    async def note(follower: Follower, seconds: float) -> None:
-        waiting.add(follower)
-        await wait(follower, seconds)
-
-    monkeypatch.setattr(Follower, "wait", note)
     ann, bot = await furnish(parley)
     new = await ask(ann, timeoutMs=300_000)
     job = await see(ann, new)
     asked = [asyncio.create_task(see(ann, new, wait=55)) for _ in range(5)]
-    await until(lambda: len(waiting) == 5)
+    await until(lambda: len(set(waits)) == 5)
     said = {"channel_id": job["channelId"], "content": "Executing action: THINK"}
     assert (await bot.post(f"{API}/submit", said)).status == 201
     assert not any(task.done() for task in asked)

@@ -20,20 +20,6 @@ from tests.running import Parley, Start, running_parley
 NOT_FOUND = (404, "RESOURCE_NOT_FOUND")
 
 
-@pytest.fixture(autouse=True)
-def waiting(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
-    """Note who waits, each time anew."""
-    noted: list[Follower] = []
-    wait = Follower.wait
-
-    async def note(follower: Follower, seconds: float) -> None:
-        noted.append(follower)
-        await wait(follower, seconds)
-
-    monkeypatch.setattr(Follower, "wait", note)
-    return noted
-
-
 @pytest.fixture
 async def bot(parley: Parley, channel_id: str) -> Rest:
     """Give the client of an agent in the channel."""
@@ -56,13 +42,13 @@ async def complete(client: Rest, run_id: str) -> None:
 
 
 async def test_a_run_is_answered_as_soon_as_it_is_over(
-    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """Whoever may see it may wait; other states, other runs and other messages answer nobody."""
     _, (run_id,) = await ask(ann, channel_id)
     clients = (ann, bot, parley.service)
     asked = [asyncio.create_task(client.get(f"{API}/runs/{run_id}", wait=55)) for client in clients]
-    await until(lambda: len(set(waiting)) == 3)
+    await until(lambda: len(set(waits)) == 3)
     _, (other,) = await ask(ann, channel_id)
     await complete(bot, other)
     await bot.post(f"{API}/runs/{run_id}/claim", {})
@@ -75,7 +61,7 @@ async def test_a_run_is_answered_as_soon_as_it_is_over(
 
 
 async def test_a_message_is_answered_when_all_its_runs_are_over(
-    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """However each of them ends; one that has opened none is answered at once."""
     alone = await parley.service.new_channel("alone", "ann")
@@ -85,7 +71,7 @@ async def test_a_message_is_answered_when_all_its_runs_are_over(
     await parley.service.add(channel_id, "other")
     message_id, (first, second) = await ask(ann, channel_id)
     asked = asyncio.create_task(ann.get(f"{API}/messages/{message_id}/runs", wait=55))
-    await until(lambda: bool(waiting))
+    await until(lambda: bool(waits))
     await complete(bot, first)
     await other.post(f"{API}/runs/{second}/claim", {})
     assert not asked.done()
@@ -131,7 +117,7 @@ async def test_who_waits_asks_the_database_nothing(
     ann: Rest,
     bot: Rest,
     channel_id: str,
-    waiting: list[Follower],
+    waits: list[Follower],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not while nothing happens, and not for what is said in the channel."""
@@ -140,7 +126,7 @@ async def test_who_waits_asks_the_database_nothing(
     _, (run_id,) = await ask(ann, channel_id)
     await bot.post(f"{API}/runs/{run_id}/claim", {})
     asked = [asyncio.create_task(ann.get(f"{API}/runs/{run_id}", wait=55)) for _ in range(20)]
-    await until(lambda: len(set(waiting)) == 20)
+    await until(lambda: len(set(waits)) == 20)
     reads = 0
     read = ctx.database.read
 
@@ -152,36 +138,36 @@ async def test_who_waits_asks_the_database_nothing(
     monkeypatch.setattr(ctx.database, "read", count)
     principal = Principal("bot", Kind.AGENT)
     for number in range(3):
-        waiting.clear()
+        waits.clear()
         await messages.submit(ctx, Draft(principal, channel_id, "bot", f"{number}"))
-        await until(lambda: len(set(waiting)) == 20)
+        await until(lambda: len(set(waits)) == 20)
     assert reads == 0
     await complete(bot, run_id)
     assert {reply.data["state"] for reply in await asyncio.gather(*asked)} == {"completed"}
 
 
 async def test_strangers_wait_for_nothing(
-    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """They are told at once that there is no such run; whoever is removed meanwhile, at the end."""
     message_id, (run_id,) = await ask(ann, channel_id)
     stranger = await parley.user("stranger")
     for path in (f"{API}/runs/{run_id}", f"{API}/messages/{message_id}/runs"):
         assert (await stranger.get(path, wait=55)).refusal == NOT_FOUND
-    assert not waiting
+    assert not waits
     asked = asyncio.create_task(ann.get(f"{API}/runs/{run_id}", wait=1))
-    await until(lambda: bool(waiting))
+    await until(lambda: bool(waits))
     await parley.service.remove(channel_id, "ann")
     assert (await asked).refusal == NOT_FOUND
 
 
 async def test_a_key_that_is_revoked_meanwhile_is_told_nothing(
-    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, bot: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """It is looked at again before the answer."""
     _, (run_id,) = await ask(ann, channel_id)
     asked = asyncio.create_task(ann.get(f"{API}/runs/{run_id}", wait=55))
-    await until(lambda: bool(waiting))
+    await until(lambda: bool(waits))
     await parley.revoke(ann)
     await complete(bot, run_id)
     assert (await asked).refusal == (401, "AUTHENTICATION_FAILED")
@@ -204,7 +190,7 @@ async def test_a_client_that_goes_is_forgotten(
     assert (fanout._rooms, fanout._shown_all, dict(fanout._connections)) == ({}, {}, {})
 
 
-async def test_a_stop_answers_whoever_waits(tmp_path: Path, waiting: list[Follower]) -> None:
+async def test_a_stop_answers_whoever_waits(tmp_path: Path, waits: list[Follower]) -> None:
     """With the run as it is."""
     async with aiohttp.ClientSession() as session:
         async with running_parley(tmp_path / "data") as parley:
@@ -213,5 +199,5 @@ async def test_a_stop_answers_whoever_waits(tmp_path: Path, waiting: list[Follow
             _, (run_id,) = await ask(ann, channel_id)
             client = Rest(session, ann.url, ann.headers)
             asked = asyncio.create_task(client.get(f"{API}/runs/{run_id}", wait=55))
-            await until(lambda: bool(waiting))
+            await until(lambda: bool(waits))
         assert (await asked).data["state"] == "queued"

@@ -21,20 +21,6 @@ from tests.running import Parley, Served, Start, running_parley, serving
 CROWD = 1_000
 
 
-@pytest.fixture(autouse=True)
-def waiting(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
-    """Note who waits, each time anew."""
-    noted: list[Follower] = []
-    wait = Follower.wait
-
-    async def note(follower: Follower, seconds: float) -> None:
-        noted.append(follower)
-        await wait(follower, seconds)
-
-    monkeypatch.setattr(Follower, "wait", note)
-    return noted
-
-
 async def test_a_stream_ends_with_its_key(parley: Parley, ann: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A revoked key ends the stream at its next beat; others go on."""
     monkeypatch.setattr("handlers.sse.BEAT_SECONDS", 0.05)
@@ -45,11 +31,11 @@ async def test_a_stream_ends_with_its_key(parley: Parley, ann: Rest, monkeypatch
 
 
 async def test_a_poll_tells_nothing_to_a_key_that_was_revoked_meanwhile(
-    parley: Parley, ann: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """The key is looked at again before a poll that had to wait is answered."""
     asked = asyncio.create_task(ann.get(EVENTS, wait=55))
-    await until(lambda: len(waiting) == 1)
+    await until(lambda: len(waits) == 1)
     await parley.revoke(ann)
     await say(parley, channel_id, "secret")
     assert (await asked).refusal == (401, "AUTHENTICATION_FAILED")
@@ -84,7 +70,7 @@ async def ask_all(session: aiohttp.ClientSession, client: Rest) -> list[asyncio.
 
 
 async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
-    tmp_path: Path, waiting: list[Follower], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, waits: list[Follower], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nothing is said to them the database is not asked; a stop answers all of them."""
     monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.2)
@@ -94,7 +80,7 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
         async with running_parley(tmp_path / "data") as parley:
             ann = await parley.user("ann")
             asked = await ask_all(session, ann)
-            await until(lambda: len(set(waiting)) == CROWD)
+            await until(lambda: len(set(waits)) == CROWD)
             database = parley.node.ctx.database
             read = database.read
 
@@ -104,20 +90,20 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
                 return await read(*arguments)
 
             monkeypatch.setattr(database, "read", count)
-            waiting.clear()
-            await until(lambda: len(waiting) >= 2 * CROWD)
+            waits.clear()
+            await until(lambda: len(waits) >= 2 * CROWD)
             assert reads == 0
         replies = await asyncio.gather(*asked)
     assert all(reply.data["events"] == [] for reply in replies)
 
 
 async def test_a_thousand_who_wait_all_hear_what_is_said(
-    parley: Parley, ann: Rest, channel_id: str, waiting: list[Follower]
+    parley: Parley, ann: Rest, channel_id: str, waits: list[Follower]
 ) -> None:
     """One message answers every poll with the same event."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         asked = await ask_all(session, ann)
-        await until(lambda: len(waiting) == CROWD)
+        await until(lambda: len(waits) == CROWD)
         await say(parley, channel_id, "hello")
         assert {tuple(texts(reply.data)) for reply in await asyncio.gather(*asked)} == {("hello",)}
 

@@ -117,7 +117,7 @@ async def test_each_agent_has_channels_of_its_own(stage: Stage) -> None:
     """What is said to one of two bots, in private chats of the same id, is not told to the other."""
     await add_agent(stage)
     mine = await receive(stage, "1", agent_id=BOT.id)
-    theirs = await receive(stage, "1", metadata={"agentId": OTHER_BOT.id})
+    theirs = await receive(stage, "1", agent_id=OTHER_BOT.id)
     assert mine.run is not None
     assert theirs.run is not None
     assert (mine.run.agent_id, theirs.run.agent_id) == (BOT.id, OTHER_BOT.id)
