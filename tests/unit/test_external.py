@@ -159,7 +159,7 @@ async def test_what_is_refused_leaves_nothing_behind(stage: Stage) -> None:
     before = [await counted(stage, table) for table in ("channels", "external_channels", "entities")]
     for fields in (
         {"agent_id": "nobody"},
-        {"metadata": {"agentId": ANN.id}},
+        {"agent_id": ANN.id},
         {"content": "x" * 4_001},
         {"platform": "agent_response"},
         {"parent_id": "00000000-0000-0000-0000-000000000009"},
