@@ -54,7 +54,8 @@ class Cleared(BaseModel):
 async def read(call: Call[None]) -> dict[str, Any]:
     """Answer the newest lines: of one level, since a time."""
     _require_right(call.principal)
-    wanted = {name: call.query.get(name, ALL) for name in ("level", "agentName", "agentId")}
+    # elizaOS's page sends an empty level for all of them.
+    wanted = {name: call.query.get(name) or ALL for name in ("level", "agentName", "agentId")}
     level = _level(wanted["level"].lower(), BAD_PARAMETERS)
     since = whole_number(call.query, "since", call.ctx.now() - HOUR_MS)
     limit = whole_number(call.query, "limit", DEFAULT_PAGE, MAX_PAGE) or DEFAULT_PAGE

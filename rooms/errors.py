@@ -140,6 +140,13 @@ class Unavailable(ParleyError):
     details = "The database cannot be reached at the moment; retry, with the same messageId if there is one"
 
 
+def foreign_parent(message_id: str) -> ValidationFailed:
+    """Return the refusal for an answer to what is no message of its channel."""
+    return ValidationFailed(
+        f"Field 'in_reply_to_message_id' must name a message of this channel, not {message_id}"
+    )
+
+
 def channel_not_found(channel_id: str) -> NotFound:
     """Return the error for a channel that is absent, or that the principal may not see."""
     return NotFound(f"Channel with ID '{channel_id}' does not exist", message="Channel not found")

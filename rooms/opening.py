@@ -13,8 +13,8 @@ from rooms import access, channels, messages, participants, servers, store
 from rooms.channels import ChannelDraft
 from rooms.context import Context
 from rooms.drafts import Draft
-from rooms.errors import NotFound, channel_not_found
-from rooms.rules import principal_id
+from rooms.errors import NotFound, channel_not_found, foreign_parent
+from rooms.rules import is_uuid, principal_id
 from rooms.transaction import Transaction, one_by_one
 
 SOURCE_TYPE = "auto_created"
@@ -35,13 +35,13 @@ async def require_or_create(ctx: Context, draft: Draft, server_id: str, created_
     """Return the id of the server that the draft's channel belongs to; create the channel without one.
 
     What kind of channel that is follows from the draft's metadata, and ``created_by`` is noted there. Raises
-    NotFound where that is not allowed, or without the server; otherwise as :func:`messages.submit` and
-    :func:`channels.create` do.
+    NotFound where that is not allowed, for an id that is no UUID, or without the server; otherwise as
+    :func:`messages.submit` and :func:`channels.create` do.
     """
     try:
         return await servers.require_home(ctx, draft.channel_id)
     except NotFound:
-        if not ctx.policy.opens_channels:
+        if not (ctx.policy.opens_channels and is_uuid(draft.channel_id)):
             raise
     messages.check(ctx, draft)
     await ctx.journal.append_one(_open_all, _Opening(draft, server_id, created_by), server_id)
@@ -96,6 +96,8 @@ def _open(transaction: Transaction, opening: _Opening) -> None:
         return
     if store.channels.is_taken(transaction.connection, draft.channel_id):
         raise channel_not_found(draft.channel_id)  # it was deleted
+    if draft.parent_id is not None:
+        raise foreign_parent(draft.parent_id)
     (author_id,) = access.read_own(transaction.connection, [(draft.principal, draft.author_id)])
     access.require_author(draft.principal, author_id)
     channels.create_within(transaction, _channel(opening, author_id, transaction.now))

@@ -13,7 +13,7 @@ from rooms import access, decisions, job_ends, mentions, participants, payloads,
 from rooms.access import Role
 from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
-from rooms.errors import Conflict, ParleyError, ValidationFailed, channel_not_found
+from rooms.errors import Conflict, ParleyError, channel_not_found, foreign_parent
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.publishing import Event
@@ -184,9 +184,7 @@ class _Batch:
             return
         parent = self._messages.get(draft.parent_id)
         if parent is None or parent.deleted_at is not None or parent.channel_id != draft.channel_id:
-            raise ValidationFailed(
-                f"Field 'in_reply_to_message_id' must name a message of this channel, not {draft.parent_id}"
-            )
+            raise foreign_parent(draft.parent_id)
 
     def _root_of(self, draft: Draft) -> str | None:
         """Return the message that begins the thread in which the draft answers."""

@@ -128,6 +128,23 @@ async def test_a_message_that_is_refused_makes_none(
     assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
 
 
+async def test_an_answer_to_what_is_elsewhere_makes_none(opening: Parley) -> None:
+    """A channel that does not exist has no message that could be answered."""
+    said = {"content": "hello", "author_id": "ann", "in_reply_to_message_id": NEW}
+    refused = await opening.service.post(f"{API}/channels/{NEW}/messages", said)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
+
+
+@pytest.mark.parametrize("channel_id", ["not-a-uuid", "%00", "a%2Fb", "x" * 300])
+async def test_what_is_no_uuid_makes_none(opening: Parley, channel_id: str) -> None:
+    """Such a channel could be neither followed nor imported."""
+    path = f"{API}/channels/{channel_id}/messages"
+    refused = await opening.service.post(path, {"content": "hello", "author_id": "ann"})
+    assert refused.refusal == (404, "RESOURCE_NOT_FOUND")
+    assert (await opening.service.get(path)).status == 404
+
+
 async def test_who_a_client_makes_up_is_its_user(opening: Parley) -> None:
     """An id that nobody has stands for whoever's key it is, in the new channel too."""
     await opening.key(Kind.AGENT, "bot")

@@ -50,6 +50,7 @@ async def test_the_log_is_read_in_elizas_words(parley: Parley) -> None:
         log.log(level, text)
     assert await lines(parley) == [(30, "line 1"), (40, "line 2"), (60, "line 3")]
     assert await lines(parley, level="WARN") == [(40, "line 2")]
+    assert await lines(parley, level="", agentName="", agentId="") == await lines(parley, level="all")
     assert await lines(parley, since=before + 3_600_000) == []
     assert await lines(parley, agentName="Ada") == []
     page = (await parley.service.get(LOGS, limit=1)).body
