@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StrictFloat
 
 from handlers.parsing import Body
 from rooms import jobs
+from rooms.job_status import Status, status_of
 from rooms.jobs import (
     DEFAULT_TIMEOUT_MS,
     MAX_TIMEOUT_MS,
@@ -17,7 +18,6 @@ from rooms.jobs import (
     Found,
     JobDraft,
     Report,
-    Status,
     Totals,
 )
 from rooms.principals import Principal
@@ -42,14 +42,14 @@ class CreateJob(Body):
     def draft(self, principal: Principal) -> JobDraft:
         """Return the job that is to be."""
         return JobDraft(
-            principal,
-            self.userId,
-            self.content,
-            self.agentId,
-            self.metadata,
-            round(self.timeoutMs),
-            self.messageId,
-            self.jobId,
+            principal=principal,
+            user_id=self.userId,
+            content=self.content,
+            agent_id=self.agentId,
+            metadata=self.metadata,
+            timeout_ms=round(self.timeoutMs),
+            key=self.messageId,
+            id=self.jobId,
         )
 
 
@@ -134,7 +134,7 @@ def new_job(job: Job, now: int) -> dict[str, Any]:
     """Return that a job was made, or had been before."""
     return {
         "jobId": job.id,
-        "status": jobs.status_of(job, now),
+        "status": status_of(job, now),
         "createdAt": job.created_at,
         "expiresAt": job.expires_at,
     }
@@ -169,7 +169,7 @@ def _result(job: Job, reply: Message) -> dict[str, Any]:
 
 
 def _error(job: Job, now: int) -> dict[str, str]:
-    match jobs.status_of(job, now):
+    match status_of(job, now):
         case Status.FAILED:
             return {"error": f"The agent has not answered: {job.reason}"}
         case Status.TIMEOUT:

@@ -10,7 +10,8 @@ from handlers.http import Call
 from handlers.parsing import one_of, page_size
 from handlers.waiting import following_channel, next_shown, read_wait
 from rooms import jobs, keys, replay, rules
-from rooms.jobs import Report, Status
+from rooms.job_status import Status, status_of
+from rooms.jobs import Report
 from rooms.rules import DEFAULT_SERVER_ID
 
 _TO_BE_SURE = 0.01  # seconds; clocks and timers do not agree to the millisecond
@@ -52,7 +53,7 @@ async def _look_up(call: Call[Any]) -> Report:
 def _left(call: Call[Any], report: Report) -> float:
     """Return for how many seconds the job may still go on; none if it is over."""
     now = call.ctx.now()
-    if jobs.status_of(report.job, now) is not Status.PROCESSING:
+    if status_of(report.job, now) is not Status.PROCESSING:
         return 0
     return (report.job.expires_at - now) / 1000 + _TO_BE_SURE
 

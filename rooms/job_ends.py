@@ -7,12 +7,11 @@ ends it no more: it has told then that nothing had come.
 from __future__ import annotations
 
 from rooms import store
+from rooms.job_status import Status
 from rooms.rows import Message, Run
 from rooms.transaction import Transaction
 
 SOURCE_TYPE = "job"  # of the channels of jobs
-COMPLETED, FAILED = "completed", "failed"
-UNASKED = "unasked"  # an agent has asked, and agents are not to go on by themselves
 ACTION = "Executing action:"  # so agents begin what they say before they answer
 
 
@@ -26,10 +25,10 @@ def hear(transaction: Transaction, message: Message, *, is_reply: bool) -> None:
         return
     connection = transaction.connection
     if is_reply or not store.runs.list_open(connection, message.author_id, message.channel_id):
-        store.jobs.end(connection, message.channel_id, transaction.now, COMPLETED, reply_id=message.id)
+        store.jobs.end(connection, message.channel_id, transaction.now, Status.COMPLETED, reply_id=message.id)
 
 
 def fail(transaction: Transaction, run: Run) -> None:
     """Note that a run, which may be a job's, has ended without a reply, or with a part of one."""
     reason = run.reason or run.state
-    store.jobs.end(transaction.connection, run.channel_id, transaction.now, FAILED, reason=reason)
+    store.jobs.end(transaction.connection, run.channel_id, transaction.now, Status.FAILED, reason=reason)

@@ -6,7 +6,6 @@ and from its time: see :mod:`rooms.job_ends`.
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import uuid
 from collections.abc import Sequence
@@ -22,28 +21,20 @@ from rooms.context import Context
 from rooms.drafts import Draft
 from rooms.errors import AgentNotFound, Conflict, ValidationFailed
 from rooms.ids import new_id
+from rooms.job_status import OPEN, Status
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Job, Message, Tally
+from rooms.rows import Job, Message, Run, Tally
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from rooms.storing import store_one
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
 MIN_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 30_000, 300_000
+UNASKED = "unasked"  # why a job fails: an agent has asked, and agents are not to go on by themselves
 KEPT_DAYS, KEPT_JOBS = 7, 100_000  # since their time was over; see :mod:`rooms.retention`
 
 _JOBS = uuid.UUID("0c1a3f0e-7c1d-5d3f-8c8e-5a3b8b1f6f24")
-
-
-class Status(enum.StrEnum):
-    """What has become of a job; ``pending`` is a word of elizaOS's for what is not stored yet."""
-
-    PENDING = "pending"
-    PROCESSING = store.jobs.PROCESSING
-    COMPLETED = job_ends.COMPLETED
-    FAILED = job_ends.FAILED
-    TIMEOUT = store.jobs.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +52,6 @@ class JobDraft:
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     key: str | None = None
     id: str | None = None
-
-    @property
-    def known_id(self) -> str:
-        """The id that the same job would have again."""
-        if self.id is not None:
-            return self.id
-        return str(uuid.uuid5(_JOBS, f"{self.user_id} {self.key}")) if self.key else new_id()
 
     def fingerprint(self) -> bytes:
         """Return what must be the same for two drafts of one key to be one job."""
@@ -96,13 +80,6 @@ class Totals(NamedTuple):
 
     counts: dict[Status, int]
     took: float
-
-
-def status_of(job: Job, now: int) -> Status:
-    """Return what has become of the job by a time in milliseconds."""
-    if job.state != store.jobs.OPEN:
-        return Status(job.state)
-    return Status.TIMEOUT if job.expires_at <= now else Status.PROCESSING
 
 
 async def create(ctx: Context, draft: JobDraft) -> Job:
@@ -146,8 +123,9 @@ async def count(ctx: Context) -> Totals:
     found = await ctx.database.read(lambda connection: store.jobs.tally(connection, ctx.now()))
     tallies = {tally.state: tally for tally in found}
     none = Tally("", 0, 0, 0.0)
-    opened = tallies.get(store.jobs.OPEN, none)
-    completed, failed = (tallies.get(state, none) for state in (job_ends.COMPLETED, job_ends.FAILED))
+    opened, completed, failed = (
+        tallies.get(state, none) for state in (OPEN, Status.COMPLETED, Status.FAILED)
+    )
     counts = {
         Status.PENDING: 0,
         Status.PROCESSING: opened.jobs - opened.late,
@@ -169,7 +147,7 @@ def _create(transaction: Transaction, draft: JobDraft) -> Job:
     (user_id,) = access.read_own(transaction.connection, [(draft.principal, draft.user_id)])
     draft = replace(draft, user_id=user_id)
     access.require_author(draft.principal, user_id)
-    job_id = draft.known_id
+    job_id = _choose_id(draft)
     if known := store.jobs.find(transaction.connection, [job_id]).get(job_id):
         return _repeat(known, draft)
     agent_id = _require_agent(transaction.connection, draft)
@@ -177,6 +155,13 @@ def _create(transaction: Transaction, draft: JobDraft) -> Job:
     job = _ask(transaction, draft, channel, agent_id, job_id)
     store.jobs.add(transaction.connection, job)
     return job
+
+
+def _choose_id(draft: JobDraft) -> str:
+    """Return the id that the job has: with a key, the one that the same has again."""
+    if draft.id is not None:
+        return draft.id
+    return str(uuid.uuid5(_JOBS, f"{draft.user_id} {draft.key}")) if draft.key else new_id()
 
 
 def _repeat(known: Job, draft: JobDraft) -> Job:
@@ -229,7 +214,7 @@ def _ask(transaction: Transaction, draft: JobDraft, channel: Channel, agent_id: 
     )
     message = store_one(transaction, said).message
     run = next(iter(store.runs.list_of_messages(transaction.connection, [message.id])), None)
-    is_refused = run is None or runs.is_over(run)
+    refusal = _find_refusal(run)
     return Job(
         id=job_id,
         user_id=draft.user_id,
@@ -238,13 +223,20 @@ def _ask(transaction: Transaction, draft: JobDraft, channel: Channel, agent_id: 
         message_id=message.id,
         run_id=run.id if run else None,
         fingerprint=draft.fingerprint(),
-        state=job_ends.FAILED if is_refused else store.jobs.OPEN,
-        reason=(run.reason if run else job_ends.UNASKED) if is_refused else None,
+        state=Status.FAILED if refusal else OPEN,
+        reason=refusal,
         reply_id=None,
         created_at=transaction.now,
         expires_at=transaction.now + draft.timeout_ms,
-        ended_at=transaction.now if is_refused else None,
+        ended_at=transaction.now if refusal else None,
     )
+
+
+def _find_refusal(run: Run | None) -> str | None:
+    """Return why the agent is not asked, if it is not."""
+    if run is None:
+        return UNASKED
+    return run.reason if runs.is_over(run) else None
 
 
 _create_all = one_by_one(_create)

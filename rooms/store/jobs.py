@@ -19,12 +19,11 @@ from sqlalchemy import (
     update,
 )
 
+from rooms.job_status import OPEN, Status
 from rooms.rows import Job, Tally
 from rooms.store.statements import any_of, tables
 
 table = tables["jobs"]
-
-OPEN, TIMEOUT, PROCESSING = "open", "timeout", "processing"
 
 _JOB = select(*(table.c[name] for name in Job._fields))
 _BY_IDS = _JOB.where(table.c.id.in_(any_of("ids")))
@@ -75,26 +74,26 @@ def find(connection: Connection, job_ids: Collection[str]) -> dict[str, Job]:
 
 
 def list_page(
-    connection: Connection, user_id: str | None, status: str | None, now: int, limit: int
+    connection: Connection, user_id: str | None, status: Status | None, now: int, limit: int
 ) -> list[Job]:
     """Return the newest jobs, the newest first: of a user or of all, with a status or with any."""
     newest = _where(_JOB, user_id, status, now).order_by(table.c.created_at.desc(), table.c.id.desc())
     return [Job._make(row) for row in connection.execute(newest.limit(limit))]
 
 
-def count(connection: Connection, user_id: str | None, status: str | None, now: int) -> int:
+def count(connection: Connection, user_id: str | None, status: Status | None, now: int) -> int:
     """Count the jobs."""
     counted = _where(select(func.count()).select_from(table), user_id, status, now)
     jobs: int = connection.execute(counted).scalar_one()
     return jobs
 
 
-def _where(statement: Select[Any], user_id: str | None, status: str | None, now: int) -> Select[Any]:
+def _where(statement: Select[Any], user_id: str | None, status: Status | None, now: int) -> Select[Any]:
     if user_id is not None:
         statement = statement.where(table.c.user_id == user_id)
-    if status in (TIMEOUT, PROCESSING):
+    if status in (Status.TIMEOUT, Status.PROCESSING):
         is_late = table.c.expires_at <= now
-        statement = statement.where(table.c.state == OPEN, is_late if status == TIMEOUT else ~is_late)
+        statement = statement.where(table.c.state == OPEN, is_late if status == Status.TIMEOUT else ~is_late)
     elif status is not None:
         statement = statement.where(table.c.state == status)
     return statement

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rooms.ids import new_id
-from rooms.jobs import Status
+from rooms.job_status import Status
 from server.followers import Follower
 from tests.planning import noting_statements, plan
 from tests.realtime.raw import until

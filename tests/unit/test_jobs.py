@@ -26,7 +26,8 @@ from rooms.completion import Sign
 from rooms.edits import Target
 from rooms.errors import AgentNotFound, Conflict, NotFound, PermissionDenied, ValidationFailed
 from rooms.ids import new_id
-from rooms.jobs import JobDraft, Report, Status
+from rooms.job_status import Status, status_of
+from rooms.jobs import JobDraft, Report
 from rooms.keys import KeyDraft
 from rooms.principals import Kind, Principal, Scope
 from rooms.retention import Retention
@@ -50,7 +51,7 @@ async def see(stage: Stage, job: Job, who: Principal = ANN) -> Report:
 
 async def status(stage: Stage, job: Job) -> Status:
     """Return what has become of a job."""
-    return jobs.status_of((await see(stage, job)).job, stage.world.ctx.now())
+    return status_of((await see(stage, job)).job, stage.world.ctx.now())
 
 
 async def run_of(stage: Stage, job: Job) -> Run:
