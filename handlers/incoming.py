@@ -12,9 +12,8 @@ from handlers import bodies
 from handlers.http import Call
 from handlers.limits import refuse_if_spent
 from rooms import incoming
-from rooms.errors import AuthenticationFailed, Unavailable, ValidationFailed
+from rooms.errors import AuthenticationFailed, Unavailable, ValidationFailed, platform_not_found
 from rooms.incoming import Door
-from rooms.platforms import platform_not_found
 
 MAX_BODY = 512 * 1024
 
@@ -45,8 +44,7 @@ async def answer_challenge(call: Call[None]) -> dict[str, Any]:
 
 
 async def _find_door(call: Call[None]) -> Door:
-    limits, address = call.gate.limits, call.request.remote or ""
-    refuse_if_spent(await limits.look_at_forgeries(address))
+    refuse_if_spent(await call.gate.limits.look_at_forgeries(call.request.remote or ""))
     platform_id = call.path["platform_id"].lower()
     door = await incoming.find_door(call.ctx, platform_id)
     if door is None:

@@ -40,7 +40,7 @@ class SecretUse(BaseModel):
     name: str
     agent_id: str
     purpose: str = Field(description="webhook, incoming or reply")
-    subject: str = Field(description="what it was used on: the agent of a webhook, or a platform")
+    subject: str = Field(description="where: the host of a webhook, or the id of a platform")
     outcome: str = Field(description="opened, forged, missing, not_granted or unreadable")
     times: int
     first_at: int

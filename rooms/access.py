@@ -219,6 +219,18 @@ def require_scope(principal: Principal, scope: Scope) -> None:
         raise PermissionDenied
 
 
+def find_grantee(principal: Principal) -> str | None:
+    """Return whose secrets and platforms are the principal's to see: an agent's own, or None for all.
+
+    Raises PermissionDenied for users, and for services without ``secrets:write``.
+    """
+    if principal.may(Scope.SECRETS_WRITE):
+        return None
+    if principal.kind is not Kind.AGENT:
+        raise PermissionDenied
+    return principal.id
+
+
 def visible(standing: Standing) -> list[Interval]:
     """Return the stretches of the log in which the principal may read the channel's events.
 

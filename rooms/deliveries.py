@@ -19,13 +19,13 @@ from yarl import URL
 from rooms import completion, messages, outbox, payloads, replies, runs, store, uses, webhooks
 from rooms.completion import Completion, Sign
 from rooms.context import Context
-from rooms.errors import Conflict, NotFound, ParleyError
+from rooms.errors import Conflict, ParleyError, delivery_not_found
 from rooms.outbox import State
 from rooms.parcels import Letter, Outcome, Parcel
 from rooms.principals import Kind, Principal
 from rooms.replies import Unusable
 from rooms.rows import DueDelivery, Message, Run
-from rooms.rules import Content, is_uuid
+from rooms.rules import Content
 from rooms.run_tables import Delivery, Webhook
 from rooms.runs import Reason
 from rooms.runs import State as RunState
@@ -135,7 +135,7 @@ def _take(transaction: Transaction, start: _Start) -> Parcel | None:
     connection, due = transaction.connection, start.due
     if not store.deliveries.hold(connection, due, transaction.now + HOLD_MS):
         return None
-    delivery = _find(connection, due.id)
+    delivery = outbox.require(connection, due.id)
     run = _find_run(connection, delivery)
     if delivery.platform_id is not None:
         return _take_reply(transaction, start, delivery, run)
@@ -181,7 +181,7 @@ def _write(
 
 def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
     outcome, connection = settlement.outcome, transaction.connection
-    delivery = _find(connection, outcome.parcel.delivery_id)
+    delivery = outbox.require(connection, outcome.parcel.delivery_id)
     if delivery.due_at is None or delivery.attempts != outcome.parcel.attempt:
         return None
     run = _find_run(connection, delivery)
@@ -248,13 +248,12 @@ def _redeliver(transaction: Transaction, wish: _Wish) -> Delivery:
     store.runs.add(connection, [run])
     (queued,) = outbox.queue(transaction, [run])
     store.deliveries.change(connection, dead.id, State.REDELIVERED, dead.error)
-    return _find(connection, queued)
+    return outbox.require(connection, queued)
 
 
 def _require_sendable(connection: Connection, dead: Delivery) -> Message:
     """Return the message, if it is to be sent again and can be; raise Conflict otherwise."""
-    if dead.state != State.DEAD:
-        raise Conflict(f"Delivery '{dead.id}' is {dead.state}; only dead ones can be sent again")
+    outbox.require_dead(dead)
     run = _find_run(connection, dead)
     message = store.messages.find(connection, [run.message_id])[run.message_id]
     if message.deleted_at is not None:
@@ -270,16 +269,10 @@ def _require_sendable(connection: Connection, dead: Delivery) -> Message:
 
 def _require(connection: Connection, wish: _Wish) -> Delivery:
     webhooks.require_right(connection, wish.principal, wish.agent_id)
-    found = store.deliveries.find(connection, wish.delivery_id) if is_uuid(wish.delivery_id) else None
-    if found is None or found.agent_id != wish.agent_id or found.platform_id is not None:
-        raise NotFound(f"Delivery with ID '{wish.delivery_id}' does not exist", message="Delivery not found")
+    found = outbox.require(connection, wish.delivery_id)
+    if found.agent_id != wish.agent_id or found.platform_id is not None:
+        raise delivery_not_found(wish.delivery_id)
     return found
-
-
-def _find(connection: Connection, delivery_id: str) -> Delivery:
-    delivery = store.deliveries.find(connection, delivery_id)
-    assert delivery is not None  # noqa: S101 - they are never deleted
-    return delivery
 
 
 def _find_run(connection: Connection, delivery: Delivery) -> Run:

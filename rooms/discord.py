@@ -16,7 +16,7 @@ from rooms import runs
 from rooms.errors import ValidationFailed
 from rooms.external import Received
 from rooms.parcels import Letter
-from rooms.platform_kind import Answer, Heard, Said, Secrets, Wire, is_recent, read
+from rooms.platform_kind import Address, Answer, Heard, Said, Secrets, Wire, is_recent, read
 from rooms.platform_tables import Platform
 from rooms.splitting import split
 
@@ -124,12 +124,12 @@ class Discord:
         """Return a message that only the user sees."""
         return _whisper(why)
 
-    def needs(self, address: Answer, now: int) -> frozenset[str]:
+    def needs(self, address: Address, now: int) -> frozenset[str]:
         """Return the bot's token, once the interaction's own has expired."""
         return frozenset({"bot_token"} if _is_too_late(address, now) else ())
 
     def write(
-        self, platform: Platform, secrets: Secrets, address: Answer, text: str, done: int, now: int
+        self, platform: Platform, secrets: Secrets, address: Address, text: str, done: int, now: int
     ) -> Letter | None:
         """Return what fills in the deferred answer, and follows it up; by a message once that is too late."""
         is_too_late = _is_too_late(address, now)
@@ -148,7 +148,7 @@ class Discord:
         return _letter(platform, "POST", hook, parts[done], is_last)
 
 
-def _is_too_late(address: Answer, now: int) -> bool:
+def _is_too_late(address: Address, now: int) -> bool:
     return bool(now - address["at"] > TOKEN_MS)
 
 

@@ -157,6 +157,16 @@ def message_not_found(message_id: str) -> NotFound:
     return NotFound(f"Message with ID '{message_id}' does not exist", message="Message not found")
 
 
+def platform_not_found(platform_id: str) -> NotFound:
+    """Return the error for a platform that is absent, or not for the principal to see."""
+    return NotFound(f"Platform with ID '{platform_id}' does not exist", message="Platform not found")
+
+
+def delivery_not_found(delivery_id: str) -> NotFound:
+    """Return the error for a delivery that is absent, or another's."""
+    return NotFound(f"Delivery with ID '{delivery_id}' does not exist", message="Delivery not found")
+
+
 def run_not_found(run_id: str) -> NotFound:
     """Return the error for a run that is absent, or not for the principal to see."""
     return NotFound(f"Run with ID '{run_id}' does not exist", message="Run not found")

@@ -7,9 +7,14 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import Connection
+
 from rooms import store
+from rooms.errors import Conflict, delivery_not_found
 from rooms.ids import new_id
 from rooms.rows import Run
+from rooms.rules import is_uuid
+from rooms.run_tables import Delivery
 from rooms.store.statements import Row
 from rooms.transaction import Transaction
 
@@ -69,6 +74,20 @@ def release(transaction: Transaction, run: Run) -> None:
     """Send what the run has said, after the commit, if that is waited for elsewhere."""
     if store.deliveries.release(transaction.connection, run.id, transaction.now):
         transaction.bells.add(BELL)
+
+
+def require(connection: Connection, delivery_id: str) -> Delivery:
+    """Return the delivery; raise NotFound without it."""
+    found = store.deliveries.find(connection, delivery_id) if is_uuid(delivery_id) else None
+    if found is None:
+        raise delivery_not_found(delivery_id)
+    return found
+
+
+def require_dead(delivery: Delivery) -> None:
+    """Raise Conflict unless the delivery is dead: whatever else may still arrive, or has."""
+    if delivery.state != State.DEAD:
+        raise Conflict(f"Delivery '{delivery.id}' is {delivery.state}; only dead ones can be sent again")
 
 
 def spread(pause: int) -> int:

@@ -21,6 +21,7 @@ WINDOW_SECONDS = 300
 MAX_SECONDS_DIGITS = 12
 
 Answer = dict[str, Any]
+Address = dict[str, Any]  # what a reply to a message needs, as JSON
 Secrets = Mapping[str, bytes]
 
 
@@ -28,14 +29,14 @@ Secrets = Mapping[str, bytes]
 class Said:
     """What somebody has said on a platform, with the platform's ids.
 
-    ``address`` is what a reply to it needs, as JSON. ``said_at`` is when, in milliseconds, if that is told.
+    ``said_at`` is when, in milliseconds, if that is told.
     """
 
     message_id: str
     channel_id: str
     user_id: str
     content: str
-    address: dict[str, Any]
+    address: Address
     display_name: str | None = None
     attachments: list[dict[str, Any]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -83,11 +84,11 @@ class PlatformKind(Protocol):
     def refuse(self, said: Said, why: str) -> Answer | None:
         """Return what tells the user why it was not stored, or None if the platform shall be told."""
 
-    def needs(self, address: Answer, now: int) -> frozenset[str]:
+    def needs(self, address: Address, now: int) -> frozenset[str]:
         """Return which secrets :meth:`write` may use; ``now`` is in milliseconds there and here."""
 
     def write(
-        self, platform: Platform, secrets: Secrets, address: Answer, text: str, done: int, now: int
+        self, platform: Platform, secrets: Secrets, address: Address, text: str, done: int, now: int
     ) -> Letter | None:
         """Return what says the next part of a reply behind ``done`` parts, or None if nothing is to be said.
 

@@ -7,14 +7,14 @@ may connect platforms.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from rooms import access, store
 from rooms.context import Context
 from rooms.discord import Discord
-from rooms.errors import NotFound, PermissionDenied, ValidationFailed
+from rooms.errors import ValidationFailed, platform_not_found
 from rooms.ids import new_id
 from rooms.platform_kind import PlatformKind
 from rooms.platform_tables import Platform
@@ -51,7 +51,7 @@ class Change:
     principal: Principal
     platform_id: str
     agent_id: str | None = None
-    secrets: Mapping[str, str] | None = field(default=None)
+    secrets: Mapping[str, str] | None = None
     api_url: str | None = None
 
 
@@ -90,10 +90,7 @@ async def list_page(ctx: Context, principal: Principal, before: str | None, limi
 
     Raises PermissionDenied for users, and for services without ``secrets:write``.
     """
-    keeps = principal.may(Scope.SECRETS_WRITE)
-    if not keeps and principal.kind is not Kind.AGENT:
-        raise PermissionDenied
-    agent_id = None if keeps else principal.id
+    agent_id = access.find_grantee(principal)
     return await ctx.database.read(
         lambda connection: store.platforms.list_page(connection, agent_id, before, limit)
     )
@@ -110,11 +107,6 @@ def require_visible(connection: Connection, principal: Principal, platform_id: s
 def find(connection: Connection, platform_id: str) -> Platform | None:
     """Return the platform, or None."""
     return store.platforms.find(connection, platform_id) if is_uuid(platform_id) else None
-
-
-def platform_not_found(platform_id: str) -> NotFound:
-    """Return the error for a platform that is absent, or not for the principal to see."""
-    return NotFound(f"Platform with ID '{platform_id}' does not exist", message="Platform not found")
 
 
 def _check_url(ctx: Context, api_url: str | None) -> None:

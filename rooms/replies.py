@@ -14,13 +14,12 @@ from sqlalchemy import Connection
 
 from rooms import access, outbox, platforms, store, uses
 from rooms.context import Context
-from rooms.errors import Conflict, NotFound
+from rooms.errors import delivery_not_found
 from rooms.outbox import State
 from rooms.parcels import Letter, Outcome
 from rooms.platform_tables import Platform
 from rooms.principals import Principal, Scope
 from rooms.rows import Run
-from rooms.rules import is_uuid
 from rooms.run_tables import Delivery
 from rooms.sealing import Sealer
 from rooms.transaction import Transaction, one_by_one
@@ -164,16 +163,13 @@ def _seconds(stated: object) -> float:
 def _redeliver(transaction: Transaction, wish: _Wish) -> Delivery:
     connection = transaction.connection
     platforms.require_visible(connection, wish.principal, wish.platform_id)
-    dead = store.deliveries.find(connection, wish.delivery_id) if is_uuid(wish.delivery_id) else None
-    if dead is None or dead.platform_id != wish.platform_id:
-        raise NotFound(f"Delivery with ID '{wish.delivery_id}' does not exist", message="Delivery not found")
-    if dead.state != State.DEAD:
-        raise Conflict(f"Delivery '{dead.id}' is {dead.state}; only dead ones can be sent again")
+    dead = outbox.require(connection, wish.delivery_id)
+    if dead.platform_id != wish.platform_id:
+        raise delivery_not_found(wish.delivery_id)
+    outbox.require_dead(dead)
     store.deliveries.advance(connection, dead.id, dead.sent, transaction.now)
     transaction.bells.add(outbox.BELL)
-    queued = store.deliveries.find(connection, dead.id)
-    assert queued is not None  # noqa: S101 - it was there
-    return queued
+    return outbox.require(connection, dead.id)
 
 
 _redeliver_all = one_by_one(_redeliver)

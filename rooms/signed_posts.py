@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -19,11 +18,11 @@ from pydantic import Field
 from rooms import webhooks
 from rooms.external import Received
 from rooms.parcels import Letter
-from rooms.platform_kind import Answer, Heard, Said, Secrets, Wire, is_recent, read
+from rooms.platform_kind import Address, Answer, Heard, Said, Secrets, Wire, is_recent, read
 from rooms.platform_tables import Platform
 from rooms.rules import Attachments, IdempotencyKey, Label, Metadata, RawMessage
+from rooms.webhooks import ID, SIGNATURE, TIMESTAMP
 
-ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 MAX_SIGNATURES = 2_048  # characters, of several while a secret is changed
 
 
@@ -55,12 +54,12 @@ class SignedPosts:
 
     def is_genuine(self, headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
         """Tell whether one of the signatures is the secret's over id, time and body."""
-        key = _key(secret)
-        signed = f"{headers[ID]}.{headers[TIMESTAMP]}.".encode("utf-8", "surrogateescape") + body
-        expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
-        stated = headers[SIGNATURE].encode("utf-8", "surrogateescape").split()
+        message_id, time, signatures = (
+            headers[name].encode("utf-8", "surrogateescape") for name in (ID, TIMESTAMP, SIGNATURE)
+        )
+        expected = webhooks.signature_of(_key(secret), message_id, time, body)
         # All are looked at, so that the time tells nothing of which.
-        matches = [hmac.compare_digest(b"v1," + expected, one) for one in stated]
+        matches = [hmac.compare_digest(expected, one) for one in signatures.split()]
         return any(matches)
 
     def hear(self, body: bytes, _headers: Mapping[str, str], _now: int) -> Heard:
@@ -100,12 +99,12 @@ class SignedPosts:
         """Return None: whoever sends is told what was wrong."""
         return None
 
-    def needs(self, _address: Answer, _now: int) -> frozenset[str]:
+    def needs(self, _address: Address, _now: int) -> frozenset[str]:
         """Return the one that there is."""
         return self.required
 
     def write(
-        self, platform: Platform, secrets: Secrets, address: Answer, text: str, done: int, now: int
+        self, platform: Platform, secrets: Secrets, address: Address, text: str, done: int, now: int
     ) -> Letter | None:
         """Return the reply, whole and signed, if there is somewhere to send it."""
         if not text or done or not platform.api_url:

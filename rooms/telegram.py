@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import orjson
@@ -12,13 +12,12 @@ from pydantic import Field
 
 from rooms.external import Received
 from rooms.parcels import Letter
-from rooms.platform_kind import Answer, Heard, Said, Secrets, Wire, read
+from rooms.platform_kind import Address, Answer, Heard, Said, Secrets, Wire, read
 from rooms.platform_tables import Platform
 from rooms.splitting import split
 
 HEADER = "x-telegram-bot-api-secret-token"
 MAX_TEXT = 4_096
-
 
 _Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]  # Telegram's have 52 bits
 
@@ -87,12 +86,12 @@ class Telegram:
         """Return a message to the user, which Telegram takes as an answer to its request."""
         return {"method": "sendMessage", **_target(said.address), "text": why}
 
-    def needs(self, _address: Answer, _now: int) -> frozenset[str]:
+    def needs(self, _address: Address, _now: int) -> frozenset[str]:
         """Return the bot's token."""
         return frozenset({"bot_token"})
 
     def write(
-        self, platform: Platform, secrets: Secrets, address: Answer, text: str, done: int, _now: int
+        self, platform: Platform, secrets: Secrets, address: Address, text: str, done: int, _now: int
     ) -> Letter | None:
         """Return the next ``sendMessage``, the first of which answers the user's message."""
         parts = split(text, MAX_TEXT)
@@ -124,13 +123,13 @@ def _said(message: _Message, sender: _User, text: str) -> Said:
     )
 
 
-def _place(address: Answer) -> Answer:
+def _place(address: Address) -> dict[str, Any]:
     """Return where to say something."""
     thread = {} if address["thread_id"] is None else {"message_thread_id": address["thread_id"]}
     return {"chat_id": address["chat_id"], **thread}
 
 
-def _target(address: Answer) -> Answer:
+def _target(address: Address) -> dict[str, Any]:
     """Return where to say something that answers a message, if that is still there."""
     reply = {"message_id": address["message_id"], "allow_sending_without_reply": True}
     return {**_place(address), "reply_parameters": reply}

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from rooms.external import Received
 from rooms.parcels import Letter
-from rooms.platform_kind import Answer, Heard, Said, Secrets, Wire, read
+from rooms.platform_kind import Address, Answer, Heard, Said, Secrets, Wire, read
 from rooms.platform_tables import Platform
 from rooms.splitting import split
 
@@ -92,12 +92,12 @@ class Twitter:
         """Return nothing: X tells its users nothing of an answer, and sends what is refused again."""
         return {}
 
-    def needs(self, _address: Answer, _now: int) -> frozenset[str]:
+    def needs(self, _address: Address, _now: int) -> frozenset[str]:
         """Return all: which of them are there decides how it is signed."""
         return self.required | self.optional
 
     def write(
-        self, platform: Platform, secrets: Secrets, address: Answer, text: str, done: int, _now: int
+        self, platform: Platform, secrets: Secrets, address: Address, text: str, done: int, _now: int
     ) -> Letter | None:
         """Return the next direct message."""
         parts = split(text, MAX_TEXT)
@@ -115,10 +115,10 @@ def _sign(text: bytes, secret: bytes) -> str:
 def _messages(activity: _Activity) -> Iterator[Said]:
     for event in activity.direct_message_events:
         create = event.message_create
-        # An account is told of its own messages too.
-        is_received = event.type == MESSAGE and create and create.sender_id != activity.for_user_id
-        if not is_received or create is None or not create.message_data.text:
+        if event.type != MESSAGE or create is None or not create.message_data.text:
             continue
+        if create.sender_id == activity.for_user_id:
+            continue  # an account is told of its own messages too
         sender = activity.users.get(create.sender_id, _Profile())
         yield Said(
             message_id=event.id,

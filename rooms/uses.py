@@ -45,7 +45,10 @@ class Outcome(enum.StrEnum):
 
 
 class Use(NamedTuple):
-    """What is to be used for whom, and what for; ``subject`` is the id of what it is used on."""
+    """What is to be used for whom, and what for.
+
+    ``subject`` is the host of a webhook that is sent to, or the id of a platform.
+    """
 
     name: str
     agent_id: str

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from rooms import access, rules, store, uses
 from rooms.context import Context
-from rooms.errors import Conflict, NotFound, PermissionDenied, ValidationFailed, agent_not_found
+from rooms.errors import Conflict, NotFound, ValidationFailed, agent_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.sealing import Sealer
 from rooms.transaction import Transaction, one_by_one
@@ -80,13 +80,13 @@ async def list_page(ctx: Context, principal: Principal, after: str, limit: int) 
 
     Raises PermissionDenied for users, and for services without ``secrets:write``.
     """
-    keeps = principal.may(Scope.SECRETS_WRITE)
-    if not keeps and principal.kind is not Kind.AGENT:
-        raise PermissionDenied
+    agent_id = access.find_grantee(principal)
 
     def read(connection: Connection) -> Sequence[Kept]:
-        found = store.vault.list_page(connection, None if keeps else principal.id, after, limit)
-        return _with_grants(connection, found) if keeps else [Kept(one, [principal.id]) for one in found]
+        found = store.vault.list_page(connection, agent_id, after, limit)
+        if agent_id is not None:
+            return [Kept(one, [agent_id]) for one in found]
+        return _with_grants(connection, found)
 
     return await ctx.database.read(read)
 

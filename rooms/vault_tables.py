@@ -46,7 +46,7 @@ class VaultUse(SQLModel, table=True):
     name: str
     agent_id: str
     purpose: str
-    subject: str  # what it was used for: the id of a delivery's agent, or of a platform
+    subject: str  # the host of a webhook, or the id of a platform
     outcome: str
     minute: int = big()  # since the epoch
     times: int = big()

@@ -24,6 +24,7 @@ from rooms.transaction import Transaction, one_by_one
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
 SECRET_BYTES = 32
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 
 class NewWebhook(NamedTuple):
@@ -95,12 +96,14 @@ def forget(transaction: Transaction, agent_id: str) -> None:
 
 def signed(key: bytes, message_id: str, now: int, body: bytes) -> dict[str, str]:
     """Return the headers that prove where the body comes from; ``now`` is in epoch seconds."""
-    signature = hmac.digest(key, b"%b.%d.%b" % (message_id.encode(), now, body), hashlib.sha256)
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(now),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-    }
+    signature = signature_of(key, message_id.encode(), str(now).encode(), body)
+    return {ID: message_id, TIMESTAMP: str(now), SIGNATURE: signature.decode()}
+
+
+def signature_of(key: bytes, message_id: bytes, time: bytes, body: bytes) -> bytes:
+    """Return the signature as it is sent; ``time`` is in epoch seconds, as it is sent, too."""
+    signed_by_key = hmac.digest(key, b"%b.%b.%b" % (message_id, time, body), hashlib.sha256)
+    return b"v1," + base64.b64encode(signed_by_key)
 
 
 def _require(connection: Connection, wish: _Wish) -> Webhook:
