@@ -148,7 +148,7 @@ def _take(transaction: Transaction, start: _Start) -> Parcel | None:
         return None
     letter = _write(transaction, start.sealer, delivery, run, webhook)
     error = None if letter else "unreadable_secret"
-    return Parcel(delivery.id, delivery.attempts, run.server_id, run.agent_id, letter, error, webhook)
+    return _parcel(delivery, run, letter, error, webhook)
 
 
 def _take_reply(transaction: Transaction, start: _Start, delivery: Delivery, run: Run) -> Parcel | None:
@@ -161,7 +161,22 @@ def _take_reply(transaction: Transaction, start: _Start, delivery: Delivery, run
         state = State.DELIVERED if delivery.sent else State.OBSOLETE
         store.deliveries.change(transaction.connection, delivery.id, state)
         return None
-    return Parcel(delivery.id, delivery.attempts, run.server_id, run.agent_id, letter, error)
+    return _parcel(delivery, run, letter, error)
+
+
+def _parcel(
+    delivery: Delivery, run: Run, letter: Letter | None, error: str | None, webhook: Webhook | None = None
+) -> Parcel:
+    return Parcel(
+        delivery_id=delivery.id,
+        part=delivery.sent,
+        attempt=delivery.attempts,
+        server_id=run.server_id,
+        agent_id=run.agent_id,
+        letter=letter,
+        error=error,
+        webhook=webhook,
+    )
 
 
 def _write(
@@ -181,8 +196,9 @@ def _write(
 
 def _settle(transaction: Transaction, settlement: _Settlement) -> State | None:
     outcome, connection = settlement.outcome, transaction.connection
-    delivery = outbox.require(connection, outcome.parcel.delivery_id)
-    if delivery.due_at is None or delivery.attempts != outcome.parcel.attempt:
+    parcel = outcome.parcel
+    delivery = outbox.require(connection, parcel.delivery_id)
+    if delivery.due_at is None or (delivery.sent, delivery.attempts) != (parcel.part, parcel.attempt):
         return None
     run = _find_run(connection, delivery)
     if delivery.platform_id is not None:

@@ -24,13 +24,14 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One attempt at a delivery, which is whoever's that has taken it.
+    """One attempt at a part of a delivery, which is whoever's that has taken it.
 
-    Without a letter it cannot be made; ``error`` is a word for why. ``webhook`` is where it goes, if it
-    goes to one.
+    ``part`` counts the parts before it, and ``attempt`` those at this one. Without a letter it cannot be
+    made; ``error`` is a word for why. ``webhook`` is where it goes, if it goes to one.
     """
 
     delivery_id: str
+    part: int
     attempt: int
     server_id: str
     agent_id: str

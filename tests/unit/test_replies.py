@@ -84,6 +84,23 @@ async def test_of_a_long_reply_only_what_has_not_arrived_is_sent_again(abroad: A
     assert [sent.method for sent in abroad.api.sent] == ["PATCH", "POST", "POST", "POST"]
 
 
+async def test_what_came_of_one_part_is_not_taken_for_what_came_of_the_next(abroad: Abroad) -> None:
+    """A process that was held up tells of its attempt when another one has begun with the next part."""
+    await abroad.connect("discord")
+    await abroad.answer(await abroad.ask("discord"), "\n\n".join(letter * 1_500 for letter in "ab"))
+    (late,) = await abroad.post.take()
+    abroad.post.now += 31
+    (again,) = await abroad.post.take()
+    assert late is not None
+    assert again is not None
+    assert await deliveries.settle(abroad.post.ctx, Outcome(again)) is State.QUEUED
+    (following,) = await abroad.post.take()
+    assert following is not None
+    assert (following.part, following.attempt, late.attempt) == (1, 1, 1)
+    assert await deliveries.settle(abroad.post.ctx, Outcome(late)) is None
+    assert await deliveries.settle(abroad.post.ctx, Outcome(following)) is State.DELIVERED
+
+
 async def test_a_run_without_a_reply_says_nothing(abroad: Abroad) -> None:
     """But to Discord, whose deferred answer is taken back."""
     for kind in ("telegram", "discord"):
