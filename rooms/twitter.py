@@ -52,7 +52,7 @@ class _Profile(Wire):
 
 
 class _Activity(Wire):
-    for_user_id: str = ""
+    for_user_id: str | None = None  # the account
     direct_message_events: list[_Event] = Field(default_factory=list)
     users: dict[str, _Profile] = Field(default_factory=dict)
 
@@ -117,8 +117,9 @@ def _messages(activity: _Activity) -> Iterator[Said]:
         create = event.message_create
         if event.type != MESSAGE or create is None or not create.message_data.text:
             continue
-        if create.sender_id == activity.for_user_id:
-            continue  # an account is told of its own messages too
+        # An account is told of its own messages, too: whose is not told might be one, and not end.
+        if activity.for_user_id in (None, create.sender_id):
+            continue
         sender = activity.users.get(create.sender_id, _Profile())
         yield Said(
             message_id=event.id,

@@ -165,8 +165,11 @@ def test_a_caption_is_what_a_picture_says_and_a_topic_is_a_channel_of_its_own() 
 
 
 def test_an_account_of_x_does_not_answer_itself() -> None:
-    """It is told of its own messages too."""
+    """It is told of its own messages too, and answers none that may be one."""
     assert not hear("twitter", platforms.activity(sender="99")).said
+    anybodys = platforms.activity()
+    del anybodys["for_user_id"]
+    assert not hear("twitter", anybodys).said
     assert not hear("twitter", {"for_user_id": "99", "follow_events": [{}]}).said
 
 
