@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handlers import webhook_wire
 from handlers.parsing import Body
 from rooms.platform_tables import Platform as PlatformRow
 from rooms.reach import MAX_URL
@@ -53,19 +54,12 @@ class Platforms(BaseModel):
     platforms: list[Platform]
 
 
-class ReplyDelivery(BaseModel):
+class ReplyDelivery(webhook_wire.Delivery):
     """A reply on its way to a platform; times are epoch milliseconds."""
 
-    id: str
     platform_id: str
-    agent_id: str
-    run_id: str
-    state: str
     attempts: int = Field(description="at the part that is due, or was the last")
     sent: int = Field(description="how many parts have arrived before that")
-    error: str | None = Field(description="of the last attempt")
-    created_at: int
-    due_at: int | None = Field(None, description="when it is tried next; missing if that is not known")
 
 
 class ReplyDeliveries(BaseModel):
@@ -96,16 +90,4 @@ def platform(stored: PlatformRow) -> dict[str, Any]:
 
 def reply(stored: Delivery) -> dict[str, Any]:
     """Return the delivery, without the address, which may say what only the platform may know."""
-    due = {} if stored.due_at is None else {"due_at": stored.due_at}
-    return {
-        "id": stored.id,
-        "platform_id": stored.platform_id,
-        "agent_id": stored.agent_id,
-        "run_id": stored.run_id,
-        "state": stored.state,
-        "attempts": stored.attempts,
-        "sent": stored.sent,
-        "error": stored.error,
-        "created_at": stored.created_at,
-        **due,
-    }
+    return {**webhook_wire.delivery(stored), "platform_id": stored.platform_id, "sent": stored.sent}

@@ -36,7 +36,7 @@ class NewWebhook(Webhook):
 class Delivery(BaseModel):
     """A run on its way to a webhook; times are epoch milliseconds."""
 
-    id: str = Field(description="the webhook-id of its requests")
+    id: str = Field(description="the webhook-id of its requests, where they have one")
     agent_id: str
     run_id: str
     state: str
