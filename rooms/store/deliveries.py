@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, insert, null, select, text, update
 
 from rooms.rows import DueDelivery
 from rooms.run_tables import Delivery
@@ -35,7 +35,13 @@ _RELEASE = text(
 _CHANGE = (
     update(table)
     .where(table.c.id == bindparam("delivery_id"))
-    .values(state=bindparam("new_state"), error=bindparam("new_error"), due_at=bindparam("new_due_at"))
+    .values(
+        state=bindparam("new_state"),
+        error=bindparam("new_error"),
+        due_at=bindparam("new_due_at"),
+        # It may hold a token, or what a bridge knows of somebody: of use for nothing any more.
+        address=case((bindparam("new_state").in_(("delivered", "obsolete")), null()), else_=table.c.address),
+    )
 )
 _OLD = (
     select(table.c.id)
@@ -107,7 +113,7 @@ def hold(connection: Connection, due: DueDelivery, until: int) -> bool:
 def change(
     connection: Connection, delivery_id: str, state: str, error: str | None = None, due_at: int | None = None
 ) -> None:
-    """Store how the delivery stands now."""
+    """Store how the delivery stands now; where a reply goes is forgotten once it goes there no more."""
     values: dict[str, Any] = {"new_state": state, "new_error": error, "new_due_at": due_at}
     connection.execute(_CHANGE, {"delivery_id": delivery_id, **values})
 

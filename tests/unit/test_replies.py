@@ -32,6 +32,7 @@ async def test_a_reply_goes_back_to_where_its_question_came_from(abroad: Abroad,
         await abroad.post.work(60)
     assert abroad.said() == ["hello Ann"]
     assert await abroad.state(kind) == (State.DELIVERED, None)
+    assert (await abroad.delivery(kind)).address is None
     if kind != "webhook":
         assert run.user_id == user_id(kind, "5")
 
