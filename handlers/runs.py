@@ -114,7 +114,7 @@ async def _find(ctx: Context, principal: Principal, body: run_wire.Complete) -> 
         found = await run_lookup.find_in_channel(ctx, principal, body.channel_id)
         return found.id if found else None
     prompt = Prompt(body.agentId or "", body.roomId or "", body.userId or "", body.prompt or "")
-    return (await run_lookup.find_by_prompt(ctx, principal, prompt)).id
+    return (await run_lookup.require_by_prompt(ctx, principal, prompt)).id
 
 
 def _answer(completed: Completed) -> dict[str, Any]:

@@ -26,7 +26,7 @@ TTL_SECONDS = 3_600
 class ResponseCache:
     """The runs of this node that have answered prompts, by :func:`key_of`; what was used last stays longest.
 
-    It is read within transactions, and written between them: there is one at a time.
+    Transactions read it and drop from it, and what they commit is kept between them: there is one at a time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

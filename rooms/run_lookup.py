@@ -86,7 +86,7 @@ async def list_counted(ctx: Context, principal: Principal, wish: Filter) -> tupl
     return await ctx.database.read(read)
 
 
-async def find_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
+async def require_by_prompt(ctx: Context, principal: Principal, prompt: Prompt) -> Run:
     """Return the run that is meant: the newest with that text, or else the newest.
 
     Of those that fit, an open one is meant, and of these one that the agent was told of; a text that only a

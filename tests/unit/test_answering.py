@@ -71,7 +71,7 @@ async def test_repeating_a_completion_ends_nothing_else(stage: Stage) -> None:
     other, run = await stage.opened("one"), await stage.opened("two")
     place = Prompt(BOT.id, stage.world.channel_id, ANN.id, "two")
     for _ in range(2):
-        found = await run_lookup.find_by_prompt(stage.world.ctx, BOT, place)
+        found = await run_lookup.require_by_prompt(stage.world.ctx, BOT, place)
         assert (await stage.complete(found, "reply to two")).response == "reply to two"
         assert found.id == run.id
     assert (await stage.now(other)).state == "queued"

@@ -286,7 +286,7 @@ async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
 
     async def find(prompt: str) -> str:
         place = Prompt(BOT.id, stage.world.channel_id, ANN.id, prompt)
-        return (await run_lookup.find_by_prompt(stage.world.ctx, BOT, place)).id
+        return (await run_lookup.require_by_prompt(stage.world.ctx, BOT, place)).id
 
     assert [await find("one"), await find("two"), await find("else")] == [first.id, second.id, second.id]
     await stage.complete(second, "2")
@@ -294,7 +294,7 @@ async def test_a_run_is_found_by_what_was_processed(stage: Stage) -> None:
     await stage.complete(first, "1")
     assert [await find("one"), await find("two")] == [first.id, second.id]
     with pytest.raises(NotFound):
-        await run_lookup.find_by_prompt(
+        await run_lookup.require_by_prompt(
             stage.world.ctx, BOT, Prompt(BOT.id, stage.world.channel_id, BEN.id, "one")
         )
 

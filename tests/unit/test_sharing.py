@@ -329,7 +329,7 @@ async def test_completing_by_prompt_feeds_the_cache_and_means_the_run_that_was_t
     """An agent that names agent, channel, user and prompt is done with what it was told of."""
     first, second = await ask(cached), await ask(cached)
     prompt = Prompt(BOT.id, cached.world.channel_id, ANN.id, "what is two and two?")
-    found = await run_lookup.find_by_prompt(cached.world.ctx, BOT, prompt)
+    found = await run_lookup.require_by_prompt(cached.world.ctx, BOT, prompt)
     assert found.id == first.id
     in_channel = await run_lookup.find_in_channel(cached.world.ctx, BOT, cached.world.channel_id)
     assert in_channel is not None
