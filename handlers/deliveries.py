@@ -7,7 +7,7 @@ from typing import Any
 from handlers import webhook_wire
 from handlers.http import Call
 from handlers.parsing import one_of, page_size
-from rooms import deliveries, rules
+from rooms import deliveries, redelivery, rules
 from rooms.outbox import State
 
 
@@ -28,7 +28,7 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
 async def redeliver(call: Call[None]) -> dict[str, Any]:
     """Send the message of a dead delivery again, and answer the new delivery."""
     delivery_id = call.path["delivery_id"].lower()
-    queued = await deliveries.redeliver(
+    queued = await redelivery.redeliver(
         call.ctx, call.principal, rules.entity_id(call.path["agent_id"]), delivery_id
     )
     return webhook_wire.delivery(queued)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rooms import deliveries, edits, participants, run_lookup, webhooks
+from rooms import deliveries, edits, participants, redelivery, run_lookup, webhooks
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound
 from rooms.ids import new_id
@@ -23,7 +23,7 @@ async def test_a_dead_letter_is_sent_again_and_answered(post: Post) -> None:
     first = await post.sent("are you there?")
     await post.fail_until_dead()
     post.replying("I am back")
-    queued = await deliveries.redeliver(post.ctx, BOT, "bot", (await post.only()).id)
+    queued = await redelivery.redeliver(post.ctx, BOT, "bot", (await post.only()).id)
     await post.work()
     assert await post.states() == [State.REDELIVERED, State.DELIVERED]
     assert (await post.all())[0].error == "status_500"
@@ -47,11 +47,11 @@ async def test_only_what_is_dead_is_sent_again(post: Post) -> None:
     await post.sent()
     queued = await post.only()
     with pytest.raises(Conflict, match="queued"):
-        await deliveries.redeliver(post.ctx, BOT, "bot", queued.id)
+        await redelivery.redeliver(post.ctx, BOT, "bot", queued.id)
     await post.fail_until_dead()
-    await deliveries.redeliver(post.ctx, BOT, "bot", queued.id)
+    await redelivery.redeliver(post.ctx, BOT, "bot", queued.id)
     with pytest.raises(Conflict, match="redelivered"):
-        await deliveries.redeliver(post.ctx, BOT, "bot", queued.id)
+        await redelivery.redeliver(post.ctx, BOT, "bot", queued.id)
     assert len(await post.all()) == 2
 
 
@@ -63,15 +63,15 @@ async def test_a_dead_letter_whose_message_or_agent_is_gone_stays_dead(post: Pos
     dead = await post.only()
     await webhooks.remove(post.ctx, BOT, "bot")
     with pytest.raises(Conflict, match="no webhook"):
-        await deliveries.redeliver(post.ctx, BOT, "bot", dead.id)
+        await redelivery.redeliver(post.ctx, BOT, "bot", dead.id)
     await post.set_webhook()
     await participants.remove(post.ctx, SERVICE, post.world.channel_id, "bot")
     with pytest.raises(Conflict, match="takes part"):
-        await deliveries.redeliver(post.ctx, BOT, "bot", dead.id)
+        await redelivery.redeliver(post.ctx, BOT, "bot", dead.id)
     await participants.add(post.ctx, Joining(SERVICE, post.world.channel_id, "bot"))
     await edits.delete(post.ctx, Target(ANN, run.message_id))
     with pytest.raises(Conflict, match="deleted"):
-        await deliveries.redeliver(post.ctx, BOT, "bot", dead.id)
+        await redelivery.redeliver(post.ctx, BOT, "bot", dead.id)
     assert await post.states() == [State.DEAD]
 
 
@@ -85,10 +85,10 @@ async def test_deliveries_are_their_agents(post: Post) -> None:
         with pytest.raises(NotFound):
             await deliveries.list_page(post.ctx, principal, "bot", None, None, 50)
         with pytest.raises(NotFound):
-            await deliveries.redeliver(post.ctx, principal, "bot", delivery.id)
+            await redelivery.redeliver(post.ctx, principal, "bot", delivery.id)
     for agent_id, delivery_id in (("other", delivery.id), ("bot", new_id()), ("bot", "x"), ("ann", "x")):
         with pytest.raises(NotFound):
-            await deliveries.redeliver(post.ctx, SERVICE, agent_id, delivery_id)
+            await redelivery.redeliver(post.ctx, SERVICE, agent_id, delivery_id)
 
 
 async def test_deliveries_are_listed_in_pages(post: Post) -> None:
