@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import shlex
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -119,14 +120,19 @@ def _greet(settings: Settings, node: Node, url: str) -> None:
             f"    {node.welcome.service_key}\n"
         )
     else:
-        create = f"{_command()} keys create --kind user --id owner --sign-in --port {node.port}"
-        out.print(f"\n  A new link to sign in: {create}\n")
+        out.print(f"\n  A new link to sign in: {link_command(settings, node.port)}\n")
 
 
-def _command() -> str:
-    """Return how this command was called, so that what is printed can be copied."""
+def link_command(settings: Settings, port: int) -> str:
+    """Return what makes a link to this server, so that it can be copied, however the server was begun."""
     called = Path(sys.argv[0])
-    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
+    command = str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
+    words = [command, "keys", "create", "--kind", "user", "--id", "owner", "--sign-in", "--port", str(port)]
+    if not settings.database_url and settings.data_dir != Settings.model_fields["data_dir"].default:
+        words += ["--data-dir", str(settings.data_dir)]
+    if settings.ui_dir is not None:
+        words = ["PARLEY_UI=eliza", f"PARLEY_UI_DIR={settings.ui_dir}", *words]
+    return shlex.join(words)
 
 
 @app.command(

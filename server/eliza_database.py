@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     cast,
     column,
     extract,
@@ -35,8 +36,9 @@ PAGE = 500
 
 
 def _moment_of(name: str) -> Any:
-    """Return epoch milliseconds: the timestamps are of UTC, and say so nowhere."""
-    return cast(func.floor(extract("epoch", column(name)) * 1000), BigInteger).label(name)
+    """Return epoch milliseconds: the timestamps are of UTC, and say so nowhere; infinity is no moment."""
+    moment = cast(func.floor(extract("epoch", column(name)) * 1000), BigInteger)
+    return case((func.isfinite(column(name)), moment)).label(name)
 
 
 def _text_of(name: str) -> Any:
@@ -170,9 +172,10 @@ class Tables:
 
 
 def _row(mapping: Mapping[Any, Any]) -> Row:
-    """Return a row with its JSON decoded."""
+    """Return a row with its JSON decoded, where that can be: PostgreSQL's numbers and depth know no end."""
     row = {str(name): value for name, value in mapping.items()}
     for name in ("metadata", "raw_message"):
         if isinstance(row.get(name), str):
-            row[name] = orjson.loads(row[name])
+            with suppress(orjson.JSONDecodeError):
+                row[name] = orjson.loads(row[name])
     return row

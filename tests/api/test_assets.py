@@ -1,9 +1,11 @@
 """The web clients that a node serves: Parley's own, or a build of elizaOS's."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from server.cli import link_command
 from server.config import BadSetting, load
 from tests.running import Parley, Start, run_parley
 
@@ -143,3 +145,11 @@ async def test_serve_takes_the_client_from_its_options(build: Path, tmp_path: Pa
     assert "holds no index.html" in said
     links = load(ui="eliza", ui_dir=build).sign_in_url(3000, "x"), load().sign_in_url(3000, "x")
     assert links == ("http://localhost:3000/sign-in#code=x", "http://localhost:3000/#code=x")
+
+
+def test_the_command_for_a_link_is_of_this_server(build: Path) -> None:
+    """It says where the data are and whose client is served, unless that is as usual."""
+    command = shlex.split(link_command(load(data_dir=Path("my data"), ui="eliza", ui_dir=build), 3001))
+    assert command[:2] == ["PARLEY_UI=eliza", f"PARLEY_UI_DIR={build}"]
+    assert command[-4:] == ["--port", "3001", "--data-dir", "my data"]
+    assert link_command(load(), 3000).endswith("keys create --kind user --id owner --sign-in --port 3000")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 
@@ -147,6 +148,33 @@ async def test_what_breaks_a_rule_is_told_and_not_changed(imported: tuple[Parley
     assert "exactly 2 participants" in why[message(12)["id"]]
     assert "UUID" in why["not-a-uuid"]
     assert "bell" not in said + report.read_text()
+
+
+async def test_what_only_postgresql_can_hold_stops_nothing(
+    postgres_database: str, tmp_path: Path, start: Start
+) -> None:
+    """A message of no time is not taken, and metadata that cannot be read are left out."""
+    eliza = ElizaData([message(number) for number in range(4)])
+    await eliza.fill(postgres_database, NAMES_OF_1_7)
+    source = postgres_database.replace("+asyncpg", "")
+    connection = await asyncpg.connect(source)
+    oddities = (
+        "created_at = 'infinity'",
+        """metadata = '{"n": 1e400}'""",
+        "metadata = (repeat('[', 2000) || repeat(']', 2000))::jsonb",
+    )
+    for number, oddity in enumerate(oddities):
+        change = f"UPDATE central_messages SET {oddity} WHERE id = $1"
+        await connection.execute(change, message(number)["id"])
+    await connection.close()
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    said = await run("import-eliza", source, data_dir=data_dir)
+    assert counts(said)["messages"] == [3, 0, 1]
+    assert "created_at" in said
+    assert said.count("metadata was left out") == 1  # one line for both
+    found = await history(await start(data_dir), GROUP)
+    assert [one["id"] for one in found] == [message(number)["id"] for number in (1, 2, 3)]
 
 
 async def test_people_find_their_channels_again(imported: tuple[Parley, str, Path]) -> None:
