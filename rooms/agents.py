@@ -86,6 +86,11 @@ def _shown(principal: Principal, profile: Profile) -> Profile:
     return profile._replace(settings=None)
 
 
+def is_known(connection: Connection, agent_id: str) -> bool:
+    """Tell whether there is such an agent, and it was not ended."""
+    return bool(store.agents.list_profiles(connection, 1, viewer=None, agent_id=agent_id))
+
+
 def look_up(connection: Connection, principal: Principal, agent_id: str) -> Profile:
     """Return the agent; raise NotFound as :func:`require` does."""
     viewer = _viewer(principal)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, store
+from rooms import access, agents, store
 from rooms.context import Context
 from rooms.discord import Discord
 from rooms.errors import ValidationFailed, platform_not_found
 from rooms.ids import new_id
 from rooms.platform_kind import PlatformKind
 from rooms.platform_tables import Platform
-from rooms.principals import Kind, Principal, Scope
+from rooms.principals import Principal, Scope
 from rooms.rules import is_uuid
 from rooms.signed_posts import SignedPosts
 from rooms.telegram import Telegram
@@ -172,8 +172,7 @@ def _require_whole(connection: Connection, platform: Platform) -> None:
     if unknown := uses - kind.required - kind.optional:
         known = ", ".join(sorted(kind.required | kind.optional))
         raise ValidationFailed(f"Field 'secrets' has no use for '{min(unknown)}', but for {known}")
-    agent = store.entities.find(connection, [platform.agent_id]).get(platform.agent_id)
-    if agent is None or agent.kind != Kind.AGENT:
+    if not agents.is_known(connection, platform.agent_id):
         raise ValidationFailed(
             f"Field 'agent_id' must name an agent; there is none with ID '{platform.agent_id}'"
         )

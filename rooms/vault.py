@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, rules, store, uses
+from rooms import access, agents, rules, store, uses
 from rooms.context import Context
 from rooms.errors import Conflict, NotFound, ValidationFailed, agent_not_found
-from rooms.principals import Kind, Principal, Scope
+from rooms.principals import Principal, Scope
 from rooms.sealing import Sealer
 from rooms.transaction import Transaction, one_by_one
 from rooms.vault_tables import VaultSecret
@@ -126,8 +126,7 @@ def _remove(transaction: Transaction, wish: _Wish) -> Kept:
 
 def _grant(transaction: Transaction, wish: _Wish) -> Kept:
     _require_changeable(transaction.connection, wish.name)
-    entity = store.entities.find(transaction.connection, [wish.agent_id]).get(wish.agent_id)
-    if entity is None or entity.kind != Kind.AGENT:
+    if not agents.is_known(transaction.connection, wish.agent_id):
         raise agent_not_found(wish.agent_id)
     allow(transaction, wish.principal, wish.name, wish.agent_id)
     return _require(transaction.connection, wish.name)
@@ -156,10 +155,10 @@ def _require_changeable(connection: Connection, name: str) -> Kept:
 
 
 def _with_grants(connection: Connection, secrets: Sequence[VaultSecret]) -> list[Kept]:
-    agents: dict[str, list[str]] = {secret.name: [] for secret in secrets}
-    for one in store.vault.list_grants(connection, agents):
-        agents[one.name].append(one.agent_id)
-    return [Kept(secret, agents[secret.name]) for secret in secrets]
+    granted: dict[str, list[str]] = {secret.name: [] for secret in secrets}
+    for one in store.vault.list_grants(connection, granted):
+        granted[one.name].append(one.agent_id)
+    return [Kept(secret, granted[secret.name]) for secret in secrets]
 
 
 _put_all = one_by_one(_put)

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, store, uses, vault
+from rooms import access, agents, store, uses, vault
 from rooms.context import Context
 from rooms.errors import NotFound, ValidationFailed, agent_not_found
-from rooms.principals import Kind, Principal
+from rooms.principals import Principal
 from rooms.run_tables import Webhook
 from rooms.transaction import Transaction, one_by_one
 
@@ -77,8 +77,7 @@ async def remove(ctx: Context, principal: Principal, agent_id: str) -> Webhook:
 
 def require_right(connection: Connection, principal: Principal, agent_id: str) -> None:
     """Raise NotFound unless there is such an agent, and the principal may act for it."""
-    agent = store.entities.find(connection, [agent_id]).get(agent_id)
-    if agent is None or agent.kind != Kind.AGENT:
+    if not agents.is_known(connection, agent_id):
         raise agent_not_found(agent_id)
     access.require_agent(principal, agent_id)
 

@@ -127,10 +127,14 @@ async def test_a_secret_must_be_granted_to_the_agent(parley: Parley) -> None:
 
 
 async def test_an_agent_that_is_ended_answers_nowhere(parley: Parley) -> None:
-    """Its platforms are disconnected with it."""
+    """Its platforms are disconnected with it, and none are connected again."""
     await parley.agent("bot")
-    await connect(parley.service, await keep_secrets(parley))
+    names = await keep_secrets(parley)
+    await connect(parley.service, names)
     await parley.service.delete("/api/agents/bot")
+    refused = await connect(parley.service, names)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert "'agent_id'" in refused.error["details"]
     assert (await parley.service.get(PATH)).data["platforms"] == []
 
 

@@ -125,6 +125,19 @@ async def test_only_agents_are_granted_secrets(parley: Parley, who: str) -> None
     assert (await grant(parley.service, who)).refusal == (404, "RESOURCE_NOT_FOUND")
 
 
+async def test_an_agent_that_was_ended_is_granted_nothing(parley: Parley) -> None:
+    """Neither a secret nor a webhook waits for whoever registers its id again."""
+    bot = await parley.agent("bot")
+    await put(parley.service)
+    await bot.delete("/api/agents/bot")
+    url = {"url": "https://agents.example/"}
+    hooked = await parley.service.request("PUT", f"{API}/agents/bot/webhook", json=url)
+    for refused in (await grant(parley.service), hooked):
+        assert refused.refusal == (404, "RESOURCE_NOT_FOUND")
+    again = await parley.agent("bot")
+    assert await names(again) == []
+
+
 async def test_the_secret_of_a_webhook_goes_with_the_webhook(parley: Parley) -> None:
     """It is in the vault, granted to its agent, and is changed in no other way."""
     bot = await parley.agent("bot")
