@@ -59,7 +59,7 @@ class ReplyDelivery(webhook_wire.Delivery):
 
     platform_id: str
     attempts: int = Field(description="at the part that is due, or was the last")
-    sent: int = Field(description="how many parts have arrived before that")
+    sent: int = Field(description="how many parts have arrived")
 
 
 class ReplyDeliveries(BaseModel):

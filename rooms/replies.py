@@ -88,6 +88,9 @@ def settle(transaction: Transaction, delivery: Delivery, run: Run, outcome: Outc
     connection, letter = transaction.connection, outcome.parcel.letter
     if outcome.error is None:
         if letter is None or letter.is_last:
+            # A deferred answer that is taken back is no part: it says nothing.
+            if letter is not None and letter.body:
+                store.deliveries.count(connection, delivery.id, delivery.sent + 1)
             store.deliveries.change(connection, delivery.id, State.DELIVERED)
             return State.DELIVERED
         store.deliveries.advance(connection, delivery.id, delivery.sent + 1, transaction.now)

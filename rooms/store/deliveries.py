@@ -104,6 +104,11 @@ def advance(connection: Connection, delivery_id: str, sent: int, due_at: int) ->
     connection.execute(update(table).where(table.c.id == delivery_id).values(values))
 
 
+def count(connection: Connection, delivery_id: str, sent: int) -> None:
+    """Store how many parts have arrived."""
+    connection.execute(update(table).where(table.c.id == delivery_id).values(sent=sent))
+
+
 def hold(connection: Connection, due: DueDelivery, until: int) -> bool:
     """Count an attempt and put the delivery off; tell whether it was still due when it was seen."""
     values = {"delivery_id": due.id, "seen": due.due_at, "until": until}

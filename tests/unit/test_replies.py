@@ -82,6 +82,7 @@ async def test_of_a_long_reply_only_what_has_not_arrived_is_sent_again(abroad: A
     await abroad.post.work()
     assert [text[0] for text in abroad.said()] == ["a", "b", "b", "c"]
     assert await abroad.state("discord") == (State.DELIVERED, None)
+    assert (await abroad.delivery("discord")).sent == 3
     assert [sent.method for sent in abroad.api.sent] == ["PATCH", "POST", "POST", "POST"]
 
 
@@ -115,6 +116,7 @@ async def test_a_run_without_a_reply_says_nothing(abroad: Abroad) -> None:
         (State.OBSOLETE, None),
         (State.DELIVERED, None),
     ]
+    assert (await abroad.delivery("discord")).sent == 0
 
 
 async def test_a_reply_that_was_deleted_meanwhile_is_not_said(abroad: Abroad) -> None:
