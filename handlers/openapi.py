@@ -163,7 +163,8 @@ def _operation(route: Route, path: str, schemas: _Schemas) -> dict[str, Any]:
     }
     if route.body is not None:
         schema = schemas.ref(route.body, "validation")
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        needed = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
     if route.takes_file:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _FILE}}}
     if route.public:

@@ -104,6 +104,16 @@ async def test_another_content_type_is_refused(parley: Parley, kind: str) -> Non
         assert "application/json" in reply.error["details"]
 
 
+async def test_a_request_without_a_body_names_no_field(parley: Parley) -> None:
+    """Where none is required that is all; elsewhere the answer says what is missing."""
+    nothing: dict[str, Any] = {"method": "POST", "skip_auto_headers": ["Content-Type"]}
+    gone = await parley.service.request(path=f"/api/messaging/runs/{ID}/cancel", **nothing)
+    assert gone.refusal == NOT_FOUND
+    refused = await parley.service.request(path="/api/messaging/submit", **nothing)
+    assert refused.refusal == VALIDATION_ERROR
+    assert "is missing" in refused.error["details"]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE"])
 async def test_another_method_is_refused(parley: Parley, method: str) -> None:
     """A method that no route of the path has is 405, and those that there are stand in Allow."""
