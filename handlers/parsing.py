@@ -22,6 +22,7 @@ BAD_PARAMETERS = "Invalid request parameters"
 _JAVASCRIPT = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2} GMT[+-]\d{4})(?: \(.{1,80}\))?", re.ASCII
 )
+_PYDANTIC_COUNT = re.compile(r" after validation, not .*$")
 _PYDANTIC_SUBJECT = re.compile(r"^(Input|String|List|Dictionary|Value) should ")
 
 
@@ -113,7 +114,7 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "json_invalid":
         return f"The body is not valid JSON: {error['ctx']['error']}"
     said = error["msg"].removeprefix("Value error, ")
-    said = _PYDANTIC_SUBJECT.sub("must ", said)
+    said = _PYDANTIC_COUNT.sub("", _PYDANTIC_SUBJECT.sub("must ", said))
     if not field:
         return "The body must be a JSON object" if error["type"] != "value_error" else said
     return f"Field '{field}' {said}"

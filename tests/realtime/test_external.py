@@ -384,3 +384,4 @@ async def test_what_is_no_list_of_messages_is_refused(parley: Parley, bot: Rest,
     """Nothing of it is stored."""
     sent = await parley.service.post(INGEST, {"platform": "discord", "channelId": "x", "messages": said})
     assert sent.refusal == (400, "VALIDATION_ERROR")
+    assert "validation" not in sent.error["details"]
