@@ -100,7 +100,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "expired": {"exp": int(time.time()) - 10},
     "without expiry": {"exp": None},
     "expiry no number": {"exp": "soon"},
-    "not yet valid": {"nbf": int(time.time()) + 600},
+    "not yet valid": {"nbf": int(time.time()) + 86_400},
     "without subject": {"sub": None},
     "empty subject": {"sub": ""},
     "subject with a space": {"sub": "a b"},
