@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from itertools import islice
 from typing import Any, NamedTuple
 
 from handlers.connection import Connection
@@ -136,8 +135,9 @@ class Logbook(logging.Handler):
                 self._tell_one(connection, reader)
 
     def _tell_one(self, connection: Connection, reader: _Reader) -> None:
-        new = min(self._count - reader.seen, len(self._lines), AT_ONCE)
+        # A copy: other threads, and what comes of telling, add lines meanwhile.
+        kept, new = self.lines(), min(self._count - reader.seen, AT_ONCE)
         reader.seen = self._count
-        for entry in islice(self._lines, len(self._lines) - new, None):
+        for entry in kept[-new:] if new else ():
             if reader.filters.admit(entry):
                 connection.emit("log_stream", {"type": "log_entry", "payload": entry.told()})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.logbook import AT_ONCE, KEPT, LEVELS, LONGEST, Entry, Filters
+from handlers.logbook import AT_ONCE, KEPT, LEVELS, LONGEST, Entry, Filters, Logbook
 from rooms.principals import Kind, Scope
 from tests.running import Parley, Start
 from tests.talking import ELIZA, Talker, talking
@@ -219,6 +219,34 @@ async def test_a_slow_reader_misses_lines_and_costs_nobody_any(parley: Parley, r
     log.info("line after that")
     await reader.wait_for("log_stream", AT_ONCE + 2)
     assert (len(slow.heard), logs.filter_for(slow, {})) == (AT_ONCE, None)
+
+
+class Noisy(Slow):
+    """A connection to which something happens when it is told a line, which the log says."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__()
+        self.is_full = False
+        self._logger = logger
+
+    def emit(self, event: str, told: dict[str, Any]) -> None:
+        """Note what was told, and say so."""
+        super().emit(event, told)
+        self._logger.info("told %s", told["payload"]["msg"])
+
+
+def test_what_is_logged_while_lines_are_told_is_told_later() -> None:
+    """Nothing is lost by it, and telling ends."""
+    logs, logger = Logbook(), logging.Logger("apart")
+    logger.addHandler(logs)
+    noisy = Noisy(logger)
+    logs.follow(noisy)
+    logger.info("one")
+    logger.info("two")
+    logs.filter_for(noisy, {})
+    assert noisy.heard == ["one", "two"]
+    logs.filter_for(noisy, {})
+    assert noisy.heard[2:] == ["told one", "told two"]
 
 
 async def _logbook(parley: Parley) -> Any:
