@@ -53,7 +53,7 @@ def apply_change(transaction: Transaction, wish: Change) -> Described:
         access.require_description(standing, is_dm=participants.is_dm(standing.channel))
         _describe(transaction, wish, values)
     if wish.participants is not None:
-        _move(transaction, standing, list(dict.fromkeys(wish.participants)))
+        _move(transaction, standing, wish.participants)
     return channels.described(transaction.connection, wish.channel_id)
 
 
@@ -100,9 +100,9 @@ def _move(transaction: Transaction, standing: Standing, wanted: Sequence[str]) -
     channel = standing.channel
     present = store.participants.list_present(transaction.connection, channel.id)
     known = {attendance.entity_id for attendance in present}
-    wanted = [*wanted, *({standing.principal.id} & known)]
-    leaving = [attendance for attendance in present if attendance.entity_id not in wanted]
-    joining = [entity_id for entity_id in wanted if entity_id not in known]
+    all_wanted = dict.fromkeys([*wanted, *({standing.principal.id} & known)])
+    leaving = [attendance for attendance in present if attendance.entity_id not in all_wanted]
+    joining = [entity_id for entity_id in all_wanted if entity_id not in known]
     if not leaving and not joining:
         return
     access.require_management(standing)
