@@ -23,7 +23,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one agent."""
-    found = await agents.require(call.ctx, call.principal, rules.entity_id(call.path["agent_id"]))
+    found = await agents.require(call.ctx, call.principal, call.agent_id)
     return _shown(call, found)
 
 

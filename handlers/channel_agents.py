@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.http import Call
 from handlers.seat_wire import SeatAgent
-from rooms import participants, rules
+from rooms import participants
 from rooms.participants import Joining
 from rooms.principals import Kind
 
@@ -31,7 +31,7 @@ async def add(call: Call[SeatAgent]) -> dict[str, Any]:
 
 async def remove(call: Call[None]) -> dict[str, Any]:
     """Remove an agent; somebody else who takes part is none."""
-    channel_id, agent_id = _channel_of(call), rules.entity_id(call.path["agent_id"])
+    channel_id, agent_id = _channel_of(call), call.agent_id
     await participants.remove(call.ctx, call.principal, channel_id, agent_id, is_agent=True)
     return _done(channel_id, agent_id, "Agent removed from channel successfully")
 

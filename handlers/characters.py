@@ -6,9 +6,9 @@ from typing import Any
 
 from handlers import character_wire
 from handlers.http import Call
-from rooms import agents, characters, dismissal, rules
+from rooms import agents, characters, dismissal
 from rooms.agents import Change
-from rooms.characters import Description
+from rooms.characters import CharacterDraft
 from rooms.ids import new_id
 
 
@@ -20,27 +20,26 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one agent with its character."""
-    return character_wire.agent(await characters.require(call.ctx, call.principal, agent_id(call)))
+    return character_wire.agent(await characters.require(call.ctx, call.principal, call.agent_id))
 
 
 async def create(call: Call[character_wire.CreateAgent]) -> dict[str, Any]:
     """Register an agent."""
     said = call.body.wanted
-    wish = _description(call, said, said.id or new_id())
-    created = await characters.create(call.ctx, wish)
+    created = await characters.create(call.ctx, _draft(call, said.id or new_id(), said))
     agent = character_wire.agent(created)
     return {**agent, "character": agent}
 
 
 async def change(call: Call[character_wire.ChangeCharacter]) -> dict[str, Any]:
     """Describe an agent otherwise; fields that are not sent stay."""
-    wish = _description(call, call.body, agent_id(call))
+    wish = _draft(call, call.agent_id, call.body)
     return character_wire.agent(await characters.change(call.ctx, wish))
 
 
 async def delete(call: Call[None]) -> None:
     """End an agent."""
-    await dismissal.delete(call.ctx, call.principal, agent_id(call))
+    await dismissal.delete(call.ctx, call.principal, call.agent_id)
 
 
 async def start(call: Call[None]) -> dict[str, Any]:
@@ -55,17 +54,12 @@ async def stop(call: Call[None]) -> dict[str, Any]:
 
 async def panels(call: Call[None]) -> list[Any]:
     """Answer that the agent has no pages of its own."""
-    await agents.require(call.ctx, call.principal, agent_id(call))
+    await agents.require(call.ctx, call.principal, call.agent_id)
     return []
 
 
-def agent_id(call: Call[Any]) -> str:
-    """Return which agent the path names."""
-    return rules.entity_id(call.path["agent_id"])
-
-
 async def _set_active(call: Call[None], *, is_active: bool) -> dict[str, Any]:
-    profile = await agents.change(call.ctx, Change(call.principal, agent_id(call), is_active=is_active))
+    profile = await agents.change(call.ctx, Change(call.principal, call.agent_id, is_active=is_active))
     return {
         "id": profile.id,
         "name": profile.name,
@@ -74,5 +68,5 @@ async def _set_active(call: Call[None], *, is_active: bool) -> dict[str, Any]:
     }
 
 
-def _description(call: Call[Any], said: character_wire.ChangeCharacter, agent_id: str) -> Description:
-    return Description(call.principal, said.name, said.bio, said.settings, said.fields, agent_id)
+def _draft(call: Call[Any], agent_id: str, said: character_wire.ChangeCharacter) -> CharacterDraft:
+    return CharacterDraft(call.principal, agent_id, said.name, said.bio, said.settings, said.fields)

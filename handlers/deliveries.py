@@ -17,7 +17,7 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
     found = await deliveries.list_page(
         call.ctx,
         call.principal,
-        rules.entity_id(call.path["agent_id"]),
+        call.agent_id,
         one_of(State, "state", state) if state is not None else None,
         before.lower() if before else None,
         page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
@@ -28,7 +28,5 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
 async def redeliver(call: Call[None]) -> dict[str, Any]:
     """Send the message of a dead delivery again, and answer the new delivery."""
     delivery_id = call.path["delivery_id"].lower()
-    queued = await redelivery.redeliver(
-        call.ctx, call.principal, rules.entity_id(call.path["agent_id"]), delivery_id
-    )
+    queued = await redelivery.redeliver(call.ctx, call.principal, call.agent_id, delivery_id)
     return webhook_wire.delivery(queued)

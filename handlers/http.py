@@ -27,7 +27,7 @@ from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.logbook import Logbook
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
-from rooms import tickets
+from rooms import rules, tickets
 from rooms.context import Context
 from rooms.errors import AuthenticationFailed, ParleyError, ValidationFailed
 from rooms.principals import Principal
@@ -82,6 +82,11 @@ class Call(Generic[B]):
     def query(self) -> MultiMapping[str]:
         """The parameters behind the URL's path."""
         return self.request.query
+
+    @property
+    def agent_id(self) -> str:
+        """Which agent the URL's path names."""
+        return rules.entity_id(self.path["agent_id"])
 
 
 @dataclass(frozen=True, slots=True)

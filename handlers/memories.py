@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from handlers import memory_wire
-from handlers.characters import agent_id
 from handlers.http import Call
 from handlers.parsing import page_size, whole_number
 from rooms import memories, rules
@@ -105,7 +104,7 @@ async def _charge(call: Call[Any]) -> None:
 
 
 def _mind(call: Call[Any]) -> Mind:
-    return Mind(call.principal, agent_id(call))
+    return Mind(call.principal, call.agent_id)
 
 
 def _room_id(call: Call[Any]) -> str:

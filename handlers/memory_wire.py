@@ -32,14 +32,6 @@ class CreateRoom(Body):
     )
 
 
-class CreateWorld(Body):
-    """A message server."""
-
-    name: Label
-    description: Label | None = None
-    metadata: Metadata = Field(default_factory=dict)
-
-
 def _text_of(content: object) -> object:
     """Return the text of a memory's content; nothing else of it can be changed."""
     return content.get("text") if isinstance(content, dict) else content

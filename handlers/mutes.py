@@ -8,7 +8,7 @@ from typing import Any
 from handlers import agent_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
-from rooms import mutes, payloads, rules
+from rooms import mutes, payloads
 from rooms.context import Context
 from rooms.mutes import Muting
 from rooms.policy import MINUTE_MS
@@ -51,5 +51,5 @@ async def _unmute(ctx: Context, wish: Muting) -> dict[str, Any]:
 
 
 def _wish(call: Call[Any]) -> Muting:
-    agent_id = rules.entity_id(call.path["agent_id"])
+    agent_id = call.agent_id
     return Muting(call.principal, call.path["channel_id"].lower(), agent_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from handlers import run_summary_wire
-from handlers.characters import agent_id
 from handlers.http import Call
 from handlers.parsing import one_of, page_size, whole_number
 from handlers.run_summary_wire import STATES, Status
@@ -22,7 +21,7 @@ _TYPE = "run_event"
 
 async def list_page(call: Call[None]) -> dict[str, Any]:
     """Answer the newest runs of an agent that the principal may see."""
-    agent = await agents.require(call.ctx, call.principal, agent_id(call))
+    agent = await agents.require(call.ctx, call.principal, call.agent_id)
     status = one_of(Status, "status", call.query.get("status", Status.ALL))
     wish = Filter(
         channel_id=_room(call),
@@ -44,14 +43,14 @@ async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one run of an agent, and what happened in it."""
     run_id = call.path["run_id"].lower()
     found = await run_lookup.require(call.ctx, call.principal, run_id)
-    if found.agent_id != agent_id(call) or _room(call) not in (None, found.channel_id):
+    if found.agent_id != call.agent_id or _room(call) not in (None, found.channel_id):
         raise run_not_found(run_id)
     return run_summary_wire.detail(found)
 
 
 async def log(call: Call[None]) -> list[dict[str, Any]]:
     """Answer which of an agent's newest runs have begun, and ended."""
-    agent = await agents.require(call.ctx, call.principal, agent_id(call))
+    agent = await agents.require(call.ctx, call.principal, call.agent_id)
     asked = "count" if "count" in call.query else "limit"
     limit = max(1, whole_number(call.query, asked, DEFAULT_LOG, MAX_PAGE))
     passed_over = whole_number(call.query, "offset", 0, MAX_PAGE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.http import Call
 from handlers.seat_wire import SeatAgent
-from rooms import rules, server_agents
+from rooms import server_agents
 from rooms.server_agents import Seating
 
 
@@ -24,12 +24,12 @@ async def add(call: Call[SeatAgent]) -> dict[str, Any]:
 
 async def remove(call: Call[None]) -> dict[str, Any]:
     """Remove an agent from the server, and from its channels."""
-    return await _seat(call, rules.entity_id(call.path["agent_id"]), adds=False)
+    return await _seat(call, call.agent_id, adds=False)
 
 
 async def list_servers(call: Call[None]) -> dict[str, Any]:
     """Answer the servers of an agent that the principal may see."""
-    agent_id = rules.entity_id(call.path["agent_id"])
+    agent_id = call.agent_id
     found = await server_agents.list_servers(call.ctx, call.principal, agent_id)
     return {"agentId": agent_id, "messageServers": found, "servers": found}
 

@@ -10,7 +10,6 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from handlers.characters import agent_id
 from handlers.http import LIMITED_PREFIX, Call
 from rooms import agents, media
 from rooms.context import Context
@@ -42,7 +41,7 @@ async def to_channel(call: Call[None]) -> dict[str, Any]:
 
 async def to_agent(call: Call[None]) -> dict[str, Any]:
     """Keep a file for a conversation with an agent that the principal may know of."""
-    agent = await agents.require(call.ctx, call.principal, agent_id(call))
+    agent = await agents.require(call.ctx, call.principal, call.agent_id)
     name, kept = await _receive(call, Place("agents", agent.id))
     kind = kept.type.partition("/")[0]
     return _answer(name, kept, kind if kind in _SHOWN else "document")

@@ -30,13 +30,13 @@ async def remove(call: Call[None]) -> dict[str, Any]:
 
 async def grant(call: Call[None]) -> dict[str, Any]:
     """Let a secret be used for an agent."""
-    agent_id = rules.entity_id(call.path["agent_id"])
+    agent_id = call.agent_id
     return vault_wire.secret(await vault.grant(call.ctx, call.principal, call.path["name"], agent_id))
 
 
 async def withdraw(call: Call[None]) -> dict[str, Any]:
     """Let a secret be used for an agent no more."""
-    agent_id = rules.entity_id(call.path["agent_id"])
+    agent_id = call.agent_id
     return vault_wire.secret(await vault.withdraw(call.ctx, call.principal, call.path["name"], agent_id))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from handlers import world_wire
-from handlers.characters import agent_id
 from handlers.http import Call
 from rooms import agents, servers, worlds
 from rooms.ids import new_id
@@ -25,7 +24,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
     """Answer the world that an agent is in, or create one."""
     await call.gate.limits.charge_write(call.principal)
-    body, mind = call.body, Mind(call.principal, agent_id(call))
+    body, mind = call.body, Mind(call.principal, call.agent_id)
     if body.worldId is not None:
         found = await worlds.join(call.ctx, mind, body.worldId)
         return {"success": True, "world": world_wire.world(found)}
@@ -38,7 +37,7 @@ async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
 async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
     """Describe a world otherwise."""
     await call.gate.limits.charge_write(call.principal)
-    await agents.require(call.ctx, call.principal, agent_id(call))
+    await agents.require(call.ctx, call.principal, call.agent_id)
     wish = Wish(call.principal, call.path["world_id"].lower(), call.body.name, call.body.patch)
     return world_wire.changed(await worlds.change(call.ctx, wish))
 

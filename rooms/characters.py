@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, rules, store
+from rooms import access, agents, store
 from rooms.agents import Change
 from rooms.context import Context
-from rooms.errors import Conflict, ValidationFailed
-from rooms.ids import new_id
+from rooms.errors import Conflict
+from rooms.patches import check_size, merged
 from rooms.principals import Principal, Scope
 from rooms.rows import Profile
 from rooms.transaction import Transaction, one_by_one
@@ -29,18 +29,18 @@ class Character(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class CharacterDraft:
     """What a client says of an agent; what is None stays, and so do fields that are not among these.
 
     ``settings`` are a JSON merge patch (RFC 7396): null takes a setting away.
     """
 
     principal: Principal
+    agent_id: str
     name: str | None = None
     bio: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
-    agent_id: str = field(default_factory=new_id)
 
 
 async def require(ctx: Context, principal: Principal, agent_id: str) -> Character:
@@ -48,29 +48,17 @@ async def require(ctx: Context, principal: Principal, agent_id: str) -> Characte
     return await ctx.database.read(lambda connection: _look_up(connection, principal, agent_id))
 
 
-async def create(ctx: Context, wish: Description) -> Character:
+async def create(ctx: Context, draft: CharacterDraft) -> Character:
     """Register an agent.
 
     Raises PermissionDenied unless the principal may register agents, Conflict if the id is taken.
     """
-    return await ctx.journal.append_one(_create_all, wish)
+    return await ctx.journal.append_one(_create_all, draft)
 
 
-async def change(ctx: Context, wish: Description) -> Character:
+async def change(ctx: Context, draft: CharacterDraft) -> Character:
     """Describe the agent otherwise; raises what ``agents.change`` does."""
-    return await ctx.journal.append_one(_change_all, wish)
-
-
-def merged(settings: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings as a JSON merge patch leaves them."""
-    kept = {name: value for name, value in settings.items() if name not in patch}
-    for name, value in patch.items():
-        if isinstance(value, dict):
-            before = settings.get(name)
-            kept[name] = merged(before if isinstance(before, dict) else {}, value)
-        elif value is not None:
-            kept[name] = value
-    return kept
+    return await ctx.journal.append_one(_change_all, draft)
 
 
 def _look_up(connection: Connection, principal: Principal, agent_id: str) -> Character:
@@ -80,44 +68,39 @@ def _look_up(connection: Connection, principal: Principal, agent_id: str) -> Cha
     return Character(profile, store.agents.find_character(connection, agent_id))
 
 
-def _create(transaction: Transaction, wish: Description) -> Character:
-    access.require_scope(wish.principal, Scope.AGENTS_WRITE)
-    found = store.agents.list_profiles(transaction.connection, 1, viewer=None, agent_id=wish.agent_id)
-    if found:
-        raise Conflict(f"An agent with ID '{wish.agent_id}' exists already; change it, or leave the id out")
-    return _describe(transaction, wish, {}, {}, registers=True)
+def _create(transaction: Transaction, draft: CharacterDraft) -> Character:
+    access.require_scope(draft.principal, Scope.AGENTS_WRITE)
+    if store.agents.find(transaction.connection, draft.agent_id):
+        raise Conflict(f"An agent with ID '{draft.agent_id}' exists already; change it, or leave the id out")
+    return _describe(transaction, draft, {}, {}, registers=True)
 
 
-def _change(transaction: Transaction, wish: Description) -> Character:
-    known = _look_up(transaction.connection, wish.principal, wish.agent_id)
-    return _describe(transaction, wish, known.profile.settings or {}, known.fields, registers=False)
+def _change(transaction: Transaction, draft: CharacterDraft) -> Character:
+    known = _look_up(transaction.connection, draft.principal, draft.agent_id)
+    return _describe(transaction, draft, known.profile.settings or {}, known.fields, registers=False)
 
 
 def _describe(
     transaction: Transaction,
-    wish: Description,
+    draft: CharacterDraft,
     settings: dict[str, Any],
     fields: dict[str, Any],
     *,
     registers: bool,
 ) -> Character:
-    said, settings = fields | wish.fields, merged(settings, wish.settings)
-    _check_size("The character", said)
-    _check_size("Field 'settings'", settings)
+    said = check_size("The character", fields | draft.fields)
+    settings = check_size("Field 'settings'", merged(settings, draft.settings))
     change = Change(
-        wish.principal, wish.agent_id, name=wish.name, bio=wish.bio, settings=settings, registers=registers
+        draft.principal,
+        draft.agent_id,
+        name=draft.name,
+        bio=draft.bio,
+        settings=settings,
+        registers=registers,
     )
     profile = agents.apply_change(transaction, change)
-    store.agents.put_character(transaction.connection, wish.agent_id, said)
+    store.agents.put_character(transaction.connection, draft.agent_id, said)
     return Character(profile, said)
-
-
-def _check_size(what: str, said: dict[str, Any]) -> None:
-    """Raise ValidationFailed if what was said by and by has become too much."""
-    try:
-        rules.raw_message(said)
-    except ValueError as error:
-        raise ValidationFailed(f"{what} {error}") from error
 
 
 _create_all = one_by_one(_create)

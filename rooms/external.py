@@ -256,7 +256,7 @@ def _seat_agent(transaction: Transaction, channel: Channel, named: str) -> None:
 
 def _require_agent(connection: Connection, named: str) -> str:
     # Not NotFound: clients take a 404 of this route for a server that does not have it.
-    if not store.agents.list_profiles(connection, 1, viewer=None, agent_id=named):
+    if store.agents.find(connection, named) is None:
         raise ValidationFailed(
             f"Field 'metadata.agentId' must name an agent; there is none with ID '{named}'"
         )

@@ -157,9 +157,7 @@ def _add(transaction: Transaction, joining: Joining) -> Attendance:
     joins_itself = channel.joinable and joining.entity_id == joining.principal.id
     if not joins_itself or joining.role is not Role.MEMBER:
         access.require_management(standing)
-    if joining.is_agent and not store.agents.list_profiles(
-        transaction.connection, 1, viewer=None, agent_id=joining.entity_id
-    ):
+    if joining.is_agent and store.agents.find(transaction.connection, joining.entity_id) is None:
         raise agent_not_found(joining.entity_id)
     if existing := _find(transaction, channel.id, joining.entity_id):
         return existing

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from rooms import access, agents, participants, servers, store
 from rooms.context import Context
 from rooms.errors import agent_not_found
@@ -66,12 +64,8 @@ async def remove(ctx: Context, wish: Seating) -> None:
 
 def _require_both(transaction: Transaction, wish: Seating) -> None:
     servers.require(transaction.connection, wish.server_id)
-    _require_agent(transaction.connection, wish.agent_id)
-
-
-def _require_agent(connection: Connection, agent_id: str) -> None:
-    if not store.agents.list_profiles(connection, 1, viewer=None, agent_id=agent_id):
-        raise agent_not_found(agent_id)
+    if store.agents.find(transaction.connection, wish.agent_id) is None:
+        raise agent_not_found(wish.agent_id)
 
 
 def _add(transaction: Transaction, wish: Seating) -> None:

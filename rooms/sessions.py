@@ -207,12 +207,12 @@ def _create(transaction: Transaction, draft: SessionDraft) -> Session:
 
 def _require_agent(connection: Connection, draft: SessionDraft) -> dict[str, Any]:
     """Return the agent's settings; raise AgentNotFound without it."""
-    found = store.agents.list_profiles(connection, 1, viewer=None, agent_id=draft.agent_id)
-    if not found:
+    found = store.agents.find(connection, draft.agent_id)
+    if found is None:
         raise AgentNotFound(f"Agent with ID '{draft.agent_id}' does not exist")
     if draft.user_id == draft.agent_id:
         raise ValidationFailed("Field 'userId' must name somebody else than the agent")
-    return found[0].settings or {}
+    return found.settings or {}
 
 
 def _session(draft: SessionDraft, terms: Terms, now: int) -> Session:

@@ -95,6 +95,12 @@ def list_seats(connection: Connection, channel_ids: Collection[str]) -> list[Sea
     return [Seat._make(row) for row in connection.execute(_SEATS, {"ids": list(channel_ids)})]
 
 
+def find(connection: Connection, agent_id: str) -> Profile | None:
+    """Return the agent, whoever may know of it."""
+    found = list_profiles(connection, 1, viewer=None, agent_id=agent_id)
+    return found[0] if found else None
+
+
 def list_profiles(
     connection: Connection,
     limit: int,

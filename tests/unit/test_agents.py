@@ -22,7 +22,7 @@ from rooms import (
 )
 from rooms.agents import Change
 from rooms.channels import ChannelDraft
-from rooms.characters import Description
+from rooms.characters import CharacterDraft
 from rooms.database import Database
 from rooms.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from rooms.ids import new_id
@@ -195,10 +195,10 @@ async def test_changes_at_once_lose_nothing(stage: Stage) -> None:
 async def test_a_character_is_kept_and_merged(stage: Stage) -> None:
     """What Parley does not understand comes back as it was said."""
     ctx = stage.world.ctx
-    said = Description(REGISTRAR, "Dot", "Counts.", {"a": {"b": 1, "c": 2}}, {"topics": ["x"]}, "dot")
+    said = CharacterDraft(REGISTRAR, "dot", "Dot", "Counts.", {"a": {"b": 1, "c": 2}}, {"topics": ["x"]})
     made = await characters.create(ctx, said)
     assert (made.profile.name, made.profile.bio, made.fields) == ("Dot", "Counts.", {"topics": ["x"]})
-    less = Description(REGISTRAR, settings={"a": {"b": None, "d": 3}}, fields={"system": "y"}, agent_id="dot")
+    less = CharacterDraft(REGISTRAR, "dot", settings={"a": {"b": None, "d": 3}}, fields={"system": "y"})
     changed = await characters.change(ctx, less)
     assert changed.profile.settings == {"a": {"c": 2, "d": 3}}
     assert changed.fields == {"topics": ["x"], "system": "y"}
