@@ -35,14 +35,13 @@ async def delete(ctx: Context, principal: Principal, server_id: str) -> None:
 def _delete(transaction: Transaction, server_id: str) -> bool:
     """Delete a server without channels, or a part of its log; tell whether the server is gone."""
     connection = transaction.connection
-    servers.require(connection, server_id)
+    server = servers.require(connection, server_id)
     if store.channels.list_all(connection, server_id, 1):
         return False
-    # Of this commit, too: what is about to be recorded would outlast its server.
-    server = store.servers.find(connection, [server_id])[server_id]
     if server.floor_seq < server.seq:
         store.log.raise_floor(connection, server_id, min(server.floor_seq + STEP, server.seq))
         return False
+    # What this very commit records would outlast its server.
     if transaction.next_seq(server_id) - 1 > server.seq:
         return False
     store.servers.erase(connection, server_id, transaction.now)

@@ -45,14 +45,16 @@ async def ensure_default(ctx: Context) -> None:
         await ctx.journal.append_one(_create_all, draft)
 
 
-def require(connection: Connection, server_id: str) -> None:
-    """Raise NotFound unless there is that server."""
-    if not is_uuid(server_id) or not store.servers.find(connection, [server_id]):
+def require(connection: Connection, server_id: str) -> Server:
+    """Return the server; raise NotFound without it."""
+    found = store.servers.find(connection, [server_id]) if is_uuid(server_id) else {}
+    if server_id not in found:
         raise server_not_found(server_id)
+    return found[server_id]
 
 
 async def require_server(ctx: Context, server_id: str) -> Server:
-    """Return the server; raise NotFound without it."""
+    """Return the server, as it was a moment ago; raise NotFound without it."""
     server = await ctx.servers.find(server_id) if is_uuid(server_id) else None
     if server is None:
         raise server_not_found(server_id)

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, rules, server_agents, servers, store
-from rooms.characters import merged
+from rooms import access, agents, server_agents, servers, store
 from rooms.context import Context
 from rooms.errors import ValidationFailed, server_not_found
 from rooms.memories import Mind
+from rooms.patches import check_size, merged
 from rooms.principals import Principal, Scope
 from rooms.rules import is_uuid
 from rooms.server_agents import Seating
@@ -36,27 +36,10 @@ async def join(ctx: Context, mind: Mind, server_id: str) -> Server:
     Raises NotFound if the principal may not know of the agent, or there is no such world, ValidationFailed
     if the agent is not in it, and the principal may not add it.
     """
+    await agents.require(ctx, mind.principal, mind.agent_id)
     if mind.principal.may(Scope.SERVERS_WRITE):
         await server_agents.add(ctx, Seating(mind.principal, server_id, mind.agent_id))
     return await _require_with(ctx, mind, server_id)
-
-
-async def _require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
-
-    def read(connection: Connection) -> Server:
-        agents.look_up(connection, mind.principal, mind.agent_id)
-        server = _require(connection, server_id)
-        viewer = None if mind.principal.may(Scope.MESSAGES_READ) else mind.principal.id
-        if not store.agents.list_profiles(
-            connection, 1, viewer=viewer, server_id=server.id, agent_id=mind.agent_id
-        ):
-            raise ValidationFailed(
-                f"Agent '{mind.agent_id}' takes part in no channel of message server '{server.id}'; "
-                "add it to one, and it is in this world, or have a service with servers:write add it"
-            )
-        return server
-
-    return await ctx.database.read(read)
 
 
 async def ensure(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:
@@ -75,24 +58,29 @@ async def change(ctx: Context, wish: Wish) -> Server:
     return await ctx.journal.append_one(_change_all, wish)
 
 
+async def _require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
+    def read(connection: Connection) -> Server:
+        server = servers.require(connection, server_id)
+        viewer = None if mind.principal.may(Scope.MESSAGES_READ) else mind.principal.id
+        if not store.agents.list_profiles(
+            connection, 1, viewer=viewer, server_id=server.id, agent_id=mind.agent_id
+        ):
+            raise ValidationFailed(
+                f"Agent '{mind.agent_id}' takes part in no channel of message server '{server.id}'; "
+                "add it to one, and it is in this world, or have a service with servers:write add it"
+            )
+        return server
+
+    return await ctx.database.read(read)
+
+
 def _change(transaction: Transaction, wish: Wish) -> Server:
     access.require_scope(wish.principal, Scope.SERVERS_WRITE)
-    server = _require(transaction.connection, wish.server_id)
-    details = merged(server.details, wish.metadata)
-    try:
-        rules.raw_message(details)
-    except ValueError as error:
-        raise ValidationFailed(f"The metadata {error}") from error
+    server = servers.require(transaction.connection, wish.server_id)
+    details = check_size("The metadata", merged(server.details, wish.metadata))
     name = wish.name or server.name
     store.servers.describe(transaction.connection, server.id, name, details, transaction.now)
-    return _require(transaction.connection, server.id)
-
-
-def _require(connection: Connection, server_id: str) -> Server:
-    found = store.servers.find(connection, [server_id]) if is_uuid(server_id) else {}
-    if server_id not in found:
-        raise server_not_found(server_id)
-    return found[server_id]
+    return servers.require(transaction.connection, server.id)
 
 
 _change_all = one_by_one(_change)

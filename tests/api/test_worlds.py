@@ -55,6 +55,15 @@ async def test_strangers_of_an_agent_are_told_of_no_world(parley: Parley) -> Non
         assert (await stranger.post(BOT, {"worldId": DEFAULT_SERVER_ID})).refusal == NOT_FOUND
 
 
+async def test_a_world_is_not_given_an_agent_that_one_may_not_know_of(parley: Parley) -> None:
+    """What is refused changes nothing."""
+    await parley.agent("bot")
+    builder = await parley.restricted_service(Scope.SERVERS_WRITE)
+    assert (await builder.post(BOT, {"worldId": DEFAULT_SERVER_ID})).refusal == NOT_FOUND
+    added = (await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/agents")).data
+    assert added["agents"] == []
+
+
 async def test_a_world_is_deleted_as_a_message_server(parley: Parley) -> None:
     """With all that is in it, by services that may; the default one stays."""
     made = (await parley.service.post(f"{GROUPS}/{FRESH}", {"name": "Acme"})).data
