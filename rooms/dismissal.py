@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rooms import access, agents, participants, servers, store, webhooks
+from sqlalchemy import Connection
+
+from rooms import access, agents, participants, store, webhooks
 from rooms.agents import Change
 from rooms.context import Context
 from rooms.errors import NotFound, PermissionDenied
 from rooms.participants import DM, Joining
 from rooms.principals import Kind, Principal
+from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
 
@@ -31,11 +34,17 @@ async def delete(ctx: Context, principal: Principal, agent_id: str) -> None:
     await agents.require(ctx, principal, agent_id)
     wish = _Dismissal(principal, agent_id)
     await ctx.journal.append_one(_silence_all, wish)
-    places = await ctx.database.read(lambda connection: store.agents.list_places(connection, agent_id))
-    leavings = [Joining(Principal(agent_id, Kind.AGENT), channel_id, agent_id) for channel_id in places]
-    homes = [(await servers.require_home(ctx, channel_id),) for channel_id in places]
+    channels = await ctx.database.read(lambda connection: _list_channels(connection, agent_id))
+    agent = Principal(agent_id, Kind.AGENT)
+    leavings = [Joining(agent, channel.id, agent_id) for channel in channels]
+    homes = [(channel.server_id,) for channel in channels]
     await ctx.journal.append(_leave_all, leavings, homes)
     await ctx.journal.append_one(_forget_all, wish)
+
+
+def _list_channels(connection: Connection, agent_id: str) -> list[Channel]:
+    places = store.agents.list_places(connection, agent_id)
+    return list(store.channels.find(connection, places).values())
 
 
 def _silence(transaction: Transaction, wish: _Dismissal) -> None:
