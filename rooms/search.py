@@ -7,7 +7,6 @@ both databases find the same, what is deleted is gone at once, and no search cos
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -91,8 +90,8 @@ class _Reader:
         self._connection = connection
         self._wish = wish
         self._words = name_key(wish.text).split()
-        self._looked_at: deque[Said] = deque(maxlen=1)  # the last one
-        self._count = 0
+        self._count = 0  # messages that were looked at
+        self._reached = wish.until  # back to which time
 
     def find(self, standings: Sequence[Standing]) -> Found:
         """Return the page that is asked for."""
@@ -105,13 +104,13 @@ class _Reader:
         return Found(
             [messages[message_id] for message_id in ids[:limit]],
             len(ids) > limit,
-            self._looked_at[0].created_at if is_cut else None,
+            self._reached if is_cut else None,
         )
 
     def _matches(self, said: Iterable[Place]) -> Iterator[Said]:
         for one, intervals in islice(said, MAX_LOOKED_AT):
-            self._looked_at.append(one)
             self._count += 1
+            self._reached = one.created_at
             if one.deleted_at is None and access.covers(intervals, one.seq) and self._is_meant(one):
                 yield one
 
