@@ -7,23 +7,21 @@ it has all happened already.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from rooms import entities, messages, participants, payloads, rules, servers, store
+from rooms import entities, foreign, messages, participants, payloads, rules, servers, store
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
+from rooms.foreign import Fate, Found, FoundChannel, FoundMessage, FoundServer, Outcome
 from rooms.participants import Newcomer
 from rooms.principals import Kind
 from rooms.rows import Message
-from rooms.rules import Content, Description, Label, PrincipalId, RawMessage, Uuid
 from rooms.servers import ServerDraft
 from rooms.tables import Channel, Entity
 from rooms.transaction import Transaction, one_by_one
@@ -31,75 +29,7 @@ from rooms.transaction import Transaction, one_by_one
 AT_ONCE = 500  # of one commit
 
 _DM_NAME = re.compile(r"DM-([0-9a-f-]{36})-([0-9a-f-]{36})")
-_BY_AGENTS = frozenset({"agent_response", "agent_action"})
-_METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(rules.Metadata)
-_RAW_MESSAGE: TypeAdapter[dict[str, Any]] = TypeAdapter(RawMessage)
-
-Moment = Annotated[int, Field(ge=0, lt=2**53)]  # epoch milliseconds
-F = TypeVar("F", bound="Found")
-
-
-class Fate(enum.Enum):
-    """What became of something that was found."""
-
-    ADDED = "added"
-    KNOWN = "there already"
-    REFUSED = "not taken"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of something, and in sentences what of it was not taken, and why."""
-
-    fate: Fate
-    remarks: tuple[str, ...] = ()
-
-
-class Found(BaseModel):
-    """Something that the other server has stored."""
-
-    id: Uuid
-    metadata: Any = None
-    created_at: Moment
-    updated_at: Moment
-
-
-class FoundServer(Found):
-    """A message server."""
-
-    name: Label
-    source_type: Label
-    source_id: Label | None = None
-
-
-class FoundChannel(Found):
-    """A channel, with the ids of its participants."""
-
-    server_id: Uuid
-    name: Label
-    type: Label
-    topic: Description | None = None
-    source_type: Label | None = None
-    source_id: Label | None = None
-    participants: Sequence[str] = ()
-
-
-class FoundMessage(Found):
-    """A message."""
-
-    channel_id: Uuid
-    author_id: PrincipalId
-    content: Content
-    raw_message: Any = None
-    parent_id: str | None = None
-    source_type: Label | None = None
-    source_id: Label | None = None
-
-    @property
-    def is_agents(self) -> bool:
-        """Tell whether an agent has said it, as far as the message itself says so."""
-        told = self.metadata if isinstance(self.metadata, dict) else {}
-        return self.source_type in _BY_AGENTS or told.get("isAgent") is True or "agentName" in told
+F = TypeVar("F", bound=Found)
 
 
 async def take_servers(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list[Outcome]:
@@ -167,7 +97,7 @@ async def _take(
             one = kind.model_validate(row)
             home = await find_home(one)
         except ValidationError as error:
-            outcomes[index] = Outcome(Fate.REFUSED, (_sentence(error),))
+            outcomes[index] = Outcome(Fate.REFUSED, (foreign.sentence(error),))
         except ParleyError as error:
             outcomes[index] = _refused(error)
         else:
@@ -183,27 +113,10 @@ def _refused(error: ParleyError) -> Outcome:
     return Outcome(Fate.REFUSED, (error.details,))
 
 
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    said = str(first["msg"]).removeprefix("Value error, ")
-    return f"Field '{first['loc'][0]}': {said[0].lower()}{said[1:]}"
-
-
-def _document(
-    adapter: TypeAdapter[dict[str, Any]], field: str, value: object
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a JSON object as it may be kept, or an empty one and why."""
-    try:
-        return adapter.validate_python(value, strict=True), ()
-    except ValidationError as error:
-        said = str(error.errors(include_url=False, include_input=False)[0]["msg"])
-        return {}, (f"Its {field} was left out: {said.removeprefix('Value error, ')}",)
-
-
 def _take_server(transaction: Transaction, found: FoundServer) -> Outcome:
     if store.servers.find(transaction.connection, [found.id]):
         return Outcome(Fate.KNOWN)
-    metadata, remarks = _document(_METADATA, "metadata", found.metadata)
+    metadata, remarks = foreign.metadata(found)
     draft = ServerDraft(found.name, found.source_type, found.source_id, metadata, found.id, found.created_at)
     servers.create_within(transaction, draft)
     return Outcome(Fate.ADDED, remarks)
@@ -228,7 +141,7 @@ def _take_channel(transaction: Transaction, found: FoundChannel) -> Outcome:
 
 def _add_channel(transaction: Transaction, found: FoundChannel) -> tuple[Channel, tuple[str, ...]]:
     transaction.next_seq(found.server_id)  # without the server nothing is taken
-    metadata, remarks = _document(_METADATA, "metadata", found.metadata)
+    metadata, remarks = foreign.metadata(found)
     row = found.model_dump(exclude={"participants", "metadata"}) | {"details": metadata}
     channel = Channel(**row)
     store.channels.add(transaction.connection, channel.model_dump())
@@ -332,8 +245,8 @@ class _Batch:
     def _message(
         self, channel: Channel, author: Entity, found: FoundMessage
     ) -> tuple[Message, tuple[str, ...]]:
-        metadata, remarks = _document(_METADATA, "metadata", found.metadata)
-        raw_message, more = _document(_RAW_MESSAGE, "raw_message", found.raw_message)
+        metadata, remarks = foreign.metadata(found)
+        raw_message, more = foreign.raw_message(found)
         parent = self._messages.get((found.parent_id or "").lower())
         if found.parent_id and (parent is None or parent.channel_id != channel.id):
             parent, more = None, (*more, f"The message {found.parent_id[:64]} that it answers is not there")

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 class Source(Protocol):
-    """What is asked of an elizaOS server; rows have the names of :mod:`rooms.importing`'s fields."""
+    """What is asked of an elizaOS server; rows have the names of :mod:`rooms.foreign`'s fields."""
 
     async def agents(self) -> dict[str, str]:
         """Return the names of the agents by id; of some nothing but the id is known."""

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from rooms import importing
 from rooms.context import Context
-from rooms.importing import AT_ONCE, Fate, Outcome
+from rooms.foreign import Fate, Outcome
+from rooms.importing import AT_ONCE
 from server.app import alone
 from server.config import Settings, load
 from server.database_commands import opened

@@ -30,7 +30,7 @@ from rooms.approvals import Request
 from rooms.channels import ChannelDraft
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound, ParleyError, PermissionDenied, SessionNotFound
-from rooms.importing import Fate
+from rooms.foreign import Fate
 from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
