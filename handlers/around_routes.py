@@ -1,4 +1,8 @@
-"""The routes around messaging that elizaOS's clients call; docs/elizaos.md says how they differ."""
+"""What elizaOS's clients ask beside messaging: agents, their worlds and memories, the server, files.
+
+What they ask of messaging itself is in :mod:`handlers.eliza_routes`. How the answers differ from elizaOS's
+own is told in docs/elizaos.md.
+"""
 
 from __future__ import annotations
 

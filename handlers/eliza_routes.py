@@ -1,4 +1,8 @@
-"""The routes that exist for elizaOS's clients; docs/elizaos.md says how they differ from elizaOS's own."""
+"""What elizaOS's clients ask of messaging that nobody else does: routes under ``/api/messaging`` alone.
+
+What they ask of agents, the server and files is in :mod:`handlers.around_routes`. How the answers differ
+from elizaOS's own is told in docs/elizaos.md.
+"""
 
 from __future__ import annotations
 

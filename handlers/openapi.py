@@ -12,92 +12,16 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handlers import (
-    agent_wire,
-    answers,
-    approval_wire,
-    external_wire,
-    job_wire,
-    post_wire,
-    run_wire,
-    session_wire,
-    title_wire,
-    transcript_wire,
-    webhook_wire,
-)
+from handlers import answers
 from handlers.http import Route
+from handlers.parameters import QUERIES, WAIT_QUERY
 
-_PARAMETERS = re.compile(r"{(\w+)}")
+_PATH_PARAMETERS = re.compile(r"{(\w+)}")
 _NO_NAME = re.compile(r"\W+")
-_EVENTS_QUERY = {
-    "server_id": "whose log, the default server's unless told",
-    "channel_id": "only these channels: repeated, or separated by commas",
-    "after": "the cursor to go on from; without one, from now on",
-    "wait": "answer within so many seconds, at most 55; without it the answer is a stream",
-    "limit": "with wait: how many events at most, 100 unless told, at most 500",
-    "ticket": "in place of a credential",
-}
-_INBOX_QUERY = {name: meaning for name, meaning in _EVENTS_QUERY.items() if name != "channel_id"}
-_WAIT_QUERY = {"wait": "answer once it is over, or within so many seconds, at most 55"}
-_DELIVERIES_QUERY = {
-    "state": "only those in this state: queued, delivered, dead, redelivered or obsolete",
-    "limit": "page size, 50 unless told, at most 200",
-    "before": "only older ones than the delivery with this id",
-}
-_HISTORY_QUERY = {
-    "limit": "page size, 50 unless told, at most 200",
-    "offset": "how many messages to pass over",
-    "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
-    "after": "only newer ones: epoch milliseconds, ISO 8601 or a cursor",
-    "order": "asc or desc",
-}
-_APPROVALS_QUERY = {
-    "state": "requested unless told, several separated by commas",
-    "limit": "how many at most, 50 unless told, at most 200",
-}
-
-_SESSIONS_QUERY = {
-    "userId": "only this user's",
-    "agentId": "only those with this agent",
-    "status": "active or expired; both unless told",
-    "limit": "page size, 50 unless told, at most 200",
-    "before": "only older ones than the session with this id",
-}
-_TRANSCRIPT_QUERY = {
-    "limit": "page size, 50 unless told, at most 100",
-    "before": "only older ones: epoch milliseconds or ISO 8601",
-    "after": "only newer ones: epoch milliseconds or ISO 8601",
-}
-_TITLE_QUERY = {
-    "limit": "how many of the newest messages are read, 50 unless told, at most 200",
-    "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
-}
-_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
-_JOBS_QUERY = {
-    "status": "only those that are so: pending, processing, completed, failed or timeout",
-    "limit": "how many at most, 50 unless told, at most 200",
-}
-_PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
-
 _FILE = {
     "type": "object",
     "required": ["file"],
     "properties": {"file": {"type": "string", "format": "binary"}},
-}
-_QUERIES: dict[type[BaseModel], dict[str, str]] = {
-    answers.Events: _EVENTS_QUERY,
-    answers.History: _HISTORY_QUERY,
-    agent_wire.Agents: {"server_id": "only those that take part in a channel of it"},
-    run_wire.Inbox: _INBOX_QUERY,
-    webhook_wire.Deliveries: _DELIVERIES_QUERY,
-    approval_wire.Approvals: _APPROVALS_QUERY,
-    session_wire.Sessions: _SESSIONS_QUERY,
-    title_wire.Title: _TITLE_QUERY,
-    post_wire.Posted: _SENT_QUERY,
-    transcript_wire.Sent: _SENT_QUERY,
-    external_wire.Processed: _PROCESSED_QUERY,
-    job_wire.Jobs: _JOBS_QUERY,
-    transcript_wire.Transcript: _TRANSCRIPT_QUERY,
 }
 
 
@@ -193,7 +117,7 @@ def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
 def _parameters(route: Route) -> list[dict[str, Any]]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAMETERS.findall(route.path)
+        for name in _PATH_PARAMETERS.findall(route.path)
     ]
     in_query = [
         {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
@@ -203,8 +127,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _query(route: Route) -> dict[str, str]:
-    documented = _QUERIES.get(route.answer or BaseModel, {})
-    return _WAIT_QUERY | documented if route.waits else documented
+    documented = QUERIES.get(route.answer or BaseModel, {})
+    return WAIT_QUERY | documented if route.waits else documented
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:

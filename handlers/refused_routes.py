@@ -27,7 +27,7 @@ def _route(method: str, path: str, error: ParleyError) -> Route:
     return Route(method, path, _refuse(error), error.details, None, status=STATUS[type(error)])
 
 
-REFUSED = (
+REFUSED_ROUTES = (
     _route("POST", "/api/server/stop", PermissionDenied(
         "Nobody stops the server over HTTP; its operator ends the process with SIGTERM")),
     _route("POST", "/api/system/env/local", PermissionDenied(

@@ -1,4 +1,8 @@
-"""Parley's own HTTP API on one screen; what is for elizaOS's clients alone is in the table beside this."""
+"""Parley's own HTTP API on one screen, and how all tables of routes become an application.
+
+What is for elizaOS's clients alone is in two tables beside this: :mod:`handlers.eliza_routes` and
+:mod:`handlers.around_routes`. What is refused on purpose is in :mod:`handlers.refused_routes`.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ from handlers import (
 from handlers.around_routes import AROUND_ROUTES
 from handlers.eliza_routes import ELIZA_ROUTES
 from handlers.http import Gate, Route, endpoint, superseded
-from handlers.refused_routes import REFUSED
+from handlers.refused_routes import REFUSED_ROUTES
 
 _MESSAGING = "/api/messaging"
 _CHANNEL = f"{_MESSAGING}/channels/{{channel_id}}"
@@ -267,7 +271,7 @@ def add_routes(app: web.Application, gate: Gate) -> None:
             app.router.add_route(route.method, path, handler)
         for path in route.deprecated:
             app.router.add_route(route.method, path, superseded(handler, route.path))
-    for route in REFUSED:
+    for route in REFUSED_ROUTES:
         app.router.add_route(route.method, route.path, endpoint(gate, route))
     app.router.add_get("/media/uploads/{kind}/{place_id}/{name}", uploads.show(gate.ctx))
     app.router.add_get("/openapi.json", openapi.serve(ALL_ROUTES))

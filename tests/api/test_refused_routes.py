@@ -4,7 +4,7 @@ import pytest
 
 from handlers.envelope import STATUS
 from handlers.http import Route
-from handlers.refused_routes import REFUSED
+from handlers.refused_routes import REFUSED_ROUTES
 from rooms.errors import NotOffered, PermissionDenied
 from tests.api.samples import name
 from tests.running import Parley
@@ -12,7 +12,7 @@ from tests.running import Parley
 CODES = {STATUS[error]: error.code for error in (NotOffered, PermissionDenied)}
 
 
-@pytest.mark.parametrize("route", REFUSED, ids=name)
+@pytest.mark.parametrize("route", REFUSED_ROUTES, ids=name)
 async def test_it_is_refused_in_a_sentence(parley: Parley, route: Route) -> None:
     """Whatever is sent along; whoever has no credential is told nothing but that."""
     path = route.path.format(agent_id="bot", log_id="x", server_id="x")
