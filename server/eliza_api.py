@@ -29,6 +29,10 @@ async def opened(address: str, api_key: str | None) -> AsyncIterator[Api]:
         yield Api(session, address.rstrip("/"))
 
 
+class _PathMissing(BadSetting):
+    """There is no such path, or not on this version of the server."""
+
+
 class Api:
     """A source of elizaOS's rows; the paths have had other names before 1.6.5."""
 
@@ -46,7 +50,7 @@ class Api:
         """Return the message servers."""
         try:
             found = (await self._get("/messaging/message-servers"))["messageServers"]
-        except LookupError:
+        except _PathMissing:
             self._is_old = True
             found = (await self._get("/messaging/central-servers"))["servers"]
         return [_of_api(row) for row in found]
@@ -94,7 +98,7 @@ class Api:
         return f"/messaging/{'central-channels' if self._is_old else 'channels'}/{channel_id}"
 
     async def _get(self, path: str, **query: Any) -> Any:
-        """Return what a path answers; raise LookupError if there is no such path."""
+        """Return what a path answers; raise BadSetting if it cannot be read."""
         try:
             while True:
                 async with self._session.get(self._api + path, params=query) as response:
@@ -106,7 +110,9 @@ class Api:
 
     def _data(self, path: str, status: int, body: bytes) -> Any:
         if status == 404:
-            raise LookupError(path)
+            raise _PathMissing(
+                f"{self._api}{path} answered 404: no elizaOS 1.x is there, or it has changed meanwhile"
+            )
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -256,6 +256,16 @@ async def test_a_source_that_is_none_is_a_sentence(tmp_path: Path, source: str, 
     assert sentence in said
 
 
+async def test_a_server_that_is_no_elizaos_is_a_sentence(tmp_path: Path) -> None:
+    """It has none of the paths."""
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    async with eliza_api(ElizaData([])) as url:
+        code, said = await run_parley("import-eliza", f"{url}/elsewhere", "--data-dir", str(data_dir))
+    assert (code, said.count("\n")) == (1, 1)
+    assert "answered 404" in said
+
+
 async def test_a_database_without_elizas_tables_is_a_sentence(postgres_database: str, tmp_path: Path) -> None:
     """So is one that is not there; neither tells the password."""
     data_dir = tmp_path / "data"
