@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from handlers import envelope, events, parsing, server_logs, wire
+from handlers import eliza_wire, envelope, events, parsing, server_logs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
@@ -98,7 +98,7 @@ def _read(stated: Any) -> Any:
 async def _type(gate: Gate, connection: Connection, arguments: Sequence[Any]) -> dict[str, Any]:
     await connection.settled()
     await gate.limits.charge_read(connection.principal)
-    body = parsing.parse(wire.ElizaTyping, _first(arguments))
+    body = parsing.parse(eliza_wire.Typing, _first(arguments))
     told = wire.TypingEvent(channel_id=body.channelId, is_typing=body.isTyping)
     await events.typing(gate, connection, told)
     return {"channelId": body.channelId, "roomId": body.channelId}
@@ -106,7 +106,7 @@ async def _type(gate: Gate, connection: Connection, arguments: Sequence[Any]) ->
 
 async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, Any]:
     await gate.limits.charge_read(connection.principal)
-    body = parsing.parse(wire.ElizaJoin, payload)
+    body = parsing.parse(eliza_wire.Join, payload)
     channel_id = body.channelId
     await events.enter(gate.ctx, connection, channel_id)
     told = {
@@ -122,7 +122,7 @@ async def _join(gate: Gate, connection: Connection, payload: Any) -> dict[str, A
 
 async def _send(gate: Gate, connection: Connection, payload: Any) -> Begun:
     await gate.limits.charge_write(connection.principal)
-    body = parsing.parse(wire.ElizaSend, payload)
+    body = parsing.parse(eliza_wire.Send, payload)
     draft = _draft(connection, body)
     await opening.require_or_create(gate.ctx, draft, connection.server_id, CREATED_BY)
     outcome = await messages.begin(gate.ctx, draft)
@@ -130,7 +130,7 @@ async def _send(gate: Gate, connection: Connection, payload: Any) -> Begun:
 
 
 def _acknowledge(
-    connection: Connection, body: wire.ElizaSend, outcome: Submitted | ParleyError
+    connection: Connection, body: eliza_wire.Send, outcome: Submitted | ParleyError
 ) -> dict[str, Any]:
     if isinstance(outcome, ParleyError):
         _let_write(connection, body.model_dump())
@@ -146,7 +146,7 @@ def _acknowledge(
     return envelope.success({**told, "seq": outcome.message.seq})
 
 
-def _draft(connection: Connection, body: wire.ElizaSend) -> Draft:
+def _draft(connection: Connection, body: eliza_wire.Send) -> Draft:
     principal = connection.principal
     if body.senderId is None and principal.kind is Kind.SERVICE:
         raise ValidationFailed("Required field 'senderId' is missing")

@@ -311,34 +311,3 @@ class EditEvent(MessageEvent):
     """What a message is to say instead."""
 
     content: Content
-
-
-class ElizaJoin(Body):
-    """The payload of elizaOS's message of type 1."""
-
-    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
-    agentId: Label | None = None  # noqa: N815
-
-
-class ElizaTyping(Body):
-    """That elizaOS's client's user begins or stops to type; who that is, the connection says."""
-
-    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
-    isTyping: StrictBool = True  # noqa: N815
-
-
-class ElizaSend(Body):
-    """The payload of elizaOS's message of type 2."""
-
-    channelId: Uuid = Field(validation_alias=AliasChoices("channelId", "roomId"))  # noqa: N815
-    senderId: PrincipalId | None = spelled("senderId", "author_id")  # noqa: N815
-    message: Content
-    messageServerId: Uuid | None = spelled(  # noqa: N815
-        "messageServerId", "message_server_id", "serverId", "server_id"
-    )
-    senderName: Label | None = None  # noqa: N815
-    messageId: IdempotencyKey | None = None  # noqa: N815
-    source: Label = "socketio_client"
-    attachments: Attachments | None = None
-    metadata: Metadata = Field(default_factory=dict)
-    targetUserId: PrincipalId | None = None  # noqa: N815
