@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rooms.rows import Message
+from rooms.rules import is_link
 from rooms.storing import AGENT_NAMES, DISPLAY_NAME
+
+_SHOWN_AS_DATA = ("data:image/", "data:audio/", "data:video/")
 
 
 def display_name(author_id: str, name: str, details: Mapping[str, Any], *, by_agent: bool) -> str:
@@ -42,7 +45,12 @@ def thinking(details: Mapping[str, Any], raw_message: Mapping[str, Any]) -> dict
 def attachments(
     own: list[dict[str, Any]], details: Mapping[str, Any], raw_message: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return a message's attachments, or those that elizaOS's agents state beside it."""
+    """Return a message's attachments, or what elizaOS's agents state beside it and may be shown."""
     stated = details.get("attachments") or raw_message.get("attachments")
     found = stated if isinstance(stated, list) else []
-    return own or [one for one in found if isinstance(one, dict)]
+    return own or [one for one in found if isinstance(one, dict) and _may_be_shown(one.get("url"))]
+
+
+def _may_be_shown(url: object) -> bool:
+    # A link of another kind, javascript: say, would run in the page of whoever clicks on it.
+    return isinstance(url, str) and (is_link(url) or url.startswith(_SHOWN_AS_DATA))

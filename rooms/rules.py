@@ -51,6 +51,7 @@ ATTACHMENT_TYPES = frozenset(
     }
 )  # fmt: skip
 
+_LINK = re.compile(r"https?://[^\s/]|/media/(?!.*(?:\.\.|//|\\|%2e|%2f|%5c))\S*\Z", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _PRINCIPAL_ID = re.compile(r"[A-Za-z0-9\-_.:@]{1,128}")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -227,9 +228,14 @@ def raw_message(value: dict[str, Any]) -> dict[str, Any]:
     return _json_object(value, max_levels=MAX_RAW_MESSAGE_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
 
 
+def is_link(text: str) -> bool:
+    """Tell whether an attachment may be there: on the web, or below ``/media/`` as browsers read it."""
+    return _LINK.match(text) is not None
+
+
 def _url(text: str) -> str:
-    if not re.match(r"https?://[^\s/]", text) and not text.startswith("/media/"):
-        raise ValueError("must be an http or https URL")
+    if not is_link(text):
+        raise ValueError("must be an http or https URL, or the path of an uploaded file")
     return _text(text)
 
 

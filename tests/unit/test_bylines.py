@@ -6,6 +6,7 @@ import pytest
 
 from handlers import wire
 from handlers.wire import Dialect
+from rooms.rules import is_link
 from tests.unit.test_eliza import message
 
 FILE = {"url": "https://example.org/a.png"}
@@ -36,6 +37,32 @@ def test_what_the_server_knows_is_not_overridden() -> None:
     claims = {"isAgent": True, "authorDisplayName": "Root", "attachments": "none", "mood": "good"}
     found = shown(author_name="Ann", details=claims, attachments=[FILE])
     assert found == {"isAgent": False, "authorDisplayName": "Ann", "attachments": [FILE], "mood": "good"}
+
+
+@pytest.mark.parametrize("place", ["details", "raw_message"])
+def test_what_could_run_is_no_attachment(place: str) -> None:
+    """What a message states beside it is shown if it is a file, and no script."""
+    image = {"url": "data:image/png;base64,AA=="}
+    bad = [{"url": url} for url in ("javascript:alert(1)", "data:text/html,x", "/media/../x", 5)]
+    assert shown(**{place: {"attachments": [*bad, {}, FILE, image]}})["attachments"] == [FILE, image]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_good"),
+    [
+        ("https://example.org/a..b//c", True),
+        ("/media/uploads/channels/a/b.png", True),
+        ("/media/../api", False),
+        ("/media/%2E./api", False),
+        ("/media/.\t./api", False),
+        ("/media/.\\..\\api", False),
+        ("//example.org/a.png", False),
+        ("javascript:alert(1)", False),
+    ],
+)
+def test_a_path_of_a_file_leads_nowhere_else(url: str, is_good: bool) -> None:
+    """However a browser reads it."""
+    assert is_link(url) is is_good
 
 
 def test_what_an_agent_thought_and_did_is_there() -> None:
