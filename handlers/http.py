@@ -203,7 +203,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
 
 
 async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
-    """Return who asks; charge the address before, the principal after."""
+    """Return who asks; charge the address before, the principal after, who pays for writes elsewhere too."""
     if route.is_polled or (route.waits and "wait" in request.query):
         return await _admit_waiting(gate, request, route)
     if route.streams:
@@ -212,7 +212,7 @@ async def _admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     if limited:
         _note(request, await gate.limits.charge_address(request.remote or ""))
     principal = await _identify(gate, request, route)
-    if limited:
+    if limited or request.method != hdrs.METH_GET:
         _note(request, await gate.limits.charge_principal(principal))
     return principal
 

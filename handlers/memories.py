@@ -27,7 +27,6 @@ async def list_of_room(call: Call[None]) -> dict[str, Any]:
 
 async def change(call: Call[memory_wire.ChangeMemory]) -> dict[str, Any]:
     """Let something that was said be something else."""
-    await _charge(call)
     mind = _mind(call)
     changed = await memories.change(call.ctx, mind, call.path["memory_id"].lower(), call.body.content)
     return {**memory_wire.memory(changed, mind.agent_id), "message": "Memory updated successfully"}
@@ -35,27 +34,23 @@ async def change(call: Call[memory_wire.ChangeMemory]) -> dict[str, Any]:
 
 async def delete(call: Call[None]) -> dict[str, Any]:
     """Delete something that was said."""
-    await _charge(call)
     await memories.forget(call.ctx, _mind(call), call.path["memory_id"].lower())
     return {"success": True, "message": "Memory deleted successfully"}
 
 
 async def clear_room(call: Call[None]) -> None:
     """Delete all that was said in one of an agent's channels."""
-    await _charge(call)
     await memories.forget_room(call.ctx, _mind(call), _room_id(call))
 
 
 async def clear(call: Call[None]) -> dict[str, Any]:
     """Delete all that was said in an agent's channels."""
-    await _charge(call)
     deleted = await memories.forget_all(call.ctx, _mind(call))
     return {"deleted": deleted, "message": "All agent memories cleared successfully"}
 
 
 async def clear_world(call: Call[None]) -> dict[str, Any]:
     """Delete all that was said in the channels of a message server."""
-    await _charge(call)
     deleted = await memories.forget_server(call.ctx, call.principal, call.path["server_id"].lower())
     return {"deleted": deleted, "message": "All memories of the world cleared successfully"}
 
@@ -75,7 +70,6 @@ async def get_room(call: Call[None]) -> dict[str, Any]:
 
 async def create_room(call: Call[memory_wire.CreateRoom]) -> dict[str, Any]:
     """Create a channel with an agent in it."""
-    await _charge(call)
     body, mind = call.body, _mind(call)
     draft = ChannelDraft(
         principal=call.principal,
@@ -97,10 +91,6 @@ async def _list(call: Call[None], channel_id: str | None) -> dict[str, Any]:
     is_known = call.query.get("tableName", memory_wire.TABLE) == memory_wire.TABLE
     listed = [memory_wire.memory(message, mind.agent_id) for message in found if is_known]
     return {"success": True, "memories": listed, "data": listed}
-
-
-async def _charge(call: Call[Any]) -> None:
-    await call.gate.limits.charge_write(call.principal)
 
 
 def _mind(call: Call[Any]) -> Mind:

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from handlers.http import LIMITED_PREFIX, Call
+from handlers.http import Call
 from rooms import agents, media
 from rooms.context import Context
 from rooms.errors import ParleyError, Unavailable, ValidationFailed
@@ -77,8 +77,6 @@ def _answer(name: str, kept: Upload, kind: str) -> dict[str, Any]:
 
 async def _receive(call: Call[None], place: Place) -> tuple[str, Upload]:
     """Take the file out of the body; return what it was called, and what it is now."""
-    if not call.request.path.startswith(LIMITED_PREFIX):
-        await call.gate.limits.charge_write(call.principal)
     most = call.ctx.policy.max_upload
     if (call.request.content_length or 0) > most + _ROOM_FOR_THE_REST:
         raise media.too_large(most)

@@ -23,7 +23,6 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
     """Answer the world that an agent is in, or create one."""
-    await call.gate.limits.charge_write(call.principal)
     body, mind = call.body, Mind(call.principal, call.agent_id)
     if body.worldId is not None:
         found = await worlds.join(call.ctx, mind, body.worldId)
@@ -36,7 +35,6 @@ async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
 
 async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
     """Describe a world otherwise."""
-    await call.gate.limits.charge_write(call.principal)
     await agents.require(call.ctx, call.principal, call.agent_id)
     wish = Wish(call.principal, call.path["world_id"].lower(), call.body.name, call.body.patch)
     return world_wire.changed(await worlds.change(call.ctx, wish))
@@ -44,7 +42,6 @@ async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
 
 async def ensure(call: Call[world_wire.EnsureWorld]) -> dict[str, Any]:
     """Answer a message server, which is created if there is none of that id."""
-    await call.gate.limits.charge_write(call.principal)
     body = call.body
     about = {"description": body.description} if body.description else {}
     draft = ServerDraft(body.name, SOURCE, metadata=about | body.metadata, id=call.path["server_id"].lower())

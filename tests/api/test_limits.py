@@ -131,3 +131,11 @@ async def test_services_are_not_charged(start: Start) -> None:
     parley = await start(rate_limits="on")
     for _ in range(620):
         await poll(parley.service)
+
+
+async def test_writes_beside_messaging_are_charged(start: Start) -> None:
+    """To who writes; reading is free there."""
+    parley = await start(rate_limits="on")
+    bot = await parley.agent("bot")
+    assert "X-RateLimit-Limit" not in (await bot.get("/api/agents/bot")).headers
+    assert (await bot.post("/api/agents/bot/start")).headers["X-RateLimit-Limit"] == "120"
