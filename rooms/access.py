@@ -199,9 +199,13 @@ def require_agent(principal: Principal, agent_id: str) -> None:
         raise agent_not_found(agent_id)
 
 
-def require_session(principal: Principal, session_id: str, found: Session | None, scope: Scope) -> Session:
-    """Return the session; raise NotFound unless it is there, and the principal its user or of the scope."""
-    if found is None or not (found.user_id == principal.id or principal.may(scope)):
+def require_session(principal: Principal, session_id: str, found: Session | None, *further: Scope) -> Session:
+    """Return the session; raise NotFound unless it is there, and is the principal's, or everybody's is.
+
+    That takes the right to read all messages, and those ``further`` ones.
+    """
+    scopes = (Scope.MESSAGES_READ, *further)
+    if found is None or not (found.user_id == principal.id or all(map(principal.may, scopes))):
         raise session_not_found(session_id)
     return found
 

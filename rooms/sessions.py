@@ -94,7 +94,7 @@ async def require(ctx: Context, principal: Principal, session_id: str) -> Sessio
     Raises NotFound if it is absent, or not the principal's to see, and SessionExpired if it has ended.
     """
     found = await ctx.sessions.find(session_id) if is_uuid(session_id) else None
-    session = access.require_session(principal, session_id, found, Scope.MESSAGES_READ)
+    session = access.require_session(principal, session_id, found)
     timeouts.require_live(session, ctx.now())
     return session
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rooms.ids import new_id
+from rooms.principals import Scope
 from rooms.sessions import KEPT_DAYS
 from tests.rest import Reply, Rest
 from tests.running import Parley, Start, running_parley
@@ -104,6 +105,15 @@ async def test_the_session_of_another_answers_404(parley: Parley) -> None:
     assert (await ben.get(SESSIONS, userId="ann")).body["total"] == 0
     refused = await ben.post(SESSIONS, {"agentId": "bot", "userId": "ann"})
     assert refused.refusal == (403, "PERMISSION_DENIED")
+
+
+async def test_who_may_only_write_changes_no_session_that_it_may_not_see(parley: Parley) -> None:
+    """The answer to a change says what a look-up would have said."""
+    ann, _ = await furnish(parley)
+    writer = await parley.restricted_service(Scope.MESSAGES_WRITE)
+    session = await begin(ann)
+    for touch in touches(writer, session["sessionId"]).values():
+        assert (await touch()).refusal == NOT_FOUND
 
 
 async def test_renewing_what_has_lasted_as_long_as_it_may_is_refused(parley: Parley) -> None:
