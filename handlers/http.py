@@ -25,7 +25,7 @@ from handlers.draining import Draining
 from handlers.following import Followers
 from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.logbook import Logbook
-from handlers.parsing import parse_json
+from handlers.parsing import BAD_PARAMETERS, parse_json
 from handlers.wire import Dialect
 from rooms import rules, tickets
 from rooms.context import Context
@@ -136,6 +136,7 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         admit = _admit_anybody if route.public else _admit
         principal = await admit(gate, request, route)
+        _check_address(request)
         body = await _read_body(request, route.body)
         data = await route.handler(Call(gate, request, principal, _dialect(request), body))
         if route.answer is None:
@@ -273,6 +274,14 @@ def _note(request: web.Request, allowance: Allowance | None) -> None:
     if kept is None or allowance.retry_after or allowance.remaining < kept.remaining:
         request[_ALLOWANCE] = allowance
     refuse_if_spent(allowance)
+
+
+def _check_address(request: web.Request) -> None:
+    # Nothing that is stored has it, and PostgreSQL takes it for no text.
+    if "%00" in request.raw_path:
+        raise ValidationFailed(
+            "The address must not contain the control character U+0000", message=BAD_PARAMETERS
+        )
 
 
 async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:

@@ -206,3 +206,9 @@ async def test_what_is_no_truth_value_does_not_pass_for_one(parley: Parley, join
     refused = await parley.service.create_channel("talk", joinable=joinable)
     assert refused.refusal == (400, "VALIDATION_ERROR")
     assert "'joinable'" in refused.error["details"]
+
+
+@pytest.mark.parametrize("path", [f"{API}/channels/%00", f"{API}/sessions?userId=%00", "/api/agents/%00"])
+async def test_an_address_with_nul_is_refused(parley: Parley, path: str) -> None:
+    """One of the databases would fail at it, whatever it is to be the id of."""
+    assert (await parley.service.get(path)).refusal == (400, "VALIDATION_ERROR")
