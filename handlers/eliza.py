@@ -73,7 +73,8 @@ def _kind_and_payload(event: str, arguments: Sequence[Any]) -> tuple[int, Any]:
         return int(event), first
     if event != "message":
         raise ValidationFailed(
-            "There is no event of this name; there are 'message' and 'typing'", message="Unknown event"
+            "There is no event of this name; there are 'message' (or '1', '2') and 'typing'",
+            message="Unknown event",
         )
     kind = first.get("type") if isinstance(first, Mapping) else None
     if kind not in (JOIN, SEND) or isinstance(kind, bool):

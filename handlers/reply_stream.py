@@ -125,8 +125,7 @@ class ReplyStream(web.StreamResponse):
             content = said.pop("agentResponse") or {"text": ""}
             await self._write("done", {**said, **content, "type": "complete"})
         else:
-            why = f"The agent has not answered: {run.reason or run.state}"
-            await self._write("error", {**said, "error": why, "type": "error"})
+            await self._write("error", {**said, "error": _why(run), "type": "error"})
 
     async def _write(self, event: str, data: dict[str, Any]) -> None:
         await self._send(b"event: %b\ndata: %b\n\n" % (event.encode(), orjson.dumps(data)))
@@ -134,6 +133,13 @@ class ReplyStream(web.StreamResponse):
     async def _send(self, text: bytes) -> None:
         async with asyncio.timeout(WRITE_SECONDS):
             await self.write(text)
+
+
+def _why(run: Run) -> str:
+    """Return why there is no reply; a run that is not over goes on without whoever has waited for it."""
+    if runs.is_over(run):
+        return f"The agent has not answered: {run.reason or run.state}"
+    return "This server stops; the reply is still to come, and will be in the history"
 
 
 def _cut(request: web.BaseRequest) -> None:

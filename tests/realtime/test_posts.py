@@ -1,8 +1,10 @@
 """What elizaOS's clients say in channels over REST: stored once, and answered on each transport."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from handlers import reply_stream
@@ -10,7 +12,7 @@ from rooms.ids import new_id
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.realtime.posting import Stage, next_run, rest_of, stage, streaming
 from tests.rest import API
-from tests.running import Parley, Start
+from tests.running import Parley, Start, serving
 from tests.talking import talking
 
 REFUSED = (400, "VALIDATION_ERROR")
@@ -186,6 +188,20 @@ async def test_a_stream_ends_where_everything_goes_wrong(channel: Stage) -> None
         _, (last, end) = await rest_of(blocks)
     assert (last, end["type"], end["status"], end["agentResponse"]) == ("error", "error", "failed", None)
     assert end["error"] == "The agent has not answered: agent_error"
+
+
+async def test_a_stream_that_ends_with_its_server_says_that_the_reply_is_to_come(tmp_path: Path) -> None:
+    """Nothing has gone wrong: the run goes on when the server does."""
+    async with aiohttp.ClientSession() as session, serving(tmp_path / "data") as served:
+        service = served.rest(session)
+        await service.request("PUT", f"{API}/agents/bot", json={})
+        channel_id = await service.new_channel("talk", "ann", "bot")
+        async with streaming(Stage(channel_id, service.having(X_Entity_Id="ann"), {})) as blocks:
+            await anext(blocks)
+            served.process.terminate()
+            ((last, end),) = await rest_of(blocks)
+    assert (last, end["status"]) == ("error", "queued")
+    assert end["error"] == "This server stops; the reply is still to come, and will be in the history"
 
 
 async def test_a_quiet_stream_is_kept_alive(channel: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
