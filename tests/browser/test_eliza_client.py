@@ -195,6 +195,10 @@ async def test_a_group_with_two_agents(
             await expect(chat(page).get_by_text(text)).to_have_count(1)
         await shoot(page, "group")
         await page.reload()
+        # The page may have chosen the agent that it had learnt of first.
+        for name in ("Ada", "Bob"):
+            await expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+        await page.get_by_role("button", name="All", exact=True).click()
         for text in ("who are you?", "I am Ada, of course.", "And I am Bob."):
             await expect(chat(page).get_by_text(text)).to_have_count(1)
 
