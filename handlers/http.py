@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from multidict import MultiMapping
+from multidict import MultiDict, MultiMapping
 from pydantic import BaseModel
 from uuid_utils import uuid4
 
@@ -25,7 +25,7 @@ from handlers.draining import Draining
 from handlers.following import Followers
 from handlers.limits import Allowance, Limits, refuse_if_spent
 from handlers.logbook import Logbook
-from handlers.parsing import BAD_PARAMETERS, parse_json
+from handlers.parsing import parse_json
 from handlers.wire import Dialect
 from rooms import rules, tickets
 from rooms.context import Context
@@ -76,12 +76,13 @@ class Call(Generic[B]):
     @property
     def path(self) -> Mapping[str, str]:
         """What the variable parts of the URL's path say, by their names."""
-        return self.request.match_info
+        return {name: _readable(text) for name, text in self.request.match_info.items()}
 
     @property
     def query(self) -> MultiMapping[str]:
         """The parameters behind the URL's path."""
-        return self.request.query
+        query = self.request.query
+        return MultiDict((name, _readable(text)) for name, text in query.items())
 
     @property
     def agent_id(self) -> str:
@@ -136,7 +137,6 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         admit = _admit_anybody if route.public else _admit
         principal = await admit(gate, request, route)
-        _check_address(request)
         body = await _read_body(request, route.body)
         data = await route.handler(Call(gate, request, principal, _dialect(request), body))
         if route.answer is None:
@@ -276,12 +276,9 @@ def _note(request: web.Request, allowance: Allowance | None) -> None:
     refuse_if_spent(allowance)
 
 
-def _check_address(request: web.Request) -> None:
-    # Nothing that is stored has it, and PostgreSQL takes it for no text.
-    if "%00" in request.raw_path:
-        raise ValidationFailed(
-            "The address must not contain the control character U+0000", message=BAD_PARAMETERS
-        )
+def _readable(text: str) -> str:
+    """Return what is found nowhere in the place of a text that PostgreSQL would take for none."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:

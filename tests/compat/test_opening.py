@@ -136,7 +136,7 @@ async def test_an_answer_to_what_is_elsewhere_makes_none(opening: Parley) -> Non
     assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
 
 
-@pytest.mark.parametrize("channel_id", ["not-a-uuid", "a%2Fb", "x" * 300])
+@pytest.mark.parametrize("channel_id", ["not-a-uuid", "%00", "a%2Fb", "x" * 300])
 async def test_what_is_no_uuid_makes_none(opening: Parley, channel_id: str) -> None:
     """Such a channel could be neither followed nor imported."""
     path = f"{API}/channels/{channel_id}/messages"

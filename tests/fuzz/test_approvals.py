@@ -56,7 +56,7 @@ class Approvals(Runs):
             self._run(self._verify_waiting())
 
     async def _ask_back(self, agent: str, seconds: int) -> None:
-        await self._ask()
+        await self._ask(alike=False)
         await self._act(agent, len(self._asked) - 1, "claim", {"holder": "one"})
         await self._ask_people(agent, seconds)
 
