@@ -277,8 +277,8 @@ def _note(request: web.Request, allowance: Allowance | None) -> None:
 
 
 def _readable(text: str) -> str:
-    """Return what is found nowhere in the place of a text that PostgreSQL would take for none."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """Return another control character for NUL: as little is found by it, and PostgreSQL can look for it."""
+    return text.replace("\0", "\x01")
 
 
 async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:

@@ -96,7 +96,7 @@ async def test_secrets_are_listed_page_by_page(parley: Parley) -> None:
         await put(parley.service, name=name)
     assert await names(parley.service, limit=2) == ["a", "b"]
     assert await names(parley.service, limit=2, after="b") == ["c"]
-    refused = await parley.service.get(PATH, after="a\n")
+    refused = await parley.service.get(PATH, after="a\0")
     assert refused.refusal == (400, "VALIDATION_ERROR")
 
 
