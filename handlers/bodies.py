@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
@@ -41,14 +43,21 @@ async def _receive(request: web.Request) -> bytes:
     # Nearly every body comes along with its headers: those need no timer.
     if request.content.is_eof():
         return await request.read()
+    async with arriving("The body", BODY_SECONDS):
+        return await request.read()
+
+
+@asynccontextmanager
+async def arriving(what: str, seconds: float) -> AsyncIterator[None]:
+    """Bound the time in which something of a body is read; raise an HTTPException, or RequestPayloadError."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+        async with asyncio.timeout(seconds):
+            yield
     except ConnectionError as error:  # the client has gone
         raise web.RequestPayloadError from error
     except TimeoutError:
         raise web.HTTPRequestTimeout(
-            reason="Request timeout", text=f"The body must arrive within {BODY_SECONDS:g} seconds"
+            reason="Request timeout", text=f"{what} must arrive within {seconds:g} seconds"
         ) from None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rooms.bylines import AGENT_NAMES, DISPLAY_NAME
 from rooms.rows import Message
 from rooms.rules import is_link
-from rooms.storing import AGENT_NAMES, DISPLAY_NAME
 
 _SHOWN_AS_DATA = ("data:image/", "data:audio/", "data:video/")
 

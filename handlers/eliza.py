@@ -17,11 +17,11 @@ from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
 from rooms import messages, opening, rules
+from rooms.bylines import DISPLAY_NAME
 from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed
 from rooms.principals import Kind
 from rooms.publishing import Origin
-from rooms.storing import DISPLAY_NAME
 
 JOIN, SEND = 1, 2
 RECEIVED = "received_by_server_and_processing"

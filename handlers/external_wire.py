@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, Field, model_validator
 from handlers import reply_wire
 from handlers.parsing import Body
 from handlers.reply_wire import TypedAttachments
+from handlers.wire import spelled
 from rooms.external import ExternalDraft, Received
 from rooms.principals import Principal
 from rooms.rows import Message
@@ -62,7 +63,7 @@ class ExternalMessage(_Told):
     channelId: Label
     userId: Label
     content: Content
-    displayName: Label | None = Field(None, validation_alias=AliasChoices("displayName", "userName"))
+    displayName: Label | None = spelled("displayName", "userName")
 
     def draft(self, principal: Principal) -> ExternalDraft:
         """Return what is to be stored."""
@@ -92,12 +93,10 @@ class IngestExternal(_Told):
     """The same as elizaOS's connectors say it, and as its documentation does; or several of one channel."""
 
     channel_id: Label = Field(validation_alias=AliasChoices("channel_id", "channelId", "roomId"))
-    author_id: Label | None = Field(None, validation_alias=AliasChoices("author_id", "authorId", "userId"))
-    content: Content | None = Field(None, validation_alias=AliasChoices("content", "text"))
+    author_id: Label | None = spelled("author_id", "authorId", "userId")
+    content: Content | None = spelled("content", "text")
     messages: list[ExternalLine] | None = Field(None, min_length=1, max_length=MAX_BATCH)
-    server_id: Uuid | None = Field(
-        None, validation_alias=AliasChoices("server_id", "message_server_id", "serverId", "messageServerId")
-    )
+    server_id: Uuid | None = spelled("server_id", "message_server_id", "serverId", "messageServerId")
     author_display_name: Label | None = None
     source_type: Platform = Field(
         _EXTERNAL, validation_alias=AliasChoices("source_type", "sourceType", "platform")

@@ -10,10 +10,10 @@ from handlers.messages import required_server
 from handlers.reply_stream import ReplyStream
 from handlers.wire import Dialect
 from rooms import messages, opening, rules
+from rooms.bylines import DISPLAY_NAME
 from rooms.drafts import Draft, id_for
 from rooms.errors import ValidationFailed
 from rooms.principals import Kind
-from rooms.storing import DISPLAY_NAME
 
 CREATED_BY = "gui_auto_creation"
 

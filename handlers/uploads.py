@@ -10,10 +10,11 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
+from handlers import bodies
 from handlers.http import Call
 from rooms import agents, media
 from rooms.context import Context
-from rooms.errors import ParleyError, Unavailable, ValidationFailed
+from rooms.errors import Unavailable, ValidationFailed
 from rooms.media import Incoming, Place, Upload
 
 UPLOAD_SECONDS = 120.0
@@ -81,16 +82,8 @@ async def _receive(call: Call[None], place: Place) -> tuple[str, Upload]:
     if (call.request.content_length or 0) > most + _ROOM_FOR_THE_REST:
         raise media.too_large(most)
     try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
+        async with bodies.arriving("The file", UPLOAD_SECONDS):
             return await _keep_file(call, place, await _parts(call))
-    except ParleyError:
-        raise
-    except ConnectionError as error:  # the client has gone
-        raise web.RequestPayloadError from error
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(
-            reason="Request timeout", text=f"The file must arrive within {UPLOAD_SECONDS:g} seconds"
-        ) from None
     except OSError as error:
         raise Unavailable("The file cannot be stored at the moment; try again later") from error
     except (ValueError, HttpProcessingError):

@@ -200,9 +200,9 @@ def require_agent(principal: Principal, agent_id: str) -> None:
 
 
 def require_session(principal: Principal, session_id: str, found: Session | None, *further: Scope) -> Session:
-    """Return the session; raise NotFound unless it is there, and is the principal's, or everybody's is.
+    """Return the session; raise NotFound unless it is there, and the principal's.
 
-    That takes the right to read all messages, and those ``further`` ones.
+    Whoever may read all messages, and has the ``further`` scopes, may use everybody's.
     """
     scopes = (Scope.MESSAGES_READ, *further)
     if found is None or not (found.user_id == principal.id or all(map(principal.may, scopes))):

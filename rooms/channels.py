@@ -159,6 +159,13 @@ def create_within(transaction: Transaction, draft: ChannelDraft) -> Channel:
     return channel
 
 
+def open_with_agent(transaction: Transaction, channel: Channel, user_id: str, agent_id: str) -> None:
+    """Store a channel that a user, who owns it, has with an agent, beside others that the two have."""
+    store.channels.add(transaction.connection, channel.model_dump())
+    for newcomer in (Newcomer(user_id, Role.OWNER), Newcomer(agent_id, kind=Kind.AGENT)):
+        participants.enrol(transaction, channel, newcomer, is_apart=True)
+
+
 def _members(draft: ChannelDraft) -> dict[str, Role]:
     """Return who takes part at first; the creator owns it, unless a service made it for others."""
     members = dict.fromkeys(draft.participants, Role.MEMBER)

@@ -11,14 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rooms import access, erasing, mentions, messages, payloads, store
+from rooms import access, bylines, erasing, mentions, messages, payloads, store
 from rooms.access import Standing
 from rooms.context import Context
 from rooms.errors import ValidationFailed, message_not_found
 from rooms.principals import Kind, Principal
 from rooms.rows import Message
 from rooms.rules import MAX_EDITS, is_uuid
-from rooms.storing import named
 from rooms.transaction import Transaction, one_by_one
 
 _OPTIONAL = ("mentions", "raw_message")  # left out of a payload where there is nothing to tell
@@ -143,7 +142,7 @@ def _edited(transaction: Transaction, message: Message, standing: Standing, wish
     if wish.metadata is not None:
         principal, by_agent = wish.target.principal, message.by_agent
         message = message._replace(
-            details=named(principal, wish.metadata, message.author_name, by_agent=by_agent)
+            details=bylines.trusted(principal, wish.metadata, message.author_name, by_agent=by_agent)
         )
     return message
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from rooms import access, entities, messages, participants, servers, store
+from rooms.bylines import DISPLAY_NAME
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
@@ -28,7 +29,7 @@ from rooms.rows import AGENT_ACTION, Attendance, Message, Run
 from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
 from rooms.store.statements import Pair
-from rooms.storing import DISPLAY_NAME, store_all, store_one
+from rooms.storing import store_all, store_one
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 

@@ -15,14 +15,12 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from rooms import access, job_ends, messages, participants, runs, store
-from rooms.access import Role
+from rooms import access, channels, job_ends, messages, participants, runs, store
 from rooms.context import Context
 from rooms.drafts import Draft
 from rooms.errors import AgentNotFound, Conflict, ValidationFailed
 from rooms.ids import new_id
 from rooms.job_status import OPEN, Status
-from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Job, Message, Run, Tally
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
@@ -196,9 +194,7 @@ def _open(transaction: Transaction, job_id: str, user_id: str, agent_id: str) ->
         created_at=transaction.now,
         updated_at=transaction.now,
     )
-    store.channels.add(transaction.connection, channel.model_dump())
-    for newcomer in (Newcomer(user_id, Role.OWNER), Newcomer(agent_id, kind=Kind.AGENT)):
-        participants.enrol(transaction, channel, newcomer, is_apart=True)
+    channels.open_with_agent(transaction, channel, user_id, agent_id)
     return channel
 
 

@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, participants, store, timeouts
-from rooms.access import Role
+from rooms import access, channels, participants, store, timeouts
 from rooms.context import Context
 from rooms.errors import AgentNotFound, ParleyError, ValidationFailed
 from rooms.ids import new_id
-from rooms.participants import Newcomer
-from rooms.principals import Kind, Principal, Scope
+from rooms.principals import Principal, Scope
 from rooms.rows import Session
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from rooms.store.sessions import Filter
@@ -200,7 +198,7 @@ def _create(transaction: Transaction, draft: SessionDraft) -> Session:
     wish = draft.wish.over(timeouts.wish_of_agent(settings))
     terms = timeouts.grant(transaction.policy.sessions, wish)
     session = _session(draft, terms, transaction.now)
-    _open(transaction, session)
+    channels.open_with_agent(transaction, _channel(session), session.user_id, session.agent_id)
     store.sessions.add(transaction.connection, session)
     return session
 
@@ -233,15 +231,6 @@ def _session(draft: SessionDraft, terms: Terms, now: int) -> Session:
             due_at=None,
         )
     )
-
-
-def _open(transaction: Transaction, session: Session) -> None:
-    """Create the session's channel, with the user and the agent in it."""
-    channel = _channel(session)
-    store.channels.add(transaction.connection, channel.model_dump())
-    user = Newcomer(session.user_id, Role.OWNER)
-    for newcomer in (user, Newcomer(session.agent_id, kind=Kind.AGENT)):
-        participants.enrol(transaction, channel, newcomer, is_apart=True)
 
 
 def _channel(session: Session) -> Channel:

@@ -9,25 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rooms import access, decisions, job_ends, mentions, participants, payloads, rules, store
+from rooms import access, bylines, decisions, job_ends, mentions, participants, payloads, rules, store
 from rooms.access import Role
 from rooms.dispatch import Dispatch
 from rooms.drafts import Draft, Submitted
 from rooms.errors import Conflict, ParleyError, channel_not_found, foreign_parent
 from rooms.participants import Newcomer
-from rooms.principals import Kind, Principal, Scope
+from rooms.principals import Kind, Scope
 from rooms.publishing import Event
 from rooms.rows import Attendance, Message
 from rooms.runs import State
 from rooms.store.statements import Pair
 from rooms.tables import Channel
 from rooms.transaction import Transaction
-
-DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote it there
-AGENT_NAMES = (
-    "agent_name",
-    "agentName",
-)  # by which a service calls an agent; elizaOS's agents use the second
 
 
 def store_all(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
@@ -197,7 +191,7 @@ class _Batch:
         author = self._present.get((channel.id, draft.author_id))
         if author is None:
             kind = Kind.AGENT if draft.is_from_agent else Kind.USER
-            newcomer = Newcomer(draft.author_id, kind=kind, name=_stated_name(draft))
+            newcomer = Newcomer(draft.author_id, kind=kind, name=bylines.find_name(draft.metadata))
             author = participants.enrol(self._transaction, channel, newcomer)
             self._present[channel.id, draft.author_id] = author
         return author
@@ -218,7 +212,7 @@ class _Batch:
             root_id=self._root_of(draft),
             hops=hops,
             raw_message=draft.raw_message,
-            details=named(draft.principal, draft.metadata, author.name, by_agent=by_agent),
+            details=bylines.trusted(draft.principal, draft.metadata, author.name, by_agent=by_agent),
             attachments=draft.attachments,
             mentions=self._directory.resolve(channel, draft.content),
             reply_count=0,
@@ -243,22 +237,6 @@ class _Batch:
                 "created_at": self._transaction.now,
             }
         )
-
-
-def _stated_name(draft: Draft) -> str | None:
-    stated = (draft.metadata.get(name) for name in (*AGENT_NAMES, DISPLAY_NAME))
-    return next((name for name in stated if isinstance(name, str) and name), None)
-
-
-def named(
-    principal: Principal, metadata: dict[str, Any], author_name: str, *, by_agent: bool
-) -> dict[str, Any]:
-    """Return metadata with names that can be trusted: the registry's, unless a service states others."""
-    registered = {"agent_name": author_name} if by_agent else {}
-    if principal.may(Scope.MESSAGES_WRITE):
-        return registered | metadata
-    stated = {name: value for name, value in metadata.items() if name != DISPLAY_NAME}
-    return stated | registered
 
 
 def _pairs(draft: Draft) -> set[Pair]:

@@ -208,12 +208,12 @@ async def test_what_is_no_truth_value_does_not_pass_for_one(parley: Parley, join
     assert "'joinable'" in refused.error["details"]
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [(f"{API}/channels/%00", 404), ("/api/agents/%00", 404), (f"{API}/sessions?userId=%00", 200)],
-)
-async def test_an_address_with_nul_names_nobody(parley: Parley, path: str, status: int) -> None:
-    """One of the databases would fail at it, whatever it is to be the id of."""
-    reply = await parley.service.get(path)
-    assert reply.status == status
-    assert status == 404 or reply.body["sessions"] == []
+@pytest.mark.parametrize("path", [f"{API}/channels/%00", "/api/agents/%00"])
+async def test_a_path_with_nul_names_nothing(parley: Parley, path: str) -> None:
+    """One of the databases could not be asked for it."""
+    assert (await parley.service.get(path)).status == 404
+
+
+async def test_a_parameter_with_nul_names_nobody(parley: Parley) -> None:
+    """One of the databases could not be asked for it."""
+    assert (await parley.service.get(f"{API}/sessions", userId="\0")).body["sessions"] == []
