@@ -92,7 +92,8 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
             monkeypatch.setattr(database, "read", count)
             waits.clear()
             await until(lambda: len(waits) >= 2 * CROWD)
-            assert reads == 0
+            # Not none: the node itself looks now and then for what is overdue.
+            assert reads < CROWD / 10
         replies = await asyncio.gather(*asked)
     assert all(reply.data["events"] == [] for reply in replies)
 
