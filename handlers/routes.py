@@ -58,7 +58,8 @@ from handlers import (
 )
 from handlers.around_routes import AROUND_ROUTES
 from handlers.eliza_routes import ELIZA_ROUTES
-from handlers.http import Gate, Route, endpoint, superseded
+from handlers.endpoint import endpoint, superseded
+from handlers.http import Gate, Route
 from handlers.refused_routes import REFUSED_ROUTES
 
 _MESSAGING = "/api/messaging"

@@ -20,8 +20,9 @@ from handlers.bodies import MAX_BODY
 from handlers.cors import Origins, allow_origins
 from handlers.credentials import Credentials
 from handlers.draining import Draining
+from handlers.endpoint import answer_errors
 from handlers.hosts import serve_only
-from handlers.http import Gate, answer_errors
+from handlers.http import Gate
 from handlers.limits import Limits
 from handlers.logbook import Logbook
 from handlers.routes import add_routes

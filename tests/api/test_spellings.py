@@ -2,7 +2,7 @@
 
 import re
 
-from handlers.http import DEPRECATED
+from handlers.endpoint import DEPRECATED
 from handlers.routes import ALL_ROUTES
 from tests.api.samples import name, new_world, spellings
 from tests.rest import API
