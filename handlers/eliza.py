@@ -16,7 +16,7 @@ from handlers import eliza_wire, envelope, events, parsing, server_logs, wire
 from handlers.connection import Begun, Connection
 from handlers.http import Gate
 from handlers.messages import required_server
-from rooms import messages, opening, rules
+from rooms import opening, rules
 from rooms.bylines import DISPLAY_NAME
 from rooms.drafts import Draft, Submitted
 from rooms.errors import ParleyError, ValidationFailed
@@ -125,8 +125,7 @@ async def _send(gate: Gate, connection: Connection, payload: Any) -> Begun:
     await gate.limits.charge_write(connection.principal)
     body = parsing.parse(eliza_wire.Send, payload)
     draft = _draft(connection, body)
-    await opening.require_or_create(gate.ctx, draft, connection.server_id, CREATED_BY)
-    outcome = await messages.begin(gate.ctx, draft)
+    outcome = await opening.begin(gate.ctx, draft, connection.server_id, CREATED_BY)
     return Begun(outcome, functools.partial(_acknowledge, connection, body))
 
 

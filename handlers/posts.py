@@ -9,7 +9,7 @@ from handlers.http import Call
 from handlers.messages import required_server
 from handlers.reply_stream import ReplyStream
 from handlers.wire import Dialect
-from rooms import messages, opening, rules
+from rooms import opening, rules
 from rooms.bylines import DISPLAY_NAME
 from rooms.drafts import Draft, id_for
 from rooms.errors import ValidationFailed
@@ -23,8 +23,7 @@ async def post(call: Call[post_wire.Post]) -> dict[str, Any] | ReplyStream:
     wish = replies.read_wish(call, call.body, call.body.metadata)
     draft = _draft(call)
     home = draft.server_id or rules.DEFAULT_SERVER_ID
-    await opening.require_or_create(call.ctx, draft, home, CREATED_BY)
-    submitted = await messages.submit(call.ctx, draft)
+    submitted = await opening.submit(call.ctx, draft, home, CREATED_BY)
     told = await replies.follow(call, wish, submitted.message)
     if isinstance(told, ReplyStream):
         return told

@@ -5,6 +5,7 @@ Only where the operator allows it, and for whoever may create channels.
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from rooms import access, channels, messages, participants, servers, store
 from rooms.channels import ChannelDraft
 from rooms.context import Context
-from rooms.drafts import Draft
-from rooms.errors import NotFound, channel_not_found, foreign_parent
+from rooms.drafts import Draft, Submitted
+from rooms.errors import ParleyError, channel_not_found
 from rooms.rules import is_uuid, principal_id
+from rooms.storing import store_one
 from rooms.transaction import Transaction, one_by_one
 
 SOURCE_TYPE = "auto_created"
@@ -31,21 +33,28 @@ class _Opening:
     created_by: str
 
 
-async def require_or_create(ctx: Context, draft: Draft, server_id: str, created_by: str) -> str:
-    """Return the id of the server that the draft's channel belongs to; create the channel without one.
+async def submit(ctx: Context, draft: Draft, server_id: str, created_by: str) -> Submitted:
+    """Store the message once, as :func:`messages.submit` does; see :func:`begin` for its channel."""
+    outcome = await (await begin(ctx, draft, server_id, created_by))
+    if isinstance(outcome, ParleyError):
+        raise outcome
+    return outcome
 
-    What kind of channel that is follows from the draft's metadata, and ``created_by`` is noted there. Raises
-    NotFound where that is not allowed, for an id that is no UUID, or without the server; otherwise as
-    :func:`messages.submit` and :func:`channels.create` do.
+
+async def begin(
+    ctx: Context, draft: Draft, server_id: str, created_by: str
+) -> asyncio.Future[Submitted | ParleyError]:
+    """Queue the message as :func:`messages.begin` does, with its channel if that is not there yet.
+
+    Either both come to be or neither does. What kind of channel it is follows from the draft's metadata, and
+    ``created_by`` is noted there. Where messages make no channels, and for an id that is no UUID, NotFound
+    is raised.
     """
-    try:
-        return await servers.require_home(ctx, draft.channel_id)
-    except NotFound:
-        if not (ctx.policy.opens_channels and is_uuid(draft.channel_id)):
-            raise
+    may_open = ctx.policy.opens_channels and is_uuid(draft.channel_id)
+    if not may_open or await servers.find_home(ctx, draft.channel_id) is not None:
+        return await messages.begin(ctx, draft)
     messages.check(ctx, draft)
-    await ctx.journal.append_one(_open_all, _Opening(draft, server_id, created_by), server_id)
-    return await servers.require_home(ctx, draft.channel_id)
+    return ctx.journal.begin(_open_all, _Opening(draft, server_id, created_by), server_id)
 
 
 def _channel(opening: _Opening, author_id: str, now: int) -> ChannelDraft:
@@ -89,16 +98,22 @@ def _find_other(stated: dict[str, Any], author_id: str) -> str | None:
     return None
 
 
-def _open(transaction: Transaction, opening: _Opening) -> None:
-    draft = opening.draft
-    # Somebody else may have been faster; whether the author may post there is asked when it does.
-    if draft.channel_id in store.channels.find(transaction.connection, [draft.channel_id]):
-        return
-    if store.channels.is_taken(transaction.connection, draft.channel_id):
+def _open(transaction: Transaction, opening: _Opening) -> Submitted:
+    """Store the message, with its channel unless somebody else was faster."""
+    connection, draft = transaction.connection, opening.draft
+    found = store.channels.find(connection, [draft.channel_id]).get(draft.channel_id)
+    if found is None:
+        _create(transaction, opening)
+    elif found.server_id != opening.server_id:
+        raise channel_not_found(draft.channel_id)
+    return store_one(transaction, draft)
+
+
+def _create(transaction: Transaction, opening: _Opening) -> None:
+    connection, draft = transaction.connection, opening.draft
+    if store.channels.is_taken(connection, draft.channel_id):
         raise channel_not_found(draft.channel_id)  # it was deleted
-    if draft.parent_id is not None:
-        raise foreign_parent(draft.parent_id)
-    (author_id,) = access.read_own(transaction.connection, [(draft.principal, draft.author_id)])
+    (author_id,) = access.read_own(connection, [(draft.principal, draft.author_id)])
     access.require_author(draft.principal, author_id)
     channels.create_within(transaction, _channel(opening, author_id, transaction.now))
 

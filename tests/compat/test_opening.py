@@ -128,6 +128,21 @@ async def test_a_message_that_is_refused_makes_none(
     assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
 
 
+async def test_a_key_that_was_used_before_makes_none(opening: Parley) -> None:
+    """On either door: the conflict leaves no channel behind, and another key makes it."""
+    key = "3c90c3cc-0d44-4b50-8888-000000000001"
+    elsewhere = await opening.service.new_channel("elsewhere", "ann")
+    assert (await opening.service.submit(elsewhere, author_id="ann", messageId=key)).status == 201
+    said = {"content": "hello", "author_id": "ann", "messageId": key}
+    refused = await opening.service.post(f"{API}/channels/{NEW}/messages", said)
+    assert refused.refusal == (409, "CONFLICT")
+    async with talking(opening.url, {"token": await opening.key(Kind.USER, "ann")}, ELIZA) as ann:
+        assert (await send(ann, "ann", messageId=key))["error"]["code"] == "CONFLICT"
+        assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 404
+        assert (await send(ann, "ann", messageId=key[:-1] + "2"))["success"] is True
+    assert (await opening.service.get(f"{API}/channels/{NEW}")).status == 200
+
+
 async def test_an_answer_to_what_is_elsewhere_makes_none(opening: Parley) -> None:
     """A channel that does not exist has no message that could be answered."""
     said = {"content": "hello", "author_id": "ann", "in_reply_to_message_id": NEW}

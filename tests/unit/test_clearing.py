@@ -240,7 +240,7 @@ async def test_a_deleted_channel_is_not_opened_again(stage: Stage) -> None:
     ctx.homes.clear()
     object.__setattr__(ctx, "policy", ctx.policy.__class__(opens_channels=True))
     with pytest.raises(NotFound):
-        await opening.require_or_create(ctx, stage.world.draft("two"), DEFAULT_SERVER_ID, "a test")
+        await opening.submit(ctx, stage.world.draft("two"), DEFAULT_SERVER_ID, "a test")
 
 
 async def test_what_was_deleted_is_not_taken_over_from_elsewhere(stage: Stage) -> None:
