@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from throttled import utils
 
 from server.engine import Engine
 from tests import running, services
+from tests.migrated import migrate
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +41,21 @@ def postgres_database(postgres_server: services.Postgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def _migrated_postgres(postgres_server: services.Postgres) -> str:
+    """Give the address of a PostgreSQL database with today's schema, which many tests use in turn."""
+    postgres_server.execute("CREATE DATABASE migrated")
+    migrate(postgres_server.url("migrated"))
+    return postgres_server.url("migrated")
+
+
+@pytest.fixture
+def migrated_postgres(postgres_server: services.Postgres, _migrated_postgres: str) -> str:
+    """Give the address of a PostgreSQL database with today's schema and nothing in it."""
+    postgres_server.empty("migrated")
+    return _migrated_postgres
+
+
+@pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Give the path of Chromium."""
     return services.find_chromium() or services.missing("Chromium (Debian: chromium)")
@@ -63,6 +80,15 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests away from them."""
     for name in list(filter(running.is_setting, os.environ)):
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def limits_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the time in seconds that rate limits go by; it stands still unless it is changed."""
+    now = [1_700_000_000.0]
+    monkeypatch.setattr(utils, "now_sec", lambda: int(now[0]))
+    monkeypatch.setattr(utils, "now_mono_f", lambda: now[0])
+    return now
 
 
 @pytest.fixture

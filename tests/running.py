@@ -17,6 +17,7 @@ from rooms.keys import KeyDraft
 from rooms.principals import Kind, Scope
 from server.app import Node, running
 from server.config import Settings
+from tests.migrated import lay_out
 from tests.rest import Rest
 
 DEADLINE = 20.0
@@ -110,6 +111,8 @@ async def running_parley(data_dir: Path, **settings: Any) -> AsyncIterator[Parle
     secret = f"what is signed and encrypted in {data_dir}"
     defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 0.2, "secret": secret}
     chosen = Settings(**{**defaults, **settings})
+    if chosen.sqlite_file is not None:
+        lay_out(chosen.sqlite_file)
     async with running(chosen) as node, aiohttp.ClientSession() as session:
         yield Parley(node, session, data_dir)
 

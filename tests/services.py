@@ -85,10 +85,20 @@ class Postgres:
         """Give the address of one of its databases."""
         return f"{scheme}://postgres@127.0.0.1:{self.port}/{database}"
 
-    def execute(self, statement: str) -> None:
-        """Run one statement outside of any transaction."""
-        address = self.url(scheme="postgresql")
-        _run(self.programs / "psql", "--no-psqlrc", "--quiet", "--command", statement, address)
+    def execute(self, statements: str, database: str = "postgres") -> None:
+        """Run statements: several in one transaction, a single one outside of any."""
+        address = self.url(database, scheme="postgresql")
+        _run(self.programs / "psql", "--no-psqlrc", "--quiet", "--command", statements, address)
+
+    def empty(self, database: str) -> None:
+        """Leave nothing in one of its databases but the schema, and nobody connected to it."""
+        tables = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public'"
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE datname = '{database}' AND pid <> pg_backend_pid();"
+            f"DO $$ BEGIN EXECUTE 'TRUNCATE ' || ({tables} AND tablename <> 'alembic_version'); END $$",
+            database,
+        )
 
 
 @contextmanager

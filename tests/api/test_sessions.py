@@ -127,7 +127,7 @@ async def test_renewing_what_has_lasted_as_long_as_it_may_is_refused(parley: Par
     assert (await ann.get(f"{SESSIONS}/{session['sessionId']}")).refusal == EXPIRED
 
 
-@pytest.mark.parametrize("agent_id", ["nobody", "ann", new_id()])
+@pytest.mark.parametrize("agent_id", ["nobody", "ann", "00000000-0000-0000-0000-00000000abcd"])
 async def test_a_session_needs_an_agent(parley: Parley, agent_id: str) -> None:
     """Somebody unknown, or no agent, is 404 with a code of its own."""
     ann, _ = await furnish(parley)

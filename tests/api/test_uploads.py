@@ -297,7 +297,7 @@ async def test_uploads_are_charged(tmp_path: Path) -> None:
             taken += 1
             assert taken < 200, "nothing limits this client"
     assert status == 429
-    assert taken >= 60  # the bucket fills meanwhile
+    assert taken == 60
 
 
 def test_what_was_begun_long_ago_is_removed(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ async def test_a_quiet_stream_is_kept_alive(channel: Stage, monkeypatch: pytest.
         {"author_id": "a b"},
         {"message_server_id": "x"},
         {"in_reply_to_message_id": "x"},
-        {"in_reply_to_message_id": new_id()},
+        {"in_reply_to_message_id": "00000000-0000-0000-0000-00000000abcd"},
         {"source_type": ""},
         {"raw_message": "x"},
         {"raw_message": {"a": "x" * 65_536}},

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rooms import database, retention, schema
+from rooms import retention
 from rooms.principals import Kind
 from rooms.retention import Retention
 from tests.following import following
@@ -14,12 +14,9 @@ from tests.running import Parley, Start
 
 
 @pytest.fixture
-async def parley(postgres_database: str, start: Start) -> Parley:
+async def parley(migrated_postgres: str, start: Start) -> Parley:
     """Run a node on an empty PostgreSQL database."""
-    opened = database.connect(postgres_database)
-    await schema.upgrade(opened)
-    await opened.close()
-    return await start(database_url=postgres_database)
+    return await start(database_url=migrated_postgres)
 
 
 @pytest.fixture

@@ -7,16 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from rooms import database as databases
 from rooms.database import Database
+from tests.migrated import lay_out
 from tests.unit.abroad import Abroad, going_abroad
-from tests.unit.journaling import opened
 from tests.unit.posting import Post, posting
 from tests.unit.staging import Stage, staged
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the address of an empty database of each kind."""
+    """Give the address of a database of each kind, with today's schema and nothing in it."""
+    if request.param == "sqlite":
+        lay_out(tmp_path / "parley.db")
+        return f"sqlite:///{tmp_path / 'parley.db'}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the address of a database of each kind that has no schema yet."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'parley.db'}"
     url: str = request.getfixturevalue("postgres_database")
@@ -26,8 +37,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Give a database with today's schema and nothing in it."""
-    async with opened(database_url) as database:
+    database = databases.connect(database_url)
+    try:
         yield database
+    finally:
+        await database.close()
 
 
 @pytest.fixture

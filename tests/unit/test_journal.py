@@ -292,8 +292,8 @@ async def away(url: URL) -> AsyncIterator[None]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", url.database
         )
         yield
-        await admin.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
     finally:
+        await admin.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
         await admin.close()
 
 

@@ -1,9 +1,8 @@
-"""What the token buckets grant over minutes, on a clock of the test's own."""
+"""What the token buckets grant over minutes, on the test's own clock."""
 
 from collections.abc import Iterator
 
 import pytest
-from throttled import utils
 
 from handlers.limits import Limits, refuse_if_spent
 from rooms.errors import RateLimited
@@ -13,15 +12,6 @@ from server.limits import TokenBuckets
 CAROL = Principal("carol", Kind.USER)
 ADDRESS = "203.0.113.7"
 MINUTES = 10
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give the time in seconds, which the buckets go by; it stands still unless it is changed."""
-    now = [1_700_000_000.0]
-    monkeypatch.setattr(utils, "now_sec", lambda: int(now[0]))
-    monkeypatch.setattr(utils, "now_mono_f", lambda: now[0])
-    return now
 
 
 def elizas_requests(second: int, every: int) -> Iterator[str]:
@@ -41,11 +31,11 @@ def elizas_requests(second: int, every: int) -> Iterator[str]:
         yield from ["rest"] * 3
 
 
-async def chat(clock: list[float], every: int) -> int:
+async def chat(limits_clock: list[float], every: int) -> int:
     """Chat for ten minutes and return how many requests were made under /api/messaging, and sent."""
     limits, count = Limits(TokenBuckets()), 0
     for second in range(60 * MINUTES):
-        clock[0] += 1
+        limits_clock[0] += 1
         for kind in elizas_requests(second, every):
             count += 1
             if kind == "rest":
@@ -54,12 +44,12 @@ async def chat(clock: list[float], every: int) -> int:
     return count
 
 
-async def test_elizas_client_chats_for_ten_minutes_without_being_refused(clock: list[float]) -> None:
+async def test_elizas_client_chats_for_ten_minutes_without_being_refused(limits_clock: list[float]) -> None:
     """With six messages a minute, and everything that it asks for around them."""
-    assert await chat(clock, every=10) == 441
+    assert await chat(limits_clock, every=10) == 441
 
 
-async def test_a_client_that_does_three_times_as_much_is_refused(clock: list[float]) -> None:
+async def test_a_client_that_does_three_times_as_much_is_refused(limits_clock: list[float]) -> None:
     """The limits that hold above are those that refuse here."""
     with pytest.raises(RateLimited):
-        await chat(clock, every=3)
+        await chat(limits_clock, every=3)

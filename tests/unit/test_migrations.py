@@ -11,9 +11,9 @@ from rooms import database, schema, store
 ANSWERS = {"a": None, "b": "a", "c": "b", "d": "a", "e": None, "f": "e", "gone": "a"}
 
 
-async def test_answers_of_earlier_versions_are_in_threads(database_url: str) -> None:
+async def test_answers_of_earlier_versions_are_in_threads(empty_url: str) -> None:
     """Each knows where its thread begins, however deep it stands, and the beginning counts them."""
-    opened = database.connect(database_url)
+    opened = database.connect(empty_url)
     try:
         await opened.write(lambda connection: migrate(connection, "0003"))
         await opened.write(_say)

@@ -13,6 +13,7 @@ from rooms.errors import AuthenticationFailed
 from rooms.outbox import State
 from rooms.replies import PAUSES_MS
 from rooms.store.vault import UseFilter
+from tests.migrated import lay_out
 from tests.platforms import said
 from tests.unit.abroad import ALL, Abroad
 from tests.unit.journaling import SERVICE
@@ -20,7 +21,8 @@ from tests.unit.journaling import SERVICE
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """Give the address of an empty database."""
+    """Give the address of a database with nothing in it."""
+    lay_out(tmp_path / "parley.db")
     return f"sqlite:///{tmp_path / 'parley.db'}"
 
 

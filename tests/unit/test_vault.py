@@ -160,9 +160,9 @@ async def test_uses_are_kept_as_long_as_the_operator_says(post: Post, days: int)
     assert len(await told(post)) == 1
 
 
-async def test_the_secrets_of_earlier_webhooks_move_into_the_vault(database_url: str) -> None:
+async def test_the_secrets_of_earlier_webhooks_move_into_the_vault(empty_url: str) -> None:
     """They are granted to their agents, and open as they did."""
-    store = databases.connect(database_url)
+    store = databases.connect(empty_url)
     sealer = Sealer(SECRET)
     try:
         await store.write(lambda connection: migrate(connection, "0005"))
