@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from handlers.credentials import ANYBODY
-from handlers.http import Gate, Route
+from handlers.http import Gate, Route, dialect
 from handlers.limits import Allowance, refuse_if_spent
+from handlers.wire import Dialect
 from rooms import tickets
 from rooms.errors import AuthenticationFailed
 from rooms.principals import Principal
@@ -20,8 +21,8 @@ async def admit(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Return who sends the request; raise AuthenticationFailed, or RateLimited for an empty bucket."""
     if route.public:
         return await _admit_anybody(gate, request, route)
-    if route.is_polled or (route.waits and "wait" in request.query):
-        return await _admit_waiting(gate, request, route)
+    if _is_poll(request, route):
+        return await _admit_polling(gate, request, route)
     if route.streams:
         return await _admit_streaming(gate, request, route)
     return await _admit_asking(gate, request, route)
@@ -31,6 +32,14 @@ def headers(request: web.Request) -> dict[str, str]:
     """Return the rate limit headers for the answer to an admitted request."""
     allowance = request.get(_ALLOWANCE)
     return allowance.headers() if allowance else {}
+
+
+def _is_poll(request: web.Request, route: Route) -> bool:
+    """Tell whether it may be asked again and again: elizaOS's clients do that with all that they read."""
+    if route.is_polled or (route.waits and "wait" in request.query):
+        return True
+    is_read = request.method == hdrs.METH_GET and request.path.startswith(LIMITED_PREFIX)
+    return is_read and not route.follows and dialect(request) is Dialect.ELIZA
 
 
 async def _admit_asking(gate: Gate, request: web.Request, route: Route) -> Principal:
@@ -51,15 +60,15 @@ async def _admit_anybody(gate: Gate, request: web.Request, route: Route) -> Prin
     return ANYBODY
 
 
-async def _admit_waiting(gate: Gate, request: web.Request, route: Route) -> Principal:
-    """Charge for the first wait within a minute as for a request, and for each by the minute.
+async def _admit_polling(gate: Gate, request: web.Request, route: Route) -> Principal:
+    """Charge for the first poll within a minute as for a request, and for each by the minute.
 
     Without a good credential each one is a request.
     """
     principal = await _identify_or_charge(gate, request, route)
-    if await gate.limits.is_first_wait(principal):
+    if await gate.limits.is_first_poll(principal):
         await _charge(gate, request, principal)
-    _note(request, await gate.limits.charge_wait(principal))
+    _note(request, await gate.limits.charge_poll(principal))
     return principal
 
 

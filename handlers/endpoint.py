@@ -16,9 +16,8 @@ from pydantic import BaseModel
 from uuid_utils import uuid4
 
 from handlers import bodies, charging, envelope, refusals
-from handlers.http import Answer, Call, Gate, Route
+from handlers.http import Answer, Call, Gate, Route, dialect
 from handlers.parsing import parse_json
-from handlers.wire import Dialect
 from rooms.errors import ParleyError, ValidationFailed
 
 GZIP_FROM = 1_024
@@ -36,7 +35,7 @@ def endpoint(gate: Gate, route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await charging.admit(gate, request, route)
         body = await _read_body(request, route.body)
-        data = await route.handler(Call(gate, request, principal, _dialect(request), body))
+        data = await route.handler(Call(gate, request, principal, dialect(request), body))
         if route.answer is None:
             return web.Response(status=route.status)
         if isinstance(data, web.StreamResponse):
@@ -110,11 +109,6 @@ async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> Ba
             reason="Unsupported media type", text="Send the body as Content-Type: application/json"
         )
     return parse_json(schema, await bodies.read(request))
-
-
-def _dialect(request: web.Request) -> Dialect:
-    bearer = request.headers.get(hdrs.AUTHORIZATION, "")[:7].lower() == "bearer "
-    return Dialect.SEED if bearer else Dialect.ELIZA
 
 
 def _request_id(request: web.Request) -> str:

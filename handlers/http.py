@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import MultiDict, MultiMapping
 from pydantic import BaseModel
 
@@ -99,6 +99,12 @@ class Route:
     guards_itself: bool = False  # is public, and charges by itself
     aliases: tuple[str, ...] = ()  # other spellings of the path
     deprecated: tuple[str, ...] = ()  # spellings that clients should no longer use
+
+
+def dialect(request: web.Request) -> Dialect:
+    """Tell by the header of the credential whether a request is as documented, or as elizaOS's clients'."""
+    bearer = request.headers.get(hdrs.AUTHORIZATION, "")[:7].lower() == "bearer "
+    return Dialect.SEED if bearer else Dialect.ELIZA
 
 
 def _readable(text: str) -> str:

@@ -17,8 +17,8 @@ class Bucket(enum.Enum):
     USER = (60, 60)
     AGENT = (120, 60)
     ADDRESS = (1_000, 3_600)
-    READS = (600, 60)  # reading over a socket, and waiting for events
-    WAITS = (1, 60)  # those waits that count as requests
+    READS = (600, 60)  # reading over a socket, and polling
+    POLLS = (1, 60)  # those polls that count as requests
     FORGERIES = (50, 60)  # of what platforms send, from one address
 
 
@@ -80,15 +80,15 @@ class Limits:
 
     async def charge_read(self, principal: Principal) -> None:
         """Charge a user or an agent for reading over a socket; raise RateLimited when the bucket is empty."""
-        refuse_if_spent(await self.charge_wait(principal))
+        refuse_if_spent(await self.charge_poll(principal))
 
-    async def charge_wait(self, principal: Principal) -> Allowance | None:
-        """Charge a user or an agent for waiting for events once."""
+    async def charge_poll(self, principal: Principal) -> Allowance | None:
+        """Charge a user or an agent for asking what it may ask again and again."""
         return await self._take(Bucket.READS, principal.id) if principal.kind in _WRITES else None
 
-    async def is_first_wait(self, principal: Principal) -> bool:
-        """Tell whether the principal waits for the first time in a minute."""
-        allowance = await self._take(Bucket.WAITS, principal.id)
+    async def is_first_poll(self, principal: Principal) -> bool:
+        """Tell whether the principal polls for the first time in a minute."""
+        allowance = await self._take(Bucket.POLLS, principal.id)
         return allowance is None or not allowance.retry_after
 
     async def charge_forgery(self, address: str) -> None:

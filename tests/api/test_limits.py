@@ -105,6 +105,34 @@ async def test_who_polls_a_job_is_charged_as_who_waits_for_it(start: Start) -> N
     assert await left(ann) >= 57
 
 
+async def test_what_elizas_clients_read_is_charged_as_polls_are(start: Start) -> None:
+    """Their page asks for each group by itself whenever it is loaded; what it writes counts as ever."""
+    parley = await start(rate_limits="on")
+    ann = await parley.user("ann")
+    page = ann.in_elizas_dialect()
+    channel_id = await parley.service.new_channel("talk", "ann")
+    for _ in range(5):  # times that it is loaded with 30 groups in its list
+        for _ in range(30 + 11):
+            last = await page.get(f"{API}/channels/{channel_id}/details")
+            assert (last.status, last.headers["X-RateLimit-Limit"] in {"60", "600"}) == (200, True)
+    assert last.headers["X-RateLimit-Limit"] == "600"
+    assert await left(ann) >= 58
+    said = await page.submit(channel_id)
+    assert (said.status, said.headers["X-RateLimit-Limit"]) == (201, "60")
+
+
+async def test_what_elizas_clients_read_has_an_end(start: Start) -> None:
+    """Of 600 a minute, and guessed credentials are charged to their address as elsewhere."""
+    parley = await start(rate_limits="on")
+    page = (await parley.user("ann")).in_elizas_dialect()
+    for _ in range(1_000):
+        if (last := await page.get(f"{API}/message-servers")).status != 200:
+            break
+    assert last.refusal == (429, "RATE_LIMIT_EXCEEDED")
+    guess = await parley.api_key("parley_1").get(f"{API}/message-servers")
+    assert (guess.status, guess.headers["X-RateLimit-Remaining"]) == (401, "998")
+
+
 async def test_a_stream_costs_one_token(start: Start) -> None:
     """However much it tells."""
     parley = await start(rate_limits="on")

@@ -12,12 +12,14 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from rooms import rules
 from rooms.principals import Kind
 from server.first_start import GENERAL_ID
 from tests import services
 from tests.browser.conversing import Agent
 from tests.browser.eliza_client import find_build
 from tests.browser.surfing import Open
+from tests.rest import API
 from tests.running import Parley, Served, Start, run_parley, serving
 from tests.talking import talking
 
@@ -201,6 +203,30 @@ async def test_a_group_with_two_agents(
         await page.get_by_role("button", name="All", exact=True).click()
         for text in ("who are you?", "I am Ada, of course.", "And I am Bob."):
             await expect(chat(page).get_by_text(text)).to_have_count(1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_thirty_groups_and_five_reloads_in_a_minute(
+    start: Start, open_client: Open, build: Path, mode: str
+) -> None:
+    """The page asks for each group by itself each time, and is never told to wait."""
+    parley = await start(ui="eliza", ui_dir=build, auth=mode, rate_limits="on")
+    key = await parley.key(Kind.USER, "carol") if mode == "keyed" else None
+    async with agents_of(parley.url, await keys_of_agents(parley)):
+        page = await enter(open_client, parley.url, key)
+        user = await page.evaluate("localStorage['elizaos-client-user-id']")
+        for number in range(30):
+            members = {"participantCentralUserIds": [user, ADA], "message_server_id": rules.DEFAULT_SERVER_ID}
+            group = {"name": f"group {number}", "type": "GROUP", **members}
+            assert (await parley.service.post(f"{API}/channels", group)).status == 201
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if API in request.url else None)
+        groups = page.get_by_test_id("app-sidebar").get_by_role("link", name=re.compile("group [0-9]+"))
+        for _ in range(5):
+            await page.reload()
+            await expect(groups).to_have_count(30)
+            await page.wait_for_load_state("networkidle")
+    assert len(asked) >= 5 * 30
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -21,14 +21,15 @@ def elizas_requests(second: int, every: int) -> Iterator[str]:
     one with the message and with the reply, and looks who takes part; here it never gets any.
     """
     if second == 0:  # opening the page and the chat
-        yield from ["rest"] * 11
+        yield "write"
+        yield from ["read"] * 10
     if second % 120 == 0:  # the channels, for each of its two lists
-        yield from ["rest"] * 2
+        yield from ["read"] * 2
     if second % every == 0:
         yield "send"
-        yield from ["rest"] * 3  # title, participants, new name
+        yield from ["write", "read", "write"]  # title, participants, new name
     if second % every == every // 2:
-        yield from ["rest"] * 3
+        yield from ["write", "read", "write"]
 
 
 async def chat(limits_clock: list[float], every: int) -> int:
@@ -38,9 +39,10 @@ async def chat(limits_clock: list[float], every: int) -> int:
         limits_clock[0] += 1
         for kind in elizas_requests(second, every):
             count += 1
-            if kind == "rest":
+            counts = kind != "read" or await limits.is_first_poll(CAROL)
+            if counts and kind != "send":
                 refuse_if_spent(await limits.charge_address(ADDRESS))
-            await limits.charge_write(CAROL)
+            await (limits.charge_write if counts else limits.charge_read)(CAROL)
     return count
 
 
