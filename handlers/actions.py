@@ -29,7 +29,7 @@ async def create(call: Call[SubmitMessage]) -> dict[str, Any]:
 async def change(call: Call[action_wire.ChangeAction]) -> dict[str, Any]:
     """Change what is told of an action, and answer the message as it is now."""
     body = call.body
-    target = Target(call.principal, call.path["message_id"].lower(), source_type=AGENT_ACTION)
+    target = Target(call.principal, call.path_id("message_id"), source_type=AGENT_ACTION)
     edited = await edits.edit(call.ctx, Edit(target, body.content, body.raw_message, body.metadata))
     (stored,) = await reactions.view(call, [edited])
     return stored

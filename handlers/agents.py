@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from handlers import agent_wire
+from handlers import agent_wire, character_wire
 from handlers.http import Call
 from rooms import agents, rules
 from rooms.agents import Change
@@ -70,7 +70,7 @@ def _view(profile: Profile, connected: Collection[str]) -> dict[str, Any]:
         "handle": profile.handle,
         "bio": profile.bio,
         "is_active": profile.is_active,
-        "status": "active" if profile.is_active else "inactive",
+        "status": character_wire.status(profile),
         "capabilities": profile.capabilities,
         **settings,
         "connected": profile.id in connected,

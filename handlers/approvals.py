@@ -8,7 +8,7 @@ from handlers import approval_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
 from handlers.parsing import one_of, page_size
-from rooms import approvals, decisions, payloads, rules
+from rooms import approvals, decisions, payloads
 from rooms.approvals import State
 from rooms.decisions import Decision
 
@@ -18,7 +18,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
     states = [
         one_of(State, "state", text) for text in call.query.get("state", State.REQUESTED).split(",") if text
     ]
-    limit = page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE)
+    limit = page_size(call.query)
     found = await approvals.list_concerning(call.ctx, call.principal, states, limit)
     return {"approvals": [payloads.approval_in_place(approval) for approval in found]}
 
@@ -44,4 +44,4 @@ async def resolve_event(
 
 
 def _message_id(call: Call[Any]) -> str:
-    return call.path["message_id"].lower()
+    return call.path_id("message_id")

@@ -37,7 +37,7 @@ async def remove(call: Call[None]) -> dict[str, Any]:
 
 
 def _channel_of(call: Call[Any]) -> str:
-    return call.path["channel_id"].lower()
+    return call.path_id("channel_id")
 
 
 def _done(channel_id: str, agent_id: str, message: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _somebody(call: Call[None], names: tuple[str, ...], default: str | None = No
 
 async def details(call: Call[None]) -> dict[str, Any]:
     """Answer one channel as elizaOS's clients read it: its participants are in the metadata."""
-    found = await channels.describe(call.ctx, call.principal, call.path["channel_id"].lower())
+    found = await channels.describe(call.ctx, call.principal, call.path_id("channel_id"))
     return _view_with_participants(call, found)
 
 
@@ -75,7 +75,7 @@ async def change(call: Call[wire.ChangeChannel]) -> dict[str, Any]:
     body = call.body
     wish = Change(
         call.principal,
-        call.path["channel_id"].lower(),
+        call.path_id("channel_id"),
         body.name,
         body.description,
         body.metadata,
@@ -86,23 +86,23 @@ async def change(call: Call[wire.ChangeChannel]) -> dict[str, Any]:
 
 async def clear(call: Call[None]) -> None:
     """Erase all that was said in a channel."""
-    await clearing.clear(call.ctx, call.principal, call.path["channel_id"].lower())
+    await clearing.clear(call.ctx, call.principal, call.path_id("channel_id"))
 
 
 async def delete(call: Call[None]) -> None:
     """Delete a channel."""
-    await clearing.delete(call.ctx, call.principal, call.path["channel_id"].lower())
+    await clearing.delete(call.ctx, call.principal, call.path_id("channel_id"))
 
 
 async def list_visible(call: Call[None]) -> dict[str, Any]:
     """Answer the channels of a server that the principal may see, the newest first."""
-    found = await channels.list_visible(call.ctx, call.principal, call.path["server_id"].lower())
+    found = await channels.list_visible(call.ctx, call.principal, call.path_id("server_id"))
     return {"channels": [wire.channel(channel, call.dialect) for channel in found]}
 
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one channel."""
-    found = await channels.require(call.ctx, call.principal, call.path["channel_id"].lower())
+    found = await channels.require(call.ctx, call.principal, call.path_id("channel_id"))
     pause = await guard.find_pause(call.ctx, found.id)
     return _view(call, found) | {"agents_paused": pause}
 

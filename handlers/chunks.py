@@ -20,7 +20,7 @@ from rooms.streams import Stream
 async def say(call: Call[run_wire.Chunk]) -> dict[str, Any]:
     """Add a chunk to the reply of a run, and answer how far that has come."""
     body = call.body
-    sign = Sign(call.principal, call.path["run_id"].lower(), fence=body.fence)
+    sign = Sign(call.principal, call.path_id("run_id"), fence=body.fence)
     return _answer(await chunks.say(call.ctx, Chunk(sign, body.index, body.chunk)))
 
 

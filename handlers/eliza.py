@@ -160,7 +160,7 @@ def _draft(connection: Connection, body: eliza_wire.Send) -> Draft:
         source_type=body.source,
         server_id=required_server(body.messageServerId, connection.server_id, body.channelId),
         metadata=named | target | body.metadata,
-        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments or ()],
+        attachments=rules.as_stored(body.attachments or ()),
         key=rules.idempotency_key(body.messageId),
         origin=Origin(connection.id, body.messageId),
     )

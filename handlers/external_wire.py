@@ -25,6 +25,7 @@ from rooms.rules import (
     PrincipalId,
     RawMessage,
     Uuid,
+    as_stored,
     principal_id,
 )
 
@@ -49,11 +50,6 @@ class _Told(Body):
                 raise ValueError(f"Field 'metadata.agentId' {error}") from error
         return self
 
-    @property
-    def files(self) -> list[dict[str, Any]]:
-        """The attachments as they are kept."""
-        return [attachment.model_dump(exclude_none=True) for attachment in self.attachments]
-
 
 class ExternalMessage(_Told):
     """What a user of a platform has said there; the ids are the platform's."""
@@ -74,7 +70,7 @@ class ExternalMessage(_Told):
             channel_id=self.channelId,
             user_id=self.userId,
             content=self.content,
-            attachments=self.files,
+            attachments=as_stored(self.attachments),
             metadata=self.metadata,
             display_name=self.displayName,
             agent_id=self.agentId,
@@ -127,7 +123,7 @@ class IngestExternal(_Told):
             channel_id=self.channel_id,
             user_id=self.author_id or "",
             content=self.content or "",
-            attachments=self.files,
+            attachments=as_stored(self.attachments),
             metadata=self.metadata,
             display_name=self.author_display_name,
             agent_id=self.agentId,
@@ -143,7 +139,7 @@ class IngestExternal(_Told):
             channel_id=self.channel_id,
             user_id=line.authorId,
             content=line.content,
-            attachments=line.files,
+            attachments=as_stored(line.attachments),
             metadata=self.metadata | line.metadata,
             agent_id=line.agentId or self.agentId,
         )

@@ -14,7 +14,7 @@ from rooms.principals import Principal
 
 async def resume(call: Call[None]) -> dict[str, Any]:
     """Let agents go on in a channel."""
-    return await _resume(call.ctx, call.principal, call.path["channel_id"].lower())
+    return await _resume(call.ctx, call.principal, call.path_id("channel_id"))
 
 
 async def resume_event(gate: Gate, connection: Connection, body: wire.ChannelEvent) -> dict[str, Any]:

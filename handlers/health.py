@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import select
 
 from handlers.http import Call
 from rooms.errors import Unavailable
+
+_BEGAN = time.monotonic()
+
+
+def uptime() -> float:
+    """Return for how many seconds the process has run."""
+    return time.monotonic() - _BEGAN
 
 
 async def alive(_call: Call[None]) -> dict[str, Any]:

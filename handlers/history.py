@@ -8,7 +8,7 @@ from handlers import reactions
 from handlers.http import Call
 from handlers.parsing import BAD_PARAMETERS, moment, page_size, whole_number
 from handlers.wire import Dialect
-from rooms import history, payloads, rules
+from rooms import history, payloads
 from rooms.cursors import Cursor
 from rooms.edits import Target
 from rooms.errors import ValidationFailed
@@ -21,7 +21,7 @@ async def of_channel(call: Call[None]) -> dict[str, Any]:
     newest_first = _is_newest_first(call)
     bounds = Bounds(call)
     window = bounds.window(newest_first=newest_first)
-    channel_id = call.path["channel_id"].lower()
+    channel_id = call.path_id("channel_id")
     # elizaOS's clients know no cursors: they go back by the time of the oldest message that they have.
     by_time = call.dialect is Dialect.ELIZA and not window.from_the_beginning and window.offset is None
     page = await history.of_channel(
@@ -37,7 +37,7 @@ async def of_thread(call: Call[None]) -> dict[str, Any]:
     """Answer the message that a thread begins with, and a page of the answers, the oldest first."""
     bounds = Bounds(call)
     window = bounds.window(newest_first=False)
-    target = Target(call.principal, call.path["message_id"].lower())
+    target = Target(call.principal, call.path_id("message_id"))
     thread = await history.of_thread(call.ctx, target, window, bounds.positions)
     return {"root": await _view_root(call, thread.root), **await _view(call, thread.page, window)}
 
@@ -77,7 +77,7 @@ class Bounds:
     def window(self, *, newest_first: bool) -> Window:
         """Return the window, with ``limit`` and ``offset``."""
         return Window(
-            limit=page_size(self._query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+            limit=page_size(self._query),
             offset=whole_number(self._query, "offset", 0) if "offset" in self._query else None,
             newest_first=newest_first,
             before=self._before[0],

@@ -63,6 +63,10 @@ class Call(Generic[B]):
         query = self.request.query
         return MultiDict((name, _readable(text)) for name, text in query.items())
 
+    def path_id(self, name: str) -> str:
+        """Return the id of that name in the URL's path, in the spelling in which ids are stored."""
+        return self.path[name].lower()
+
     @property
     def agent_id(self) -> str:
         """Which agent the URL's path names."""

@@ -45,7 +45,7 @@ async def answer_challenge(call: Call[None]) -> dict[str, Any]:
 
 async def _find_door(call: Call[None]) -> Door:
     refuse_if_spent(await call.gate.limits.look_at_forgeries(call.request.remote or ""))
-    platform_id = call.path["platform_id"].lower()
+    platform_id = call.path_id("platform_id")
     door = await incoming.find_door(call.ctx, platform_id)
     if door is None:
         await _charge(call)

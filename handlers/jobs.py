@@ -9,7 +9,7 @@ from handlers import job_wire
 from handlers.http import Call
 from handlers.parsing import one_of, page_size
 from handlers.waiting import following_channel, next_shown, read_wait
-from rooms import jobs, keys, replay, rules
+from rooms import jobs, keys, replay
 from rooms.job_status import Status, status_of
 from rooms.jobs import Report
 from rooms.rules import DEFAULT_SERVER_ID
@@ -36,7 +36,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
     """Answer the principal's newest jobs."""
     stated = call.query.get("status")
     status = one_of(Status, "status", stated) if stated else None
-    limit = page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE)
+    limit = page_size(call.query)
     found = await jobs.list_page(call.ctx, call.principal, status, limit)
     return job_wire.page(found, call.ctx.now())
 
@@ -47,7 +47,7 @@ async def health(call: Call[None]) -> dict[str, Any]:
 
 
 async def _look_up(call: Call[Any]) -> Report:
-    return await jobs.require(call.ctx, call.principal, call.path["job_id"].lower())
+    return await jobs.require(call.ctx, call.principal, call.path_id("job_id"))
 
 
 def _left(call: Call[Any], report: Report) -> float:

@@ -28,13 +28,13 @@ async def list_of_room(call: Call[None]) -> dict[str, Any]:
 async def change(call: Call[memory_wire.ChangeMemory]) -> dict[str, Any]:
     """Let something that was said be something else."""
     mind = _mind(call)
-    changed = await memories.change(call.ctx, mind, call.path["memory_id"].lower(), call.body.content)
+    changed = await memories.change(call.ctx, mind, call.path_id("memory_id"), call.body.content)
     return {**memory_wire.memory(changed, mind.agent_id), "message": "Memory updated successfully"}
 
 
 async def delete(call: Call[None]) -> dict[str, Any]:
     """Delete something that was said."""
-    await memories.forget(call.ctx, _mind(call), call.path["memory_id"].lower())
+    await memories.forget(call.ctx, _mind(call), call.path_id("memory_id"))
     return {"success": True, "message": "Memory deleted successfully"}
 
 
@@ -51,7 +51,7 @@ async def clear(call: Call[None]) -> dict[str, Any]:
 
 async def clear_world(call: Call[None]) -> dict[str, Any]:
     """Delete all that was said in the channels of a message server."""
-    deleted = await memories.forget_server(call.ctx, call.principal, call.path["server_id"].lower())
+    deleted = await memories.forget_server(call.ctx, call.principal, call.path_id("server_id"))
     return {"deleted": deleted, "message": "All memories of the world cleared successfully"}
 
 
@@ -98,4 +98,4 @@ def _mind(call: Call[Any]) -> Mind:
 
 
 def _room_id(call: Call[Any]) -> str:
-    return call.path["room_id"].lower()
+    return call.path_id("room_id")

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from handlers import bylines
 from handlers.parsing import Body
-from handlers.wire import server_ids
+from handlers.wire import server_ids, spelled
 from rooms.rows import Message
 from rooms.rules import Content, Label, Metadata, Uuid
 from rooms.tables import Channel
@@ -24,11 +24,8 @@ class CreateRoom(Body):
     name: Label
     type: Label = "GROUP"
     metadata: Metadata = Field(default_factory=dict)
-    messageServerId: Uuid | None = Field(
-        default=None,
-        validation_alias=AliasChoices(
-            "messageServerId", "message_server_id", "serverId", "server_id", "worldId"
-        ),
+    messageServerId: Uuid | None = spelled(
+        "messageServerId", "message_server_id", "serverId", "server_id", "worldId"
     )
 
 

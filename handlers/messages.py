@@ -80,7 +80,7 @@ def draft(principal: Principal, body: wire.SubmitMessage, server_id: str | None 
         parent_id=body.in_reply_to_message_id,
         raw_message=body.raw_message,
         metadata=body.metadata,
-        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
+        attachments=rules.as_stored(body.attachments),
         key=key,
         approval=body.approval.request() if body.approval else None,
         id=id_for(key),

@@ -26,7 +26,7 @@ async def unmute(call: Call[None]) -> dict[str, Any]:
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
     """Answer which agents are muted in a channel."""
-    found = await mutes.list_of(call.ctx, call.principal, call.path["channel_id"].lower())
+    found = await mutes.list_of(call.ctx, call.principal, call.path_id("channel_id"))
     return {"mutes": [payloads.mute(mute) for mute in found]}
 
 
@@ -52,4 +52,4 @@ async def _unmute(ctx: Context, wish: Muting) -> dict[str, Any]:
 
 def _wish(call: Call[Any]) -> Muting:
     agent_id = call.agent_id
-    return Muting(call.principal, call.path["channel_id"].lower(), agent_id)
+    return Muting(call.principal, call.path_id("channel_id"), agent_id)

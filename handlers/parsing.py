@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from rooms.errors import ValidationFailed
+from rooms.rules import DEFAULT_PAGE, MAX_PAGE
 
 B = TypeVar("B", bound=BaseModel)
 E = TypeVar("E", bound=enum.Enum)
@@ -62,7 +63,7 @@ def whole_number(query: Mapping[str, str], name: str, default: int, most: int | 
     return int(text) if most is None else min(int(text), most)
 
 
-def page_size(query: Mapping[str, str], default: int, most: int) -> int:
+def page_size(query: Mapping[str, str], default: int = DEFAULT_PAGE, most: int = MAX_PAGE) -> int:
     """Return the parameter ``limit``, at most ``most``; raise ValidationFailed if it is below 1."""
     limit = whole_number(query, "limit", default, most)
     if limit < 1:

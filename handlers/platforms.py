@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers import parsing, platform_wire
 from handlers.http import Call
-from rooms import platforms, replies, rules
+from rooms import platforms, replies
 from rooms.outbox import State
 from rooms.platforms import Change, PlatformDraft
 
@@ -21,7 +21,7 @@ async def create(call: Call[platform_wire.CreatePlatform]) -> dict[str, Any]:
 async def list_page(call: Call[None]) -> dict[str, Any]:
     """Answer which platforms there are."""
     before = parsing.name(call.query, "before")
-    found = await platforms.list_page(call.ctx, call.principal, before, _limit(call))
+    found = await platforms.list_page(call.ctx, call.principal, before, parsing.page_size(call.query))
     return {"platforms": [platform_wire.platform(platform) for platform in found]}
 
 
@@ -51,20 +51,16 @@ async def list_deliveries(call: Call[None]) -> dict[str, Any]:
         _id(call),
         parsing.one_of(State, "state", state) if state is not None else None,
         before,
-        _limit(call),
+        parsing.page_size(call.query),
     )
     return {"deliveries": [platform_wire.reply(delivery) for delivery in found]}
 
 
 async def redeliver(call: Call[None]) -> dict[str, Any]:
     """Send what is missing of a dead reply again."""
-    delivery_id = call.path["delivery_id"].lower()
+    delivery_id = call.path_id("delivery_id")
     return platform_wire.reply(await replies.redeliver(call.ctx, call.principal, _id(call), delivery_id))
 
 
 def _id(call: Call[Any]) -> str:
-    return call.path["platform_id"].lower()
-
-
-def _limit(call: Call[None]) -> int:
-    return parsing.page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE)
+    return call.path_id("platform_id")

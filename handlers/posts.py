@@ -36,7 +36,7 @@ def _draft(call: Call[post_wire.Post]) -> Draft:
         raise ValidationFailed(
             "Required field 'author_id' is missing; the header X-Entity-Id may say it as well"
         )
-    channel_id = call.path["channel_id"].lower()
+    channel_id = call.path_id("channel_id")
     key = rules.idempotency_key(body.messageId)
     return Draft(
         principal=principal,
@@ -48,7 +48,7 @@ def _draft(call: Call[post_wire.Post]) -> Draft:
         parent_id=body.in_reply_to_message_id,
         raw_message=body.raw_message,
         metadata=_named(body.metadata),
-        attachments=[attachment.model_dump(exclude_none=True) for attachment in body.attachments],
+        attachments=rules.as_stored(body.attachments),
         key=key,
         id=id_for(key),
     )

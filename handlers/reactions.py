@@ -56,7 +56,7 @@ def _view(message_id: str, signs: Sequence[Sign]) -> dict[str, Any]:
 
 
 def _target(call: Call[None]) -> Target:
-    return Target(call.principal, call.path["message_id"].lower())
+    return Target(call.principal, call.path_id("message_id"))
 
 
 def _emoji(text: str) -> str:

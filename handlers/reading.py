@@ -16,7 +16,7 @@ from rooms.rules import DEFAULT_SERVER_ID
 
 async def mark(call: Call[reading_wire.ReadChannel]) -> dict[str, Any]:
     """Move the principal's marker in a channel, and tell whoever is in it."""
-    channel_id, body = call.path["channel_id"].lower(), call.body
+    channel_id, body = call.path_id("channel_id"), call.body
     marked = await reading.mark(call.ctx, Place(call.principal, channel_id, body.seq, body.message_id))
     if marked.is_new:
         call.gate.audience.whisper(channel_id, "read", _told(call.principal, marked))
@@ -25,7 +25,7 @@ async def mark(call: Call[reading_wire.ReadChannel]) -> dict[str, Any]:
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer where the principal stands in a channel."""
-    return _view(await reading.find(call.ctx, call.principal, call.path["channel_id"].lower()))
+    return _view(await reading.find(call.ctx, call.principal, call.path_id("channel_id")))
 
 
 async def list_all(call: Call[None]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from handlers import session_wire, wire
+from handlers import wire
 from handlers.parsing import Body
 from handlers.wire import Dialect
-from rooms import runs
+from rooms import runs, times
 from rooms.rows import Message, Run
 from rooms.rules import Attachments
 from rooms.runs import State
@@ -84,7 +84,7 @@ def reply(stored: Message) -> dict[str, Any]:
         **told,
         "attachments": stored.attachments,
         "metadata": stored.details,
-        "createdAt": session_wire.moment(stored.created_at),
+        "createdAt": times.iso(stored.created_at),
     }
 
 

@@ -41,7 +41,7 @@ async def list_page(call: Call[None]) -> dict[str, Any]:
 
 async def get(call: Call[None]) -> dict[str, Any]:
     """Answer one run of an agent, and what happened in it."""
-    run_id = call.path["run_id"].lower()
+    run_id = call.path_id("run_id")
     found = await run_lookup.require(call.ctx, call.principal, run_id)
     if found.agent_id != call.agent_id or _room(call) not in (None, found.channel_id):
         raise run_not_found(run_id)

@@ -7,18 +7,11 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from handlers import answers
 from handlers.parsing import Body
+from handlers.wire import spelled
 from rooms.rules import MAX_AGENT_CONTENT, Content, Label, PrincipalId, Uuid
 
 Fence = Annotated[StrictInt, Field(ge=1)]
@@ -95,10 +88,7 @@ class Complete(Body):
     userId: PrincipalId | None = None
     prompt: StrictStr | None = None
     channel_id: Uuid | None = None
-    server_id: Uuid | None = Field(
-        default=None,
-        validation_alias=AliasChoices("server_id", "message_server_id", "serverId", "messageServerId"),
-    )
+    server_id: Uuid | None = spelled("server_id", "message_server_id", "serverId", "messageServerId")
     messageId: Uuid | None = None
     status: CompletionStatus | None = None
     response: Content | None = None

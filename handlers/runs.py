@@ -38,7 +38,7 @@ async def get(call: Call[None]) -> dict[str, Any]:
 
 async def list_of_message(call: Call[None]) -> dict[str, Any]:
     """Answer the runs that a message has opened, the first first, with ``wait`` as soon as all are over."""
-    target = Target(call.principal, call.path["message_id"].lower())
+    target = Target(call.principal, call.path_id("message_id"))
 
     async def look_up() -> Sequence[Run]:
         message = await edits.require(call.ctx, target)
@@ -126,7 +126,7 @@ def _sign(call: Call[Any], *, holder: str = "", fence: int | None = None) -> Sig
 
 
 def _run_id(call: Call[Any]) -> str:
-    return call.path["run_id"].lower()
+    return call.path_id("run_id")
 
 
 def _filter(call: Call[None]) -> Filter:
@@ -137,5 +137,5 @@ def _filter(call: Call[None]) -> Filter:
         agent_id=rules.entity_id(agent_id) if agent_id is not None else None,
         states=[one_of(State, "state", text) for text in query.get("state", "").split(",") if text],
         before=before.lower() if before else None,
-        limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+        limit=page_size(query),
     )

@@ -12,7 +12,7 @@ from rooms.server_agents import Seating
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
     """Answer the server's agents that the principal may know of."""
-    server_id = call.path["server_id"].lower()
+    server_id = call.path_id("server_id")
     found = await server_agents.list_of(call.ctx, call.principal, server_id)
     return {**_named(server_id), "agents": found}
 
@@ -35,7 +35,7 @@ async def list_servers(call: Call[None]) -> dict[str, Any]:
 
 
 async def _seat(call: Call[Any], agent_id: str, *, adds: bool) -> dict[str, Any]:
-    server_id = call.path["server_id"].lower()
+    server_id = call.path_id("server_id")
     wish = Seating(call.principal, server_id, agent_id)
     await (server_agents.add if adds else server_agents.remove)(call.ctx, wish)
     done = "added to" if adds else "removed from"

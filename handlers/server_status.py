@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from importlib.metadata import version
 from typing import Any
 
 from handlers import character_wire, health, wire
 from handlers.http import Call
 from handlers.wire import Dialect
-from rooms import agents, servers
+from rooms import agents, servers, times
 
 SPOKEN = "1.7.2"  # whose API this is; elizaOS's page compares it with the newest release
-
-_BEGAN = time.monotonic()
 
 
 async def ping(call: Call[None]) -> dict[str, Any]:
@@ -33,8 +30,8 @@ async def healthy(call: Call[None]) -> dict[str, Any]:
     return {
         "status": "OK",
         "version": version("parley"),
-        "timestamp": _moment(call),
-        "uptime": _uptime(),
+        "timestamp": times.iso(call.ctx.now()),
+        "uptime": health.uptime(),
         "dependencies": {"agents": "healthy" if known.active else "no_agents"},
     }
 
@@ -45,9 +42,9 @@ async def status(call: Call[None]) -> dict[str, Any]:
     return {
         "status": "ok",
         "agentCount": known.active,
-        "timestamp": _moment(call),
+        "timestamp": times.iso(call.ctx.now()),
         "agents": {"total": known.total, "active": known.active, "inactive": known.total - known.active},
-        "uptime": _uptime(),
+        "uptime": health.uptime(),
         "version": version("parley"),
     }
 
@@ -69,9 +66,9 @@ async def spoken(call: Call[None]) -> dict[str, Any]:
     return {
         "version": SPOKEN,
         "source": "server",
-        "timestamp": _moment(call),
+        "timestamp": times.iso(call.ctx.now()),
         "environment": "production",
-        "uptime": _uptime(),
+        "uptime": health.uptime(),
         "parley": version("parley"),
     }
 
@@ -79,11 +76,3 @@ async def spoken(call: Call[None]) -> dict[str, Any]:
 async def environment(_call: Call[None]) -> dict[str, Any]:
     """Answer nothing: what the process was started with is not for its clients."""
     return {}
-
-
-def _moment(call: Call[None]) -> int | str:
-    return Dialect.ELIZA.time(call.ctx.now())
-
-
-def _uptime() -> float:
-    return time.monotonic() - _BEGAN

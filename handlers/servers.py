@@ -44,11 +44,11 @@ async def current(_call: Call[None]) -> dict[str, str]:
 
 async def delete(call: Call[None]) -> None:
     """Delete a message server with all that is in it."""
-    await server_removal.delete(call.ctx, call.principal, call.path["server_id"].lower())
+    await server_removal.delete(call.ctx, call.principal, call.path_id("server_id"))
 
 
 async def sync_channels(call: Call[seat_wire.SyncChannels]) -> dict[str, int]:
     """Have the channels of another platform here, too."""
     wanted = [Sourced(one.sourceId, one.name, one.type) for one in call.body.channels]
-    done = await syncing.sync(call.ctx, call.principal, call.path["server_id"].lower(), wanted)
+    done = await syncing.sync(call.ctx, call.principal, call.path_id("server_id"), wanted)
     return done._asdict()

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from handlers.parsing import Body
-from handlers.wire import Dialect
-from rooms import timeouts
+from rooms import timeouts, times
 from rooms.rows import Session
 from rooms.rules import DEFAULT_SERVER_ID, Metadata, PrincipalId
 from rooms.timeouts import Wish
@@ -148,9 +147,9 @@ def new_session(session: Session) -> dict[str, Any]:
         "channelId": session.channel_id,
         "agentId": session.agent_id,
         "userId": session.user_id,
-        "createdAt": moment(session.created_at),
+        "createdAt": times.iso(session.created_at),
         "metadata": session.details,
-        "expiresAt": moment(session.expires_at),
+        "expiresAt": times.iso(session.expires_at),
         "timeoutConfig": timeouts.described(session),
     }
 
@@ -158,7 +157,7 @@ def new_session(session: Session) -> dict[str, Any]:
 def info(session: Session, now: int) -> dict[str, Any]:
     """Return a session as it is now."""
     return new_session(session) | {
-        "lastActivity": moment(session.active_at),
+        "lastActivity": times.iso(session.active_at),
         "renewalCount": session.renewals,
         "timeRemaining": max(0, session.expires_at - now),
         "isNearExpiration": timeouts.is_near(session, now),
@@ -173,11 +172,6 @@ def notice(session: Session, now: int) -> dict[str, Any]:
         "sessionId": session.id,
         "channel_id": session.channel_id,
         "server_id": DEFAULT_SERVER_ID,
-        "expiresAt": moment(session.expires_at),
+        "expiresAt": times.iso(session.expires_at),
         "timeRemaining": max(0, session.expires_at - now),
     }
-
-
-def moment(ms: int) -> int | str:
-    """Return a time as elizaOS's clients read it."""
-    return Dialect.ELIZA.time(ms)

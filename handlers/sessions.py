@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from handlers import session_wire
 from handlers.connection import Connection
+from handlers.health import uptime
 from handlers.http import Call, Gate
 from handlers.parsing import one_of, page_size
 from handlers.session_wire import Status
-from rooms import rules, sessions
+from rooms import rules, sessions, times
 from rooms.rows import Session
 from rooms.sessions import Asked, SessionDraft
 from rooms.timeouts import Wish
-
-_BEGAN = time.monotonic()
 
 
 async def create(call: Call[session_wire.CreateSession]) -> dict[str, Any]:
@@ -53,8 +51,8 @@ async def health(call: Call[None]) -> dict[str, Any]:
         "activeSessions": live,
         "expiringSoon": near,
         "invalidSessions": 0,
-        "timestamp": session_wire.moment(call.ctx.now()),
-        "uptime": time.monotonic() - _BEGAN,
+        "timestamp": times.iso(call.ctx.now()),
+        "uptime": uptime(),
     }
 
 
@@ -92,7 +90,7 @@ def _info(call: Call[Any], session: Session) -> dict[str, Any]:
 
 
 def _id(call: Call[Any]) -> str:
-    return call.path["session_id"].lower()
+    return call.path_id("session_id")
 
 
 def _asked(call: Call[None]) -> Asked:
@@ -103,7 +101,7 @@ def _asked(call: Call[None]) -> Asked:
         agent_id=_entity(query.get("agentId")),
         is_live=one_of(Status, "status", status) is Status.ACTIVE if status else None,
         before=before.lower() if before else None,
-        limit=page_size(query, rules.DEFAULT_PAGE, rules.MAX_PAGE),
+        limit=page_size(query),
     )
 
 

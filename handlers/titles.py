@@ -15,7 +15,7 @@ NO_WORDS = "No words were said"
 
 async def generate(call: Call[GenerateTitle]) -> dict[str, Any]:
     """Answer a title, or why there is none; nothing is renamed by that."""
-    channel_id = call.path["channel_id"].lower()
+    channel_id = call.path_id("channel_id")
     bounds = Bounds(call)
     window = bounds.window(newest_first=True)
     page = await history.of_channel(call.ctx, call.principal, channel_id, window, bounds.positions)

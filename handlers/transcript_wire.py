@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from handlers import session_wire
 from handlers.reply_wire import Answered, Transported, TypedAttachments
-from rooms import timeouts
+from rooms import timeouts, times
 from rooms.conversations import Page
 from rooms.rows import Message, Session
 from rooms.rules import Content, IdempotencyKey, Metadata
@@ -80,7 +79,7 @@ def line(stored: Message) -> dict[str, Any]:
         "content": stored.content,
         "authorId": stored.author_id,
         "isAgent": stored.by_agent,
-        "createdAt": session_wire.moment(stored.created_at),
+        "createdAt": times.iso(stored.created_at),
         "metadata": stored.details,
     }
 
@@ -88,7 +87,7 @@ def line(stored: Message) -> dict[str, Any]:
 def status(session: Session, now: int) -> dict[str, Any]:
     """Return how long the session lasts since a message, which has renewed it unless it does not."""
     return {
-        "expiresAt": session_wire.moment(session.expires_at),
+        "expiresAt": times.iso(session.expires_at),
         "renewalCount": session.renewals,
         "wasRenewed": session.auto_renew,
         "isNearExpiration": timeouts.is_near(session, now),

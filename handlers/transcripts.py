@@ -25,10 +25,10 @@ async def send(call: Call[transcript_wire.SendMessage]) -> dict[str, Any] | Repl
     wish = replies.read_wish(call, body, body.metadata)
     saying = Saying(
         call.principal,
-        call.path["session_id"].lower(),
+        call.path_id("session_id"),
         body.content,
         body.metadata,
-        [attachment.model_dump(exclude_none=True) for attachment in body.attachments],
+        rules.as_stored(body.attachments),
         body.messageId,
     )
     said = await conversations.say(call.ctx, saying)
@@ -43,7 +43,7 @@ async def send(call: Call[transcript_wire.SendMessage]) -> dict[str, Any] | Repl
 
 async def read(call: Call[None]) -> dict[str, Any]:
     """Answer a page of what was said in a session, the newest first."""
-    session = await sessions.require(call.ctx, call.principal, call.path["session_id"].lower())
+    session = await sessions.require(call.ctx, call.principal, call.path_id("session_id"))
     window = Window(limit=_limit(call), before=_time(call, "before"), after=_time(call, "after"))
     page = await conversations.read(call.ctx, call.principal, session, window)
     return transcript_wire.transcript(page)

@@ -35,7 +35,7 @@ _SHOWN = ("image", "audio", "video")
 
 async def to_channel(call: Call[None]) -> dict[str, Any]:
     """Keep a file for a channel in which the principal may post."""
-    place = await media.require_channel(call.ctx, call.principal, call.path["channel_id"].lower())
+    place = await media.require_channel(call.ctx, call.principal, call.path_id("channel_id"))
     name, kept = await _receive(call, place)
     return _answer(name, kept, kept.type)
 

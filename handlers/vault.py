@@ -19,7 +19,7 @@ async def put(call: Call[vault_wire.PutSecret]) -> dict[str, Any]:
 async def list_page(call: Call[None]) -> dict[str, Any]:
     """Answer which secrets there are."""
     after = parsing.name(call.query, "after") or ""
-    found = await vault.list_page(call.ctx, call.principal, after, _limit(call))
+    found = await vault.list_page(call.ctx, call.principal, after, parsing.page_size(call.query))
     return {"secrets": [vault_wire.secret(kept) for kept in found]}
 
 
@@ -45,9 +45,5 @@ async def list_uses(call: Call[None]) -> dict[str, Any]:
     agent_id = parsing.name(call.query, "agent_id")
     wanted = UseFilter(parsing.name(call.query, "name"), rules.entity_id(agent_id) if agent_id else None)
     before = parsing.name(call.query, "before")
-    found = await uses.list_page(call.ctx, call.principal, wanted, before, _limit(call))
+    found = await uses.list_page(call.ctx, call.principal, wanted, before, parsing.page_size(call.query))
     return {"uses": [vault_wire.use(use) for use in found]}
-
-
-def _limit(call: Call[None]) -> int:
-    return parsing.page_size(call.query, rules.DEFAULT_PAGE, rules.MAX_PAGE)

@@ -8,7 +8,6 @@ other gets ISO times and the newest message first, as elizaOS's clients expect. 
 
 from __future__ import annotations
 
-import datetime
 import enum
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
@@ -18,7 +17,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, StrictBool, StrictStr
 from handlers import bylines
 from handlers.approval_wire import AskApproval
 from handlers.parsing import Body
-from rooms import payloads
+from rooms import payloads, times
 from rooms.access import Role
 from rooms.participants import DM
 from rooms.rows import Attendance, Message, Sign
@@ -54,10 +53,7 @@ class Dialect(enum.Enum):
 
     def time(self, ms: int) -> int | str:
         """Write a time as ``createdAt`` has it."""
-        if self is Dialect.SEED:
-            return ms // 1000
-        moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return ms // 1000 if self is Dialect.SEED else times.iso(ms)
 
 
 def _without_participants(metadata: object) -> object:

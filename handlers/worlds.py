@@ -36,7 +36,7 @@ async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
 async def change(call: Call[world_wire.ChangeWorld]) -> dict[str, Any]:
     """Describe a world otherwise."""
     await agents.require(call.ctx, call.principal, call.agent_id)
-    wish = Wish(call.principal, call.path["world_id"].lower(), call.body.name, call.body.patch)
+    wish = Wish(call.principal, call.path_id("world_id"), call.body.name, call.body.patch)
     return world_wire.changed(await worlds.change(call.ctx, wish))
 
 
@@ -44,6 +44,6 @@ async def ensure(call: Call[world_wire.EnsureWorld]) -> dict[str, Any]:
     """Answer a message server, which is created if there is none of that id."""
     body = call.body
     about = {"description": body.description} if body.description else {}
-    draft = ServerDraft(body.name, SOURCE, metadata=about | body.metadata, id=call.path["server_id"].lower())
+    draft = ServerDraft(body.name, SOURCE, metadata=about | body.metadata, id=call.path_id("server_id"))
     found = await worlds.ensure(call.ctx, call.principal, draft)
     return {**world_wire.world(found), "worldId": found.id}

@@ -6,11 +6,10 @@ Only where the operator allows it, and for whoever may create channels.
 from __future__ import annotations
 
 import asyncio
-import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from rooms import access, channels, messages, participants, servers, store
+from rooms import access, channels, messages, participants, servers, store, times
 from rooms.channels import ChannelDraft
 from rooms.context import Context
 from rooms.drafts import Draft, Submitted
@@ -64,11 +63,10 @@ def _channel(opening: _Opening, author_id: str, now: int) -> ChannelDraft:
     is_dm = stated.get("isDm") is True or participants.DM.upper() in kinds
     kind, title = (participants.DM.upper(), "DM") if is_dm else (GROUP, "Chat")
     other = _find_other(stated, author_id) if is_dm else None
-    created_at = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
     about = {
         "created_by": opening.created_by,
         "created_for_user": author_id,
-        "created_at": created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "created_at": times.iso(now),
         "channel_type": kind,
     }
     return ChannelDraft(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
@@ -280,11 +281,17 @@ class Attachment(BaseModel):
     size: Annotated[StrictInt, Field(ge=0, le=MAX_ATTACHMENT_BYTES)] | None = None
 
 
+def as_stored(attachments: Iterable[Attachment]) -> list[dict[str, Any]]:
+    """Return attachments as they are stored with a message."""
+    return [attachment.model_dump(exclude_none=True) for attachment in attachments]
+
+
 def _attachments(value: list[Attachment]) -> list[Attachment]:
     if sum(attachment.size or 0 for attachment in value) > MAX_ATTACHMENT_BYTES:
         raise ValueError("must have at most 25 MB in all")
-    plain = [attachment.model_dump(exclude_none=True) for attachment in value]
-    _json_object({"attachments": plain}, max_levels=MAX_METADATA_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
+    _json_object(
+        {"attachments": as_stored(value)}, max_levels=MAX_METADATA_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES
+    )
     return value
 
 

@@ -20,7 +20,7 @@ from rooms.external import Received
 from rooms.parcels import Letter
 from rooms.platform_kind import Address, Answer, Heard, Said, Secrets, Wire, is_recent, read
 from rooms.platform_tables import Platform
-from rooms.rules import Attachments, IdempotencyKey, Label, Metadata, RawMessage
+from rooms.rules import Attachments, IdempotencyKey, Label, Metadata, RawMessage, as_stored
 from rooms.webhooks import ID, SIGNATURE, TIMESTAMP
 
 MAX_SIGNATURES = 2_048  # characters, of several while a secret is changed
@@ -77,7 +77,7 @@ class SignedPosts:
                 "context": message.context,
             },
             display_name=message.displayName,
-            attachments=[one.model_dump(exclude_none=True) for one in message.attachments],
+            attachments=as_stored(message.attachments),
             metadata=message.metadata,
         )
         return Heard([said])
