@@ -13,7 +13,7 @@ from rooms.arrivals import Arrival
 from rooms.context import Context
 from rooms.cursors import Cursor, Pid, Reason
 from rooms.errors import ValidationFailed
-from rooms.principals import Principal, Scope
+from rooms.principals import Kind, Principal, Scope
 from rooms.replay import Resync
 from rooms.rows import Interval
 from rooms.tables import ConnectionRow
@@ -92,11 +92,14 @@ async def restore(ctx: Context, principal: Principal, arrival: Arrival, recovery
     after, joined = recovery.cursor.seq, recovery.joined
     found = await replay.find_stretches(ctx, principal, arrival.server.id, after, recovery.parted)
     entered = {channel.id for channel in arrival.own} | joined.keys()
-    view = View(
+    # Messages let an agent into any of its channels, as they may have done meanwhile.
+    enters_all = principal.kind == Kind.AGENT
+    stretches = (
         (channel_id, Interval(max(first, joined.get(channel_id, 0)), end))
         for channel_id, (first, end) in found
-        if end is not None or channel_id in entered
+        if enters_all or end is not None or channel_id in entered
     )
+    view = View(stretches, parted=recovery.parted)
     if principal.may(Scope.MESSAGES_READ):
         for channel_id, seq in await _still_joined(ctx, principal, arrival.server.id, joined):
             view.open(channel_id, max(seq, after + 1))

@@ -15,9 +15,12 @@ Stretches = tuple[Interval, ...]
 
 
 class View:
-    """The stretches of one client; with ``shows_all`` every channel is shown, ``only`` those at most."""
+    """The stretches of one client; with ``shows_all`` every channel is shown, ``only`` those at most.
 
-    __slots__ = ("_stretches", "only", "shows_all")
+    ``parted`` are the channels that the client has left by itself, and not entered since.
+    """
+
+    __slots__ = ("_stretches", "only", "parted", "shows_all")
 
     def __init__(
         self,
@@ -25,8 +28,10 @@ class View:
         *,
         shows_all: bool = False,
         only: Collection[str] | None = None,
+        parted: Iterable[str] = (),
     ) -> None:
         self._stretches: dict[str, Stretches] = {}
+        self.parted = set(parted)
         self.shows_all = shows_all
         self.only = only
         for channel_id, interval in stretches:
@@ -58,6 +63,12 @@ class View:
         """Show the channel from a seq on, unless it is shown already."""
         if not self.is_open(channel_id) and self._may_show(channel_id):
             self._stretches[channel_id] = (*self._stretches.get(channel_id, ()), Interval(first, None))
+            self.parted.discard(channel_id)
+
+    def part(self, channel_id: str) -> None:
+        """Show nothing of the channel, which the client has left by itself."""
+        self.drop(channel_id)
+        self.parted.add(channel_id)
 
     def close(self, channel_id: str, end: int) -> None:
         """Show the channel until before a seq."""

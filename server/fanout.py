@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from rooms.cursors import Cursor, CursorSigner
 from rooms.publishing import Event
 from rooms.rows import Attendance
+from rooms.runs import State
 from rooms.streams import Streams
 from rooms.tail import Tail
 from rooms.views import View
@@ -115,7 +116,7 @@ class Fanout:
 
     def leave(self, receiver: Receiver, channel_id: str) -> None:
         """Show the channel's events to the connection no longer."""
-        receiver.view.drop(channel_id)
+        receiver.view.part(channel_id)
         self._vacate_for_good(receiver, channel_id)
 
     def _open(self, receiver: Receiver, channel_id: str, first: int) -> None:
@@ -138,6 +139,7 @@ class Fanout:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Deliver committed events, in order; neighbours of one channel leave as one."""
+        self._let_agents_in(events)
         for (channel_id, _), group in itertools.groupby(self._tail.extend(events), _place):
             together = list(group)
             first = together[0]
@@ -167,6 +169,19 @@ class Fanout:
             # A dialect may have no words for it.
             if outgoing.packets:
                 receiver.send(outgoing)
+
+    def _let_agents_in(self, events: Sequence[Event]) -> None:
+        """Let agents hear what addresses them, whichever of their channels they entered when they came."""
+        for event in events:
+            if event.kind != "run" or event.payload["run"]["state"] != State.QUEUED:
+                continue
+            for receiver in self._connections.get((event.server_id, event.payload["run"]["agent_id"]), ()):
+                view = receiver.view
+                is_asked = receiver.namespace != FOLLOWERS and not receiver.speaks_eliza
+                if is_asked and event.channel_id not in view.parted and not view.is_open(event.channel_id):
+                    # The message was recorded before its run.
+                    first = next(told.seq for told in events if told.channel_id == event.channel_id)
+                    self._open(receiver, event.channel_id, first)
 
     def _tell_mentioned(self, event: Event) -> None:
         """Tell those whom a message mentions, on each native connection, whatever channels it is in."""

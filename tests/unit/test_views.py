@@ -61,3 +61,13 @@ def test_what_was_made_up_for_is_known() -> None:
         view.add_earlier(OTHER, Interval(first, end))
     assert (view.first_shown(ONE), shown(view)) == (4, [4, 5, 6, 7, 8, *range(15, 21)])
     assert view.known_channels == [ONE]
+
+
+def test_a_channel_that_the_client_has_left_is_known_until_it_opens() -> None:
+    """One that it was removed from is not among these."""
+    view = View([(ONE, Interval(1, None)), (OTHER, Interval(1, None))])
+    view.part(ONE)
+    view.drop(OTHER)
+    assert (shown(view), view.parted) == ([], {ONE})
+    view.open(ONE, 20)
+    assert (shown(view), view.parted) == ([20], set())
