@@ -9,6 +9,9 @@ from tests.rest import API
 from tests.running import Parley
 
 CHANNEL = "aaaaaaaa-0000-0000-0000-000000000001"
+LATER = tuple(
+    f"channels/{{channel_id}}/{path}" for path in ("agents/{agent_id}/mute", "mutes", "resume-agents", "read")
+)
 
 
 def test_no_spelling_means_two_things() -> None:
@@ -17,6 +20,18 @@ def test_no_spelling_means_two_things() -> None:
         (route.method, re.sub(r"{\w+}", "{}", path)) for route in ALL_ROUTES for path in spellings(route)
     ]
     assert len(set(found)) == len(found)
+
+
+def test_what_clients_knew_under_an_old_name_is_there_whole() -> None:
+    """Each request beneath a renamed path has the old name, too, but for what came after it."""
+    for new, old in (("channels/{channel_id}", "central-channels/{channel_id}"), ("message-servers/{", "servers/{")):
+        missing = {
+            route.path.removeprefix(f"{API}/")
+            for route in ALL_ROUTES
+            if route.path.startswith(f"{API}/{new}")
+            and route.path.replace(new, old, 1) not in route.deprecated
+        }
+        assert not {path for path in missing if not path.startswith(LATER)}, f"not under {old}"
 
 
 async def test_every_spelling_is_answered_alike(parley: Parley) -> None:
