@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     or_,
@@ -26,6 +27,9 @@ table = tables["runs"]
 _channels, _messages, _participants = tables["channels"], tables["messages"], tables["participants"]
 
 _RUN = select(*(table.c[name] for name in Run._fields))
+_OF_LIVING = _RUN.where(
+    ~exists().where(_channels.c.id == table.c.channel_id, _channels.c.deleted_at.is_not(None))
+)
 _BY_IDS = _RUN.where(table.c.id.in_(any_of("ids")))
 _BY_REPLIES = _RUN.where(table.c.reply_id.in_(any_of("ids")))
 _OF_MESSAGES = _RUN.where(table.c.message_id.in_(any_of("ids"))).order_by(table.c.id)
@@ -218,6 +222,7 @@ def list_due(connection: Connection, now: int, limit: int, offset: int) -> list[
 class Wanted:
     """Which runs are meant: those of channels, of an agent, in some states, opened within some time.
 
+    None are of a channel that was deleted: it is as one that never was.
     With a ``viewer`` only those of the channels that it takes part in, since it may read what is said there.
     Times are epoch milliseconds, and are included.
     """
@@ -256,7 +261,7 @@ def _select(wanted: Wanted) -> Select[tuple[object, ...]]:
         where.append(table.c.created_at >= wanted.since)
     if wanted.until is not None:
         where.append(table.c.created_at <= wanted.until)
-    return (_RUN if wanted.viewer is None else _shown_to(wanted.viewer)).where(*where)
+    return (_OF_LIVING if wanted.viewer is None else _shown_to(wanted.viewer)).where(*where)
 
 
 def _shown_to(viewer: str) -> Select[tuple[object, ...]]:

@@ -68,6 +68,15 @@ async def test_runs_are_for_those_who_may_read_their_channel(parley: Parley, cha
         assert (await ben.get(path)).refusal == (404, "RESOURCE_NOT_FOUND")
 
 
+async def test_runs_of_a_deleted_channel_are_listed_for_nobody(parley: Parley, channel_id: str) -> None:
+    """What is listed can be opened: elizaOS's page asks for each run of the list by itself."""
+    await ask(parley, channel_id, {"response": "well."})
+    await parley.service.delete(f"{API}/channels/{channel_id}")
+    assert (await parley.service.get(f"{BOT}/runs")).data == {"runs": [], "total": 0, "hasMore": False}
+    assert (await parley.service.get(f"{BOT}/logs")).data == []
+    assert (await parley.service.get(f"{API}/runs")).data["runs"] == []
+
+
 async def test_a_run_of_another_agent_or_room_is_not_found(parley: Parley, channel_id: str) -> None:
     """Nor is one that does not exist."""
     await parley.agent("other")
