@@ -13,6 +13,7 @@ from rooms import rules
 from rooms.rules import Content, Description, Label, PrincipalId, RawMessage, Uuid
 
 _BY_AGENTS = frozenset({"agent_response", "agent_action"})
+_NAME_CUT = f"Its name was cut: it may have {rules.MAX_LABEL} characters, and no control characters"
 _METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(rules.Metadata)
 _RAW_MESSAGE: TypeAdapter[dict[str, Any]] = TypeAdapter(RawMessage)
 
@@ -44,10 +45,18 @@ class Found(BaseModel):
     updated_at: Moment
 
 
+class FoundAgent(BaseModel):
+    """An agent, with the ids of the message servers that it was added to; of some only the id is known."""
+
+    id: Uuid
+    name: str = ""
+    server_ids: Sequence[str] = ()
+
+
 class FoundServer(Found):
     """A message server."""
 
-    name: Label
+    name: str
     source_type: Label
     source_id: Label | None = None
 
@@ -56,7 +65,7 @@ class FoundChannel(Found):
     """A channel, with the ids of its participants."""
 
     server_id: Uuid
-    name: Label
+    name: str
     type: Label
     topic: Description | None = None
     source_type: Label | None = None
@@ -87,6 +96,12 @@ def sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     said = str(first["msg"]).removeprefix("Value error, ")
     return f"Field '{first['loc'][0]}': {said[0].lower()}{said[1:]}"
+
+
+def name(found: FoundServer | FoundChannel) -> tuple[str, tuple[str, ...]]:
+    """Return its name as far as it may be kept, or its id, and whether that is all of it."""
+    kept = rules.label(found.name) or found.id
+    return kept, () if kept == found.name else (_NAME_CUT,)
 
 
 def metadata(found: Found) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -1,8 +1,8 @@
 """Taking over what another server has stored: its ids, times and order stay, and nothing is taken twice.
 
 What breaks a rule of :mod:`rooms.rules` is left where it is, and the outcome says why. Metadata that
-breaks one is left out whole; what was said is never changed. Nobody is answered, mentioned or woken:
-it has all happened already.
+breaks one is left out whole, and a name that does is cut; what was said is never changed. Nobody is
+answered, mentioned or woken: it has all happened already.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rooms import entities, foreign, messages, participants, payloads, rules, se
 from rooms.access import Role
 from rooms.context import Context
 from rooms.errors import ParleyError, ValidationFailed, channel_not_found
-from rooms.foreign import Fate, Found, FoundChannel, FoundMessage, FoundServer, Outcome
+from rooms.foreign import Fate, Found, FoundAgent, FoundChannel, FoundMessage, FoundServer, Outcome
 from rooms.participants import Newcomer
 from rooms.principals import Kind
 from rooms.rows import Message
@@ -37,14 +37,11 @@ async def take_servers(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list
     return await _take(ctx, found, FoundServer, _take_servers, _no_home)
 
 
-async def take_agents(ctx: Context, names: Mapping[str, str]) -> None:
-    """Register agents, by id, under their names; those that are registered already stay as they are."""
-    valid = {
-        rules.principal_id(agent_id): name or agent_id
-        for agent_id, name in names.items()
-        if rules.is_uuid(agent_id)
-    }
-    await ctx.journal.append_one(_register_all, valid)
+async def take_agents(ctx: Context, found: Sequence[Mapping[str, Any]]) -> None:
+    """Register agents, as agents of those servers that were taken over; who is registered stays as it is."""
+    valid = [FoundAgent.model_validate(row) for row in found if rules.is_uuid(row["id"])]
+    homes = {server_id for one in valid for server_id in one.server_ids}
+    await ctx.journal.append_one(_register_all, valid, *homes)
 
 
 async def take_channels(ctx: Context, found: Sequence[Mapping[str, Any]]) -> list[Outcome]:
@@ -116,15 +113,24 @@ def _refused(error: ParleyError) -> Outcome:
 def _take_server(transaction: Transaction, found: FoundServer) -> Outcome:
     if store.servers.find(transaction.connection, [found.id]):
         return Outcome(Fate.KNOWN)
+    name, renamed = foreign.name(found)
     metadata, remarks = foreign.metadata(found)
-    draft = ServerDraft(found.name, found.source_type, found.source_id, metadata, found.id, found.created_at)
+    draft = ServerDraft(name, found.source_type, found.source_id, metadata, found.id, found.created_at)
     servers.create_within(transaction, draft)
-    return Outcome(Fate.ADDED, remarks)
+    return Outcome(Fate.ADDED, renamed + remarks)
 
 
-def _register(transaction: Transaction, names: Mapping[str, str]) -> None:
-    for agent_id, name in names.items():
-        entities.register(transaction, agent_id, Kind.AGENT, name)
+def _register(transaction: Transaction, found: Sequence[FoundAgent]) -> None:
+    connection = transaction.connection
+    known = store.entities.find(connection, [one.id for one in found])
+    homes = store.servers.find(connection, {server_id for one in found for server_id in one.server_ids})
+    for one in found:
+        if one.id in known:
+            continue
+        entities.register(transaction, one.id, Kind.AGENT, rules.label(one.name))
+        for server_id in one.server_ids:
+            if server_id in homes:
+                store.servers.add_agent(connection, server_id, one.id, transaction.now)
 
 
 def _take_channel(transaction: Transaction, found: FoundChannel) -> Outcome:
@@ -141,11 +147,12 @@ def _take_channel(transaction: Transaction, found: FoundChannel) -> Outcome:
 
 def _add_channel(transaction: Transaction, found: FoundChannel) -> tuple[Channel, tuple[str, ...]]:
     transaction.next_seq(found.server_id)  # without the server nothing is taken
+    name, renamed = foreign.name(found)
     metadata, remarks = foreign.metadata(found)
-    row = found.model_dump(exclude={"participants", "metadata"}) | {"details": metadata}
+    row = found.model_dump(exclude={"participants", "metadata"}) | {"name": name, "details": metadata}
     channel = Channel(**row)
     store.channels.add(transaction.connection, channel.model_dump())
-    return channel, remarks
+    return channel, renamed + remarks
 
 
 def _take_participant(
@@ -234,9 +241,8 @@ class _Batch:
         told = found.metadata if isinstance(found.metadata, dict) else {}
         kind = Kind.AGENT if found.is_agents else Kind.USER
         name = told.get("agentName") if found.is_agents else None
-        remarks = _take_participant(
-            self._transaction, channel, found.author_id, kind, name if isinstance(name, str) else None
-        )
+        label = rules.label(name) if isinstance(name, str) else None
+        remarks = _take_participant(self._transaction, channel, found.author_id, kind, label)
         if found.author_id not in self._entities:
             entities.register(self._transaction, found.author_id, kind)
             self._entities |= store.entities.find(self._transaction.connection, [found.author_id])

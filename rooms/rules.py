@@ -21,6 +21,7 @@ DEFAULT_SERVER_ID = "00000000-0000-0000-0000-000000000000"
 MAX_CONTENT = 4_000
 MAX_AGENT_CONTENT = 50_000
 MAX_BATCH = 100
+MAX_LABEL = 256
 MAX_EDITS = 100  # of one message: each rewrites what the log told of it before
 MAX_PAGE = 200
 MAX_LISTED = 1_000  # channels of one server in one answer
@@ -97,6 +98,11 @@ def _text(text: str) -> str:
     if found := _FORBIDDEN.search(text):
         raise ValueError(f"must not contain the control character U+{ord(found.group()):04X}")
     return text
+
+
+def label(text: str) -> str:
+    """Return as much of a text as may be a label, without control characters; that may be nothing."""
+    return _FORBIDDEN.sub("", text).strip()[:MAX_LABEL]
 
 
 def _content(text: str) -> str:
@@ -255,7 +261,7 @@ def _none_as_empty(value: object) -> object:
 Uuid = Annotated[StrictStr, AfterValidator(_uuid)]
 PrincipalId = Annotated[StrictStr, AfterValidator(principal_id)]
 IdempotencyKey = Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(_text)]
-Label = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_text)]
+Label = Annotated[StrictStr, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_text)]
 Platform = Annotated[StrictStr, AfterValidator(_platform)]
 Emoji = Annotated[StrictStr, AfterValidator(emoji)]
 Note = Annotated[StrictStr, Field(max_length=256), AfterValidator(_text)]

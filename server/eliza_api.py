@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
+import typer
 
 from server.config import BadSetting
 
@@ -33,34 +34,50 @@ class _PathMissing(BadSetting):
     """There is no such path, or not on this version of the server."""
 
 
+class _Words(NamedTuple):
+    """What a version of the server calls things, in paths and in answers."""
+
+    servers: str
+    servers_of_agent: str
+    found_servers: str
+    channels: str
+
+
+_WORDS = _Words("message-servers", "message-servers", "messageServers", "channels")
+_WORDS_BEFORE_1_6_5 = _Words("central-servers", "servers", "servers", "central-channels")
+
+
 class Api:
-    """A source of elizaOS's rows; the paths have had other names before 1.6.5."""
+    """A source of elizaOS's rows."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._api = f"{url}/api"
-        self._is_old = False
-
-    async def agents(self) -> dict[str, str]:
-        """Return the agents that the server knows."""
-        found = await self._get("/agents")
-        return {agent["id"]: agent.get("name") or "" for agent in found["agents"]}
+        self._words = _WORDS
 
     async def servers(self) -> list[Row]:
         """Return the message servers."""
         try:
-            found = (await self._get("/messaging/message-servers"))["messageServers"]
+            found = await self._get(f"/messaging/{self._words.servers}")
         except _PathMissing:
-            self._is_old = True
-            found = (await self._get("/messaging/central-servers"))["servers"]
-        return [_of_api(row) for row in found]
+            self._words = _WORDS_BEFORE_1_6_5
+            found = await self._get(f"/messaging/{self._words.servers}")
+        return [_of_api(row) for row in found[self._words.found_servers]]
+
+    async def agents(self) -> list[Row]:
+        """Return the agents that the server knows, with the ids of their message servers."""
+        found: list[Row] = []
+        for agent in (await self._get("/agents"))["agents"]:
+            homes = await self._get(f"/messaging/agents/{agent['id']}/{self._words.servers_of_agent}")
+            server_ids = homes[self._words.found_servers]
+            found.append({"id": agent["id"], "name": agent.get("name") or "", "server_ids": server_ids})
+        return found
 
     async def channels(self) -> list[Row]:
         """Return the channels of all servers, with their participants."""
-        family = "central-servers" if self._is_old else "message-servers"
         found: list[Row] = []
         for server in await self.servers():
-            page = await self._get(f"/messaging/{family}/{server['id']}/channels")
+            page = await self._get(f"/messaging/{self._words.servers}/{server['id']}/channels")
             found += [_of_api(row) | {"server_id": server["id"]} for row in page["channels"]]
         for channel in found:
             channel["participants"] = await self._get(f"{self._channel(channel['id'])}/participants")
@@ -95,7 +112,7 @@ class Api:
             limit = limit if is_new else 2 * limit
 
     def _channel(self, channel_id: str) -> str:
-        return f"/messaging/{'central-channels' if self._is_old else 'channels'}/{channel_id}"
+        return f"/messaging/{self._words.channels}/{channel_id}"
 
     async def _get(self, path: str, **query: Any) -> Any:
         """Return what a path answers; raise BadSetting if it cannot be read."""
@@ -104,7 +121,9 @@ class Api:
                 async with self._session.get(self._api + path, params=query) as response:
                     if response.status != 429:
                         return self._data(path, response.status, await response.read())
-                    await asyncio.sleep(_patience(response.headers))
+                    seconds = _patience(response.headers)
+                typer.echo(f"{self._api} wants to be left alone; going on in {seconds:.0f} s", err=True)
+                await asyncio.sleep(seconds)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BadSetting(f"{self._api}: {error or 'it does not answer'}") from None
 

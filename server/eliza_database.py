@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -19,12 +19,11 @@ from sqlalchemy import (
     column,
     extract,
     func,
-    literal,
     select,
     table,
     text,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -33,6 +32,9 @@ from server.config import BadSetting
 Row = dict[str, Any]
 
 PAGE = 500
+
+# Without this, who may not see all rows would be shown some of them, and not be told.
+_OPENLY = {"server_settings": {"row_security": "off"}}
 
 
 def _moment_of(name: str) -> Any:
@@ -73,7 +75,7 @@ _LIST_MESSAGES = (
 _COUNT_MESSAGES = select(func.count()).select_from(_messages)
 _LIST_AGENTS = select(_text_of("id"), column("name")).select_from(_agents)
 _LIST_SPEAKING = (
-    select(column("author_id", String), literal(""))
+    select(column("author_id", String))
     .select_from(_messages)
     .where(column("source_type").in_(("agent_response", "agent_action")))
     .distinct()
@@ -89,7 +91,7 @@ async def opened(address: str) -> AsyncIterator[Tables]:
         url = None
     if url is None or url.get_backend_name() != "postgresql":
         raise BadSetting("The source must be postgresql://USER:PASSWORD@HOST/NAME, or http://HOST:PORT")
-    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), hide_parameters=True)
+    engine = create_async_engine(_for_asyncpg(url), hide_parameters=True, connect_args=_OPENLY)
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         async with engine.connect() as connection:
@@ -103,13 +105,31 @@ async def opened(address: str) -> AsyncIterator[Tables]:
         await engine.dispose()
 
 
-class Tables:
-    """A source of elizaOS's rows; two columns have had other names before 1.6.5."""
+def _for_asyncpg(url: URL) -> URL:
+    """Return the address without what only other clients understand, who call ``ssl`` otherwise."""
+    stated = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    query = {name: value for name, value in stated.items() if name in {"ssl", "host", "port"}}
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
-    def __init__(self, connection: AsyncConnection, server_column: str, entity_column: str) -> None:
+
+class _Words(NamedTuple):
+    """What a version of plugin-sql calls a table, and columns of others."""
+
+    agents_of_servers: str
+    server: str
+    participant: str
+
+
+_WORDS = _Words("message_server_agents", "message_server_id", "entity_id")
+_WORDS_BEFORE_1_6_5 = _Words("server_agents", "server_id", "user_id")
+
+
+class Tables:
+    """A source of elizaOS's rows."""
+
+    def __init__(self, connection: AsyncConnection, words: _Words) -> None:
         self._connection = connection
-        self._server_column = server_column
-        self._entity_column = entity_column
+        self._words = words
 
     @classmethod
     async def find(cls, connection: AsyncConnection) -> Tables:
@@ -118,30 +138,31 @@ class Tables:
         async def columns(name: str) -> set[str]:
             return set((await connection.execute(_COLUMNS, {"table": name})).scalars())
 
-        of_channels, of_participants = await columns("channels"), await columns("channel_participants")
-        if not of_channels or not of_participants or not await columns("central_messages"):
+        of_channels = await columns("channels")
+        if not of_channels or not await columns("central_messages"):
             raise BadSetting(
                 "The database has no tables of elizaOS 1.x: central_messages, channels and others"
             )
-        return cls(
-            connection,
-            "message_server_id" if "message_server_id" in of_channels else "server_id",
-            "entity_id" if "entity_id" in of_participants else "user_id",
-        )
-
-    async def agents(self) -> dict[str, str]:
-        """Return the agents that elizaOS runs, and those of which nothing is left but what they said."""
-        speaking = await self._connection.execute(_LIST_SPEAKING)
-        registered = await self._connection.execute(_LIST_AGENTS)
-        return dict([*map(tuple, speaking), *map(tuple, registered)])
+        return cls(connection, _WORDS if _WORDS.server in of_channels else _WORDS_BEFORE_1_6_5)
 
     async def servers(self) -> list[Row]:
         """Return the message servers."""
         return [_row(row._mapping) for row in await self._connection.execute(_LIST_SERVERS)]
 
+    async def agents(self) -> list[Row]:
+        """Return the agents that elizaOS runs, and those of which nothing is left but what they said."""
+        server_id = _text_of(self._words.server)
+        pairs = select(_text_of("agent_id"), server_id).select_from(table(self._words.agents_of_servers))
+        homes: dict[str, list[str]] = defaultdict(list)
+        for agent, server in await self._connection.execute(pairs):
+            homes[agent].append(server)
+        names = dict.fromkeys((await self._connection.execute(_LIST_SPEAKING)).scalars(), "")
+        names |= dict(map(tuple, await self._connection.execute(_LIST_AGENTS)))
+        return [{"id": one, "name": name, "server_ids": homes[one]} for one, name in names.items()]
+
     async def channels(self) -> list[Row]:
         """Return the channels of all servers, with their participants."""
-        entity_id: ColumnElement[Any] = column(self._entity_column)
+        entity_id: ColumnElement[Any] = column(self._words.participant)
         members = select(column("channel_id"), entity_id).select_from(_participants).order_by(entity_id)
         present: dict[str, list[str]] = defaultdict(list)
         for channel, entity in await self._connection.execute(members):
@@ -149,7 +170,7 @@ class Tables:
         statement = (
             select(
                 _channels.c.id,
-                cast(column(self._server_column), Text).label("server_id"),
+                cast(column(self._words.server), Text).label("server_id"),
                 *(column(name) for name in ("name", "type", "topic")),
                 *_SOURCE,
                 *_TIMES,

@@ -14,11 +14,11 @@ Row = dict[str, Any]
 class Source(Protocol):
     """What is asked of an elizaOS server; rows have the names of :mod:`rooms.foreign`'s fields."""
 
-    async def agents(self) -> dict[str, str]:
-        """Return the names of the agents by id; of some nothing but the id is known."""
-
     async def servers(self) -> list[Row]:
         """Return the message servers."""
+
+    async def agents(self) -> list[Row]:
+        """Return the agents; of some nothing but the id is known."""
 
     async def channels(self) -> list[Row]:
         """Return the channels of all servers, with their participants."""

@@ -58,11 +58,11 @@ async def _import(settings: Settings, address: str, api_key: str | None, report:
 
 async def _copy(ctx: Context, source: Source) -> Report:
     """Copy everything, and show how far that is."""
-    servers, channels = await source.servers(), await source.channels()
-    await importing.take_agents(ctx, await source.agents())
+    servers, agents, channels = await source.servers(), await source.agents(), await source.channels()
     with Progress(*_COLUMNS, console=Console(stderr=True)) as progress:
         copying = Copying(ctx, progress)
         await copying.take("servers", importing.take_servers, servers)
+        await importing.take_agents(ctx, agents)
         await copying.take("channels", importing.take_channels, channels)
         copying.begin("messages", await source.count_messages())
         async for page in source.messages([channel["id"] for channel in channels]):

@@ -15,11 +15,12 @@ from aiohttp import web
 from rooms.rules import DEFAULT_SERVER_ID
 
 BEGAN = 1_735_000_000_000
-AGENT, OTHER_AGENT, USER = (str(uuid.UUID(int=number)) for number in (0xA1, 0xA2, 0x11))
+AGENT, OTHER_AGENT, IDLE_AGENT, USER = (str(uuid.UUID(int=number)) for number in (0xA1, 0xA2, 0xA3, 0x11))
+AGENTS = {AGENT: "Ada", OTHER_AGENT: "Bob", IDLE_AGENT: "Cid"}
 GROUP, DM, SESSION = (str(uuid.UUID(int=number)) for number in (0xC1, 0xC2, 0xC3))
 DM_NAME = f"DM-{USER}-{AGENT}"
 
-# As plugin-sql 1.7.2 makes them; before 1.6.5 two columns had other names.
+# As plugin-sql 1.7.2 makes them; before 1.6.5 some had other names.
 _TABLES = """
 CREATE TABLE agents (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), enabled boolean NOT NULL DEFAULT true, server_id uuid,
@@ -49,9 +50,13 @@ CREATE TABLE channel_participants (
     channel_id text NOT NULL REFERENCES channels(id) ON DELETE CASCADE, {entity} text NOT NULL,
     PRIMARY KEY (channel_id, {entity})
 );
+CREATE TABLE {agents} (
+    {server} uuid NOT NULL REFERENCES message_servers(id) ON DELETE CASCADE,
+    agent_id uuid NOT NULL REFERENCES agents(id) ON DELETE CASCADE, PRIMARY KEY ({server}, agent_id)
+);
 """
-NAMES_OF_1_7 = {"server": "message_server_id", "entity": "entity_id"}
-NAMES_OF_1_5 = {"server": "server_id", "entity": "user_id"}
+NAMES_OF_1_7 = {"server": "message_server_id", "entity": "entity_id", "agents": "message_server_agents"}
+NAMES_OF_1_5 = {"server": "server_id", "entity": "user_id", "agents": "server_agents"}
 
 
 def message(number: int, content: str = "", **fields: Any) -> dict[str, Any]:
@@ -74,9 +79,13 @@ def message(number: int, content: str = "", **fields: Any) -> dict[str, Any]:
 
 @dataclass
 class ElizaData:
-    """What an elizaOS server holds: one server, a group, the dm of a pair, a session's channel."""
+    """What an elizaOS server holds: one server, a group, the dm of a pair, a session's channel.
+
+    Its API refuses the first ``refusals`` requests, as if it had been asked too much.
+    """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
+    refusals: int = 0
     channels: dict[str, tuple[str, str, list[str]]] = field(
         default_factory=lambda: {
             GROUP: ("Talk about it", "GROUP", [USER, AGENT, OTHER_AGENT]),
@@ -91,11 +100,15 @@ class ElizaData:
         try:
             await connection.execute(_TABLES.format(**names))
             await connection.executemany(
-                "INSERT INTO agents (id, name) VALUES ($1, $2)", [(AGENT, "Ada"), (OTHER_AGENT, "Bob")]
+                "INSERT INTO agents (id, name) VALUES ($1, $2)", list(AGENTS.items())
             )
             await connection.execute(
                 "INSERT INTO message_servers (id, name, source_type) VALUES ($1, 'Default', 'eliza_default')",
                 DEFAULT_SERVER_ID,
+            )
+            await connection.executemany(
+                f"INSERT INTO {names['agents']} VALUES ($1, $2)",
+                [(DEFAULT_SERVER_ID, one) for one in AGENTS],
             )
             for channel_id, (name, kind, members) in self.channels.items():
                 columns = f"id, {names['server']}, name, type, created_at"
@@ -124,6 +137,7 @@ class ElizaData:
         app = web.Application()
         prefix = "/api/messaging"
         app.router.add_get("/api/agents", self._agents)
+        app.router.add_get(f"{prefix}/agents/{{id}}/message-servers", self._servers_of_agent)
         app.router.add_get(f"{prefix}/message-servers", self._servers)
         app.router.add_get(f"{prefix}/message-servers/{{id}}/channels", self._channels)
         app.router.add_get(f"{prefix}/channels/{{id}}/participants", self._participants)
@@ -131,7 +145,10 @@ class ElizaData:
         return app
 
     async def _agents(self, _request: web.Request) -> web.Response:
-        return _answer({"agents": [{"id": AGENT, "name": "Ada"}, {"id": OTHER_AGENT, "name": "Bob"}]})
+        return _answer({"agents": [{"id": one, "name": name} for one, name in AGENTS.items()]})
+
+    async def _servers_of_agent(self, request: web.Request) -> web.Response:
+        return _answer({"agentId": request.match_info["id"], "messageServers": [DEFAULT_SERVER_ID]})
 
     async def _servers(self, _request: web.Request) -> web.Response:
         row = {"id": DEFAULT_SERVER_ID, "name": "Default Server", "sourceType": "eliza_default"}
@@ -166,6 +183,9 @@ async def eliza_api(data: ElizaData, token: str | None = None) -> AsyncIterator[
     async def check(request: web.Request, handler: Any) -> web.StreamResponse:
         if token is not None and request.headers.get("X-API-KEY") != token:
             return web.json_response({"error": "API key required"}, status=401)
+        if data.refusals:
+            data.refusals -= 1
+            return web.json_response({"success": False}, status=429, headers={"Retry-After": "0"})
         response: web.StreamResponse = await handler(request)
         return response
 

@@ -10,6 +10,7 @@ import pytest
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.eliza_database import (
     AGENT,
+    AGENTS,
     BEGAN,
     DM,
     GROUP,
@@ -56,6 +57,12 @@ async def history(parley: Parley, channel_id: str) -> list[dict[str, Any]]:
     return found
 
 
+async def agents_of_default_server(parley: Parley) -> list[str]:
+    """Return the agents that are found there, also those in no channel."""
+    reply = await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/agents")
+    return sorted(reply.data["agents"])
+
+
 @pytest.mark.parametrize(("names", "many"), [(NAMES_OF_1_7, 10_000), (NAMES_OF_1_5, 10)], ids=["1.7", "1.5"])
 async def test_ten_thousand_messages_are_copied_once(
     postgres_database: str, tmp_path: Path, start: Start, names: dict[str, str], many: int
@@ -64,7 +71,8 @@ async def test_ten_thousand_messages_are_copied_once(
     data_dir = tmp_path / "data"
     eliza = ElizaData([message(number) for number in range(many)])
     await eliza.fill(postgres_database, names)
-    source = postgres_database.replace("+asyncpg", "")
+    # What hosts of databases add, for clients made with libpq.
+    source = postgres_database.replace("+asyncpg", "") + "?sslmode=disable&channel_binding=prefer"
     await run("migrate", data_dir=data_dir)
     first = counts(await run("import-eliza", source, data_dir=data_dir))
     second = counts(await run("import-eliza", source, data_dir=data_dir))
@@ -79,6 +87,7 @@ async def test_ten_thousand_messages_are_copied_once(
     assert [(one["userId"], one["agentId"]) for one in found[:2]] == [(USER, None), (None, AGENT)]
     assert found[1]["metadata"]["agentName"] == "Ada"
     assert found[0]["raw_message"] == {"text": "message 0"}
+    assert await agents_of_default_server(parley) == sorted(AGENTS)
 
 
 async def test_a_running_server_is_read_by_its_api(tmp_path: Path, start: Start) -> None:
@@ -98,6 +107,58 @@ async def test_a_running_server_is_read_by_its_api(tmp_path: Path, start: Start)
     parley = await start(data_dir)
     found = await history(parley, GROUP)
     assert [one["id"] for one in found] == [one["id"] for one in eliza.messages]
+    assert await agents_of_default_server(parley) == sorted(AGENTS)
+
+
+async def test_a_server_that_has_been_asked_too_much_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    """It answers 1,000 requests in 15 minutes, and says when it goes on; whoever waits is told."""
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    async with eliza_api(ElizaData([message(0)], refusals=2)) as url:
+        said = await run("import-eliza", url, data_dir=data_dir)
+    assert said.count("wants to be left alone; going on in 0 s") == 2
+    assert counts(said)["messages"] == [1, 0, 0]
+
+
+async def test_a_channel_whose_name_breaks_a_rule_is_taken(postgres_database: str, tmp_path: Path) -> None:
+    """Under as much of it as may be, so that nothing is lost of what was said there."""
+    long, belled, nothing = "x" * 300, "ring\x07 ring", "\x07"
+    names = {GROUP: long, DM: belled, SESSION: nothing}
+    eliza = ElizaData([message(0)], channels={one: (name, "GROUP", [USER]) for one, name in names.items()})
+    await eliza.fill(postgres_database, NAMES_OF_1_7)
+    data_dir, report = tmp_path / "data", tmp_path / "report"
+    await run("migrate", data_dir=data_dir)
+    source = postgres_database.replace("+asyncpg", "")
+    said = await run("import-eliza", source, "--report", str(report), data_dir=data_dir)
+    assert counts(said) == {"servers": [1, 0, 0], "channels": [3, 0, 0], "messages": [1, 0, 0]}
+    why = {line["id"]: line["why"] for line in map(orjson.loads, report.read_bytes().splitlines())}
+    assert why.keys() == names.keys()
+    assert all("name was cut" in reason for reason in why.values())
+    async with running_parley(data_dir) as parley:
+        page = await parley.service.get(f"{API}/message-servers/{DEFAULT_SERVER_ID}/channels")
+        called = {channel["id"]: channel["name"] for channel in page.data["channels"]}
+    assert {one: called[one] for one in names} == {GROUP: long[:256], DM: "ring ring", SESSION: SESSION}
+
+
+async def test_rows_that_may_not_be_seen_are_not_passed_over(
+    postgres_database: str, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    """Where elizaOS isolates its data, a role that would be shown a part is refused, and told so."""
+    await ElizaData([message(0)]).fill(postgres_database, NAMES_OF_1_7)
+    connection = await asyncpg.connect(postgres_database.replace("+asyncpg", ""))
+    await connection.execute(
+        "ALTER TABLE central_messages ENABLE ROW LEVEL SECURITY; "
+        "CREATE ROLE confined LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO confined"
+    )
+    await connection.close()
+    data_dir = tmp_path / "data"
+    await run("migrate", data_dir=data_dir)
+    source = postgres_database.replace("+asyncpg", "").replace("postgres@", "confined@")
+    code, said = await run_parley("import-eliza", source, "--data-dir", str(data_dir))
+    assert (code, "row-level security" in said) == (1, True)
+    connection = await asyncpg.connect(postgres_database.replace("+asyncpg", ""))
+    await connection.execute("DROP OWNED BY confined; DROP ROLE confined")
+    await connection.close()
 
 
 @pytest.fixture
