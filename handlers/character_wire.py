@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from handlers.parsing import Body
 from rooms import rules
 from rooms.characters import Character
 from rooms.rows import Profile
-from rooms.rules import Description, Label, PrincipalId, RawMessage
+from rooms.rules import Description, Label, PrincipalId
 
 # Of a character, what is Parley's to say.
 _OWN = frozenset({"status", "enabled", "createdAt", "updatedAt", "characterName"})
@@ -41,7 +41,7 @@ class ChangeCharacter(Body):
 
     name: Label | None = None
     bio: Annotated[Description | None, BeforeValidator(_one_text)] = None
-    settings: RawMessage = Field(default_factory=dict)
+    settings: Annotated[dict[str, Any], AfterValidator(rules.character)] = Field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class ChangeCharacter(Body):
         }
         self.settings = _without_secrets(self.settings, f"settings.{_SECRETS}")
         try:
-            rules.raw_message(self.fields)
+            rules.character(self.fields)
         except ValueError as error:
             raise ValueError(f"The character {error}") from error
         return self

@@ -1,7 +1,8 @@
 """Agents as elizaOS's clients describe them: by a character, of which Parley understands a part.
 
 Name, bio and settings are the registry's, and change for everybody. What else a character says is kept as
-it came, for whoever describes the agent.
+it came, for whoever describes the agent; so is its picture, though clients have that among the settings,
+which each message to the agent has the database look through.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, agents, store
+from rooms import access, agents, rules, store
 from rooms.agents import Change
 from rooms.context import Context
 from rooms.errors import Conflict
@@ -19,6 +20,8 @@ from rooms.patches import check_size, merged
 from rooms.principals import Principal, Scope
 from rooms.rows import Profile
 from rooms.transaction import Transaction, one_by_one
+
+_SETTINGS, _PICTURE = "settings", "avatar"
 
 
 class Character(NamedTuple):
@@ -65,7 +68,7 @@ def _look_up(connection: Connection, principal: Principal, agent_id: str) -> Cha
     profile = agents.look_up(connection, principal, agent_id)
     if profile.settings is None:
         return Character(profile, {})
-    return Character(profile, store.agents.find_character(connection, agent_id))
+    return _whole(profile, store.agents.find_character(connection, agent_id))
 
 
 def _create(transaction: Transaction, draft: CharacterDraft) -> Character:
@@ -88,8 +91,12 @@ def _describe(
     *,
     registers: bool,
 ) -> Character:
-    said = check_size("The character", fields | draft.fields)
-    settings = check_size("Field 'settings'", merged(settings, draft.settings))
+    said = fields | draft.fields
+    settings = merged(settings, draft.settings)
+    if _PICTURE in settings:
+        said |= {_SETTINGS: {_PICTURE: settings.pop(_PICTURE)}}
+    check_size("The character", said, rules.character)
+    check_size("Field 'settings'", settings)
     change = Change(
         draft.principal,
         draft.agent_id,
@@ -100,7 +107,14 @@ def _describe(
     )
     profile = agents.apply_change(transaction, change)
     store.agents.put_character(transaction.connection, draft.agent_id, said)
-    return Character(profile, said)
+    return _whole(profile, said)
+
+
+def _whole(profile: Profile, kept: dict[str, Any]) -> Character:
+    """Return the agent with its picture among its settings."""
+    fields = {name: value for name, value in kept.items() if name != _SETTINGS}
+    settings = (profile.settings or {}) | kept.get(_SETTINGS, {})
+    return Character(profile._replace(settings=settings), fields)
 
 
 _create_all = one_by_one(_create)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rooms import rules
@@ -20,9 +21,13 @@ def merged(known: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def check_size(what: str, changed: dict[str, Any]) -> dict[str, Any]:
+def check_size(
+    what: str,
+    changed: dict[str, Any],
+    check: Callable[[dict[str, Any]], dict[str, Any]] = rules.raw_message,
+) -> dict[str, Any]:
     """Return the object; raise ValidationFailed, which says of what, if it is too large or too deep."""
     try:
-        return rules.raw_message(changed)
+        return check(changed)
     except ValueError as error:
         raise ValidationFailed(f"{what} {error}") from error

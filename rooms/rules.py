@@ -31,6 +31,7 @@ MAX_ATTACHMENT_BYTES = 25 * 1024 * 1024
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_LEVELS = 5
 MAX_RAW_MESSAGE_BYTES = 64 * 1024
+MAX_CHARACTER_BYTES = 512 * 1024  # elizaOS's page keeps an agent's picture in it, of 512 by 512 pixels
 MAX_RAW_MESSAGE_LEVELS = 20
 BIGGEST_TIME = 2**62  # later than any, in epoch milliseconds; seqs are smaller, too
 SMALLEST_NUMBER, BIGGEST_NUMBER = -(2**63), 2**64  # parsers disagree about what lies beyond
@@ -233,6 +234,11 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
 def raw_message(value: dict[str, Any]) -> dict[str, Any]:
     """Return an object with keys of any kind; raise ValueError if it is too large or too deep."""
     return _json_object(value, max_levels=MAX_RAW_MESSAGE_LEVELS, max_bytes=MAX_RAW_MESSAGE_BYTES)
+
+
+def character(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of an agent; raise ValueError if it is too large or too deep."""
+    return _json_object(value, max_levels=MAX_RAW_MESSAGE_LEVELS, max_bytes=MAX_CHARACTER_BYTES)
 
 
 def is_link(text: str) -> bool:

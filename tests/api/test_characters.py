@@ -133,7 +133,7 @@ async def test_a_character_is_shown_to_whom_it_is_for(parley: Parley) -> None:
         {"characterJson": {"name": "Ada", "settings": {"secrets": {"KEY": "x"}}}},
         {"characterJson": {"name": "Ada", "secrets": {"KEY": "x"}}},
         {"characterJson": {"name": "Ada", "system": "a\0b"}},
-        {"characterJson": {"name": "Ada", "system": "x" * 65_536}},
+        {"characterJson": {"name": "Ada", "system": "x" * 524_288}},
         {"characterPath": "/etc/passwd"},
         {"characterPath": "/etc/passwd", "characterJson": {"name": "Ada"}},
     ],
@@ -144,14 +144,28 @@ async def test_what_is_no_character_is_refused(parley: Parley, body: Any) -> Non
     assert (await parley.service.get(AGENTS)).data == {"agents": []}
 
 
-async def test_a_character_has_64_kilobytes(parley: Parley) -> None:
-    """However often it grows."""
+async def test_a_character_has_512_kilobytes_and_its_settings_64(parley: Parley) -> None:
+    """However often they grow."""
     bot = await parley.agent("bot")
-    assert (await patch(bot, system="x" * 40_000)).status == 200
-    assert (await patch(bot, lore="x" * 40_000)).refusal == (400, "VALIDATION_ERROR")
+    assert (await patch(bot, system="x" * 300_000)).status == 200
+    assert (await patch(bot, lore="x" * 300_000)).refusal == (400, "VALIDATION_ERROR")
     assert (await patch(bot, settings={"a": "x" * 40_000})).status == 200
     assert (await patch(bot, settings={"b": "x" * 40_000})).refusal == (400, "VALIDATION_ERROR")
     assert set((await bot.get(BOT)).data["settings"]) == {"a"}
+
+
+async def test_a_picture_is_no_burden_to_messages(parley: Parley) -> None:
+    """It stands among the settings for elizaOS's clients, and not where each message looks; null takes it away."""
+    bot = await parley.agent("bot")
+    picture = "data:image/jpeg;base64," + "A" * 300_000
+    told = (await patch(bot, settings={"avatar": picture, "voice": "low"})).data
+    assert told["settings"] == {"avatar": picture, "voice": "low"}
+    assert (await bot.get(f"{API}/agents/bot")).data["settings"] == {"voice": "low"}
+    assert (await patch(bot, system="Be brief.")).data["settings"]["avatar"] == picture
+    assert (await patch(bot, settings={"avatar": "x" * 600_000})).refusal == (400, "VALIDATION_ERROR")
+    assert (await bot.get(BOT)).data["settings"]["avatar"] == picture
+    assert (await patch(bot, settings={"avatar": None})).data["settings"] == {"voice": "low"}
+    assert "avatar" not in (await bot.get(BOT)).data["settings"]
 
 
 async def test_a_stopped_agent_is_not_addressed(parley: Parley) -> None:
