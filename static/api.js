@@ -3,11 +3,12 @@
 export const SERVER_ID = '00000000-0000-0000-0000-000000000000';
 const PAGE = 50;
 const MOST = 200;
+const BAD_KEY = 'Bearer token not provided or invalid';
 
-/** The server said no; the message is the sentence in which it said why. */
+/** The server said no; the message is the sentence in which it said why, but for a key in people's words. */
 export class Refusal extends Error {
   constructor({ code, message, details }) {
-    super(details || message);
+    super(details === BAD_KEY ? 'This key is not known here, has expired or was revoked.' : details || message);
     this.code = code;
   }
 

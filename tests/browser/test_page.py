@@ -83,7 +83,7 @@ async def test_a_key_that_is_refused_leads_back_to_signing_in(parley: Parley, op
     """Neither a wrong key nor a program's key is kept."""
     page = await open_page(parley.url)
     for key, sentence in (
-        ("parley_nonsense", "Bearer token not provided or invalid"),
+        ("parley_nonsense", "This key is not known here, has expired or was revoked."),
         (parley.service_key, "This key is for programs"),
     ):
         await enter_key(page, key)
