@@ -155,7 +155,7 @@ async def test_a_character_has_512_kilobytes_and_its_settings_64(parley: Parley)
 
 
 async def test_a_picture_is_no_burden_to_messages(parley: Parley) -> None:
-    """It stands among the settings for elizaOS's clients, and not where each message looks; null takes it away."""
+    """For elizaOS's clients it is among the settings, but not where each message looks."""
     bot = await parley.agent("bot")
     picture = "data:image/jpeg;base64," + "A" * 300_000
     told = (await patch(bot, settings={"avatar": picture, "voice": "low"})).data

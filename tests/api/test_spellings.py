@@ -24,7 +24,8 @@ def test_no_spelling_means_two_things() -> None:
 
 def test_what_clients_knew_under_an_old_name_is_there_whole() -> None:
     """Each request beneath a renamed path has the old name, too, but for what came after it."""
-    for new, old in (("channels/{channel_id}", "central-channels/{channel_id}"), ("message-servers/{", "servers/{")):
+    families = ("channels/{channel_id}", "central-channels/{channel_id}"), ("message-servers/{", "servers/{")
+    for new, old in families:
         missing = {
             route.path.removeprefix(f"{API}/")
             for route in ALL_ROUTES
