@@ -14,6 +14,7 @@ import socketio
 
 URL, ONLY = os.environ.get("PARLEY_URL", "http://localhost:3000"), os.environ.get("PARLEY_CHANNEL")
 AUTH = {"token": os.environ.get("PARLEY_KEY", "")}
+SHOWN = 10  # names of channels; each session and each job has one
 
 
 def answer(text: str) -> str:
@@ -29,7 +30,9 @@ class Bot(socketio.AsyncClientNamespace):
         joined = [channel for channel in ready["joinable"] if ONLY in (None, channel["id"], channel["name"])]
         for channel in joined:
             await self.ask("join", {"channel_id": channel["id"]})
-        print("Listening in:", ", ".join(channel["name"] for channel in ready["channels"] + joined))
+        names = [channel["name"] for channel in ready["channels"] + joined]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        print("Listening in:", ", ".join(names[:SHOWN]) + more)
 
     async def on_message(self, message: dict, *_: object) -> None:
         """Answer people and no agents: two bots that answer each other never stop."""
@@ -44,7 +47,12 @@ class Bot(socketio.AsyncClientNamespace):
 
     async def ask(self, event: str, payload: dict) -> None:
         """Send an event, and tell if the server refuses it."""
-        ack = await self.call(event, payload)
+        ack = None
+        while ack is None:
+            try:
+                ack = await self.call(event, payload, timeout=10)
+            except socketio.exceptions.SocketIOError:  # The server is away, or went before it had answered.
+                await asyncio.sleep(1)
         if not ack["success"]:
             print("Refused: {message}: {details}.".format(**ack["error"]))
 

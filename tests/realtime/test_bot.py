@@ -16,6 +16,14 @@ from tests.running import DEADLINE, Served, run_parley, serving, stop
 from tests.talking import PATIENCE, Talker, talking
 
 BOT = Path(__file__).parents[2] / "scripts" / "bot.py"
+# The same, with an answer that comes when the test says so.
+SLOW = f"""
+import asyncio, sys
+sys.path.insert(0, {str(BOT.parent)!r})
+import bot
+bot.answer = lambda text: print("Thinking") or input()
+asyncio.run(bot.main())
+"""
 
 
 class Bot:
@@ -40,12 +48,13 @@ class Bot:
 
 
 @asynccontextmanager
-async def running_bot(key: str, url: str, **environment: str) -> AsyncIterator[Bot]:
+async def running_bot(key: str, url: str, *arguments: str, **environment: str) -> AsyncIterator[Bot]:
     """Run the bot with this key until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         # -X dev: what the bot leaves open when it ends would be named.
-        *("-u", "-X", "dev", str(BOT)),
+        *("-u", "-X", "dev", *(arguments or (str(BOT),))),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={"PARLEY_KEY": key, "PARLEY_URL": url, **environment},
@@ -180,6 +189,31 @@ async def test_the_bot_comes_back_when_the_server_does(data_dir: Path) -> None:
         await bot.says("No connection")
         async with serving(data_dir, port=int(server.url.rpartition(":")[2])):
             await bot.says("Listening in: general")
+
+
+async def test_what_the_bot_says_while_the_server_is_away_is_said_again(data_dir: Path) -> None:
+    """Whoever has asked gets the answer that was thought of meanwhile, once."""
+    patience = {"PARLEY_RUN_QUEUE_SECONDS": "600"}
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        async with serving(data_dir, **patience) as server:
+            key = await make_key(data_dir, "agent", "my-bot")
+            alice_key = await make_key(data_dir, "user", "alice")
+            bot = await stack.enter_async_context(running_bot(key, server.url, "-c", SLOW))
+            await bot.says("Listening in: general")
+            alice = Rest(session, server.url, {"Authorization": f"Bearer {alice_key}"})
+            channel_id = await server.rest(session).new_channel("talk", "alice", "my-bot")
+            sent = await alice.submit(channel_id, "hello")
+            await bot.says("Thinking")
+        await bot.says("No connection")
+        assert bot.process.stdin is not None
+        bot.process.stdin.write(b"at last\n")
+        await bot.process.stdin.drain()
+        async with serving(data_dir, port=int(server.url.rpartition(":")[2]), **patience):
+            told = await alice.get(f"{API}/messages/{sent.data['id']}/runs", wait=50)
+            page = await alice.get(f"{API}/channels/{channel_id}/messages")
+    assert [run["state"] for run in told.data["runs"]] == ["completed"]
+    assert [message["text"] for message in page.data["messages"]] == ["hello", "at last"]
 
 
 async def test_eliza_answers_a_newcomer(data_dir: Path) -> None:
