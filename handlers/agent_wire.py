@@ -12,7 +12,7 @@ from rooms.rules import Capability, Description, Handle, Label, Metadata, Note, 
 
 MOST_CAPABILITIES = 50
 MOST_MINUTES = 366 * 24 * 60
-BIGGEST_TIME = 2**53  # in milliseconds; every client can count so far
+LATEST_END = 2**53  # in milliseconds; every client can count so far
 
 
 def _unique(words: list[str]) -> list[str]:
@@ -59,7 +59,7 @@ class MuteAgent(Body):
 
     reason: Note = ""
     minutes: Annotated[StrictInt, Field(ge=1, le=MOST_MINUTES)] | None = None
-    until: Annotated[StrictInt, Field(ge=0, le=BIGGEST_TIME)] | None = None
+    until: Annotated[StrictInt, Field(ge=0, le=LATEST_END)] | None = None
 
     @model_validator(mode="after")
     def _check_that_there_is_one_end(self) -> Self:

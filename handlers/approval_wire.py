@@ -7,15 +7,13 @@ from typing import Annotated, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     StrictFloat,
     StrictStr,
-    WithJsonSchema,
     model_validator,
 )
 
-from handlers.parsing import Body, moment
+from handlers.parsing import Body, Moment
 from rooms.approvals import Request
 from rooms.rules import (
     MAX_ALLOWED,
@@ -34,19 +32,6 @@ def _distinct(options: list[str]) -> list[str]:
         raise ValueError("must differ from each other")
     return options
 
-
-def _moment(value: object) -> object:
-    found = moment(value) if isinstance(value, str) else value
-    if type(found) is not int:
-        raise ValueError("must be epoch milliseconds or an ISO 8601 time")
-    return found
-
-
-Moment = Annotated[
-    int,
-    BeforeValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "format": "date-time"}]}),
-]
 
 Seconds = Annotated[StrictFloat, Field(ge=MIN_APPROVAL_MS / 1000, le=MAX_APPROVAL_MS / 1000)]
 

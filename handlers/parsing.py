@@ -6,9 +6,9 @@ import datetime
 import enum
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
 from rooms.errors import ValidationFailed
@@ -96,6 +96,21 @@ def moment(text: str) -> int | None:
         return int(found.replace(tzinfo=found.tzinfo or datetime.UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def _stated_moment(value: object) -> object:
+    found = moment(value) if isinstance(value, str) else value
+    if type(found) is not int:
+        raise ValueError("must be epoch milliseconds or an ISO 8601 time")
+    return found
+
+
+# A time in a body, as epoch milliseconds from then on.
+Moment = Annotated[
+    int,
+    BeforeValidator(_stated_moment),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "format": "date-time"}]}),
+]
 
 
 def _printed(text: str) -> datetime.datetime | None:

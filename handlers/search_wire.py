@@ -4,27 +4,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt
 
 from handlers import answers
-from handlers.parsing import Body, moment
+from handlers.parsing import Body, Moment
 from handlers.wire import spelled
 from rooms.rules import DEFAULT_PAGE, MAX_PAGE, Note, PrincipalId, Uuid
 
 MAX_OFFSET = 10_000
 
 
-def _time(value: Any) -> Any:
-    """Return epoch milliseconds."""
-    found = moment(value) if isinstance(value, str) else value
-    if value is not None and (isinstance(found, bool) or not isinstance(found, int) or found < 0):
-        raise ValueError("must be an ISO 8601 time or epoch milliseconds")
-    return found
-
-
-Time = Annotated[int, Field(le=10**15), BeforeValidator(_time)]
+Time = Annotated[Moment, Field(ge=0, le=10**15)]
 
 
 class SearchMessages(Body):

@@ -223,17 +223,12 @@ def message(stored: Message, dialect: Dialect, signs: Sequence[Sign] = ()) -> di
 def channel(stored: Channel, dialect: Dialect) -> dict[str, Any]:
     """Return a channel for REST: the documented fields and elizaOS's row in one object."""
     return {
-        "id": stored.id,
-        "name": stored.name,
+        **payloads.channel(stored),
         **server_ids(stored.server_id),
-        "type": stored.type,
-        "description": stored.topic or "",
         "topic": stored.topic,
-        "metadata": stored.details,
         "joinable": stored.joinable,
         "sourceType": stored.source_type,
         "sourceId": stored.source_id,
-        "seq": stored.seq,
         "createdAt": dialect.time(stored.created_at),
         "created_at": stored.created_at,
         "updatedAt": dialect.time(stored.updated_at),
@@ -257,15 +252,7 @@ def server(stored: Server, dialect: Dialect) -> dict[str, Any]:
 
 def participant(attendance: Attendance, dialect: Dialect) -> dict[str, Any]:
     """Return a participant for REST."""
-    return {
-        "userId": attendance.entity_id,
-        "channelId": attendance.channel_id,
-        "role": attendance.role,
-        "joinedAt": dialect.time(attendance.joined_at),
-        "kind": attendance.kind,
-        "name": attendance.name,
-        "handle": attendance.handle,
-    }
+    return payloads.participant(attendance) | {"joinedAt": dialect.time(attendance.joined_at)}
 
 
 def server_ids(server_id: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from rooms import runs, store
+from rooms import leases, store
 from rooms.context import Context
 from rooms.streams import Checkpoint
 from rooms.transaction import Transaction, one_by_one
@@ -56,7 +56,7 @@ def _write(transaction: Transaction, checkpoint: Checkpoint) -> bool:
         return False
     if checkpoint.chunks > run.chunks:
         run = run._replace(partial=checkpoint.text, chunks=checkpoint.chunks)
-    runs.renew(transaction, run, heard_at=checkpoint.heard_at)
+    leases.renew(transaction, run, heard_at=checkpoint.heard_at)
     return True
 
 

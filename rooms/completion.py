@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rooms import access, checkpoints, messages, run_lookup, runs, store
+from rooms import access, checkpoints, leases, messages, run_lookup, runs, store
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Answering, Draft
 from rooms.errors import ParleyError
@@ -153,7 +153,7 @@ def _progress(transaction: Transaction, sign: Sign) -> Run:
         raise runs.has_ended(run)
     if run.state == State.QUEUED or run.awaits is not None:
         return runs.take(transaction, run, sign.holder)
-    return runs.renew(transaction, run)
+    return leases.renew(transaction, run)
 
 
 def complete_one(transaction: Transaction, completion: Completion) -> Completed:

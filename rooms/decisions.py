@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import access, approvals, rules, runs, store
+from rooms import access, approvals, leases, rules, runs, store
 from rooms.access import Role
 from rooms.approvals import Request, State
 from rooms.context import Context
@@ -195,8 +195,8 @@ def _wait_or_go_on(transaction: Transaction, run: Run) -> Run:
     """Let the run wait for as long as something that it asks for is open, and go on after that."""
     awaited = store.approvals.list_open_of_run(transaction.connection, run.id)
     if awaited:
-        return runs.suspend(transaction, run, awaited[-1].expires_at)
-    return runs.resume(transaction, run)
+        return leases.suspend(transaction, run, awaited[-1].expires_at)
+    return leases.resume(transaction, run)
 
 
 _resolve_all = one_by_one(_resolve)

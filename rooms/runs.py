@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from rooms import approvals, job_ends, outbox, payloads, store
+from rooms import approvals, job_ends, leases, outbox, payloads, store
 from rooms.errors import Conflict
 from rooms.ids import new_id
 from rooms.rows import Message, Run
@@ -79,7 +79,7 @@ def open_run(
     One that ``is_sent`` to a webhook ends with its delivery, if that fails, and waits while that is tried.
     """
     run = _new(transaction, message, agent_id, State.QUEUED)
-    due_at = transaction.now + patience(transaction, is_sent=is_sent)
+    due_at = transaction.now + leases.patience(transaction, is_sent=is_sent)
     return _announce(transaction, run._replace(due_at=due_at, prompt_key=prompt_key))
 
 
@@ -113,11 +113,6 @@ def hand_over(transaction: Transaction, run: Run, due_at: int, prompt_key: bytes
         awaits=None,
     )
     return move(transaction, queued)
-
-
-def patience(transaction: Transaction, *, is_sent: bool) -> int:
-    """Return how long a run waits for its agent, in milliseconds."""
-    return transaction.policy.run_ms if is_sent else transaction.policy.queue_ms
 
 
 def refuse_run(transaction: Transaction, message: Message, agent_id: str, reason: Reason) -> Run:
@@ -164,10 +159,10 @@ def take(transaction: Transaction, run: Run, holder: str) -> Run:
         begun = run._replace(
             state=State.WORKING, holder=holder, fence=run.fence + 1, started_at=transaction.now
         )
-        return move(transaction, renewed(transaction, begun))
+        return move(transaction, leases.renewed(transaction, begun))
     if run.holder != holder:
         raise is_anothers(run)
-    return renew(transaction, run)
+    return leases.renew(transaction, run)
 
 
 def stream(transaction: Transaction, run: Run, text: str) -> Run:
@@ -175,16 +170,9 @@ def stream(transaction: Transaction, run: Run, text: str) -> Run:
 
     Whoever keeps streams finds the run in the event, as it was before anything was said.
     """
-    begun = renewed(transaction, run._replace(state=State.STREAMING))
+    begun = leases.renewed(transaction, run._replace(state=State.STREAMING))
     store.runs.change(transaction.connection, begun._replace(partial=text, chunks=1))
     return _announce(transaction, begun, subject=begun)
-
-
-def renew(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
-    """Note a sign of the run, which is no event, and return it; it was heard now, unless told."""
-    run = renewed(transaction, run, heard_at)
-    store.runs.change(transaction.connection, run)
-    return run
 
 
 def hear_of(transaction: Transaction, run: Run) -> Run:
@@ -193,43 +181,12 @@ def hear_of(transaction: Transaction, run: Run) -> Run:
     One that was not taken waits as long again, so that the answer, when it comes, still finds it.
     """
     if run.state != State.QUEUED:
-        return renew(transaction, run)
+        return leases.renew(transaction, run)
     policy = transaction.policy
     patience = min(transaction.now + policy.queue_ms, run.created_at + policy.run_ms)
     waiting = run._replace(updated_at=transaction.now, due_at=max(run.due_at or 0, patience))
     store.runs.change(transaction.connection, waiting)
     return waiting
-
-
-def renewed(transaction: Transaction, run: Run, heard_at: int | None = None) -> Run:
-    """Return the run with a new lease, which ends with the time that a run may take.
-
-    One that waits for people has until then anyway.
-    """
-    now = transaction.now if heard_at is None else max(heard_at, run.updated_at)
-    if run.waiting_since is not None:
-        return run._replace(updated_at=now)
-    started_at = run.started_at or now
-    due_at = min(now + transaction.policy.lease_ms, started_at + transaction.policy.run_ms)
-    return run._replace(started_at=started_at, updated_at=now, due_at=due_at)
-
-
-def suspend(transaction: Transaction, run: Run, until: int) -> Run:
-    """Let the run wait for people until a time; it must give no sign before its lease after that."""
-    suspended = run._replace(
-        updated_at=transaction.now,
-        due_at=until + transaction.policy.lease_ms,
-        waiting_since=transaction.now if run.waiting_since is None else run.waiting_since,
-    )
-    store.runs.change(transaction.connection, suspended)
-    return suspended
-
-
-def resume(transaction: Transaction, run: Run) -> Run:
-    """Let a run that has waited go on with a new lease; it has as much time left as it had before."""
-    waited = transaction.now - (run.waiting_since or transaction.now)
-    started_at = (run.started_at or transaction.now) + waited
-    return renew(transaction, run._replace(started_at=started_at, waiting_since=None))
 
 
 def move(transaction: Transaction, run: Run) -> Run:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from rooms import completion, outbox, response_cache, runs, store
+from rooms import completion, leases, outbox, response_cache, runs, store
 from rooms.context import Context
 from rooms.drafts import Answering, Draft
 from rooms.errors import ParleyError
@@ -106,7 +106,7 @@ class _Settlement:
         is_sent = seat is not None and seat.has_webhook
         nobody_was_there = awaited is not None and awaited.reason in _NOBODY_THERE
         since = run.created_at if nobody_was_there else self._transaction.now
-        due_at = since + runs.patience(self._transaction, is_sent=is_sent)
+        due_at = since + leases.patience(self._transaction, is_sent=is_sent)
         queued = runs.hand_over(self._transaction, run, due_at, key)
         if is_sent:
             outbox.queue(self._transaction, [queued])
