@@ -1,6 +1,6 @@
 """What is told of sessions that nobody touches: that they are about to end, and that they have ended.
 
-Each is told once, unless the session is renewed in between; nothing depends on its being told.
+Each is told once, unless the end moves in between; nothing depends on its being told.
 """
 
 from __future__ import annotations

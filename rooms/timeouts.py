@@ -52,6 +52,8 @@ def minutes(value: object) -> float | None:
     """Return a number of minutes, which may be written as a text, or None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return None  # a number for Python alone
     try:
         number = float(value)
     except (ValueError, OverflowError):
@@ -128,6 +130,8 @@ def require_live(session: Session, now: int) -> None:
 def counted(session: Session) -> Session:
     """Return the session with its end, and with when that is to be announced, as the rest of it says."""
     expires_at = min(session.base_at + session.timeout_ms, session.created_at + session.duration_ms)
+    if expires_at == session.expires_at == session.due_at:
+        return session  # it was told that this end is near
     # A warning that came with each renewal would warn of nothing.
     notice_ms = min(session.warning_ms, session.timeout_ms // 2)
     return session._replace(expires_at=expires_at, due_at=expires_at - notice_ms)

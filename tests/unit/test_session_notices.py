@@ -60,6 +60,19 @@ async def test_a_renewed_session_is_told_of_anew(stage: Stage) -> None:
     assert await told(stage) == [("session_expiring", session.id)]
 
 
+async def test_an_end_that_no_renewal_moves_is_told_once(stage: Stage) -> None:
+    """A session that lasts no longer for being used is told of as any other."""
+    session = await begin(stage, timeout=30, warning=5, duration=30)
+    stage.clock.now += 26 * MINUTE
+    assert await told(stage) == [("session_expiring", session.id)]
+    await sessions.beat(stage.world.ctx, ANN, session.id)
+    await sessions.renew(stage.world.ctx, ANN, session.id)
+    stage.clock.now += MINUTE
+    assert await told(stage) == []
+    stage.clock.now += 3 * MINUTE
+    assert await told(stage) == [("session_expired", session.id)]
+
+
 async def test_a_session_whose_end_came_while_nobody_looked_is_told_once(stage: Stage) -> None:
     """That it is about to end is told no more."""
     session = await begin(stage)

@@ -89,6 +89,8 @@ def test_what_is_wished_for_is_granted_within_bounds(wish: Wish, granted: tuple[
         ("soon", None),
         ("", None),
         ("NaN", None),
+        ("1_000", None),
+        ("\u0663\u0660", None),
         (float("nan"), None),
         ("1e999", None),
         (10**400, None),
