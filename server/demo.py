@@ -24,10 +24,12 @@ from rooms.keys import KeyDraft
 from rooms.participants import Joining
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
+from rooms.tables import ApiKey
 from server.first_start import GENERAL_ID, OPERATOR
 from server.psychotherapist import Psychotherapist
 
-AGENT_ID = "eliza"
+# A UUID, as elizaOS's web client puts no other agents into groups. Where she was "eliza" she stays so.
+AGENT_ID, FORMER_ID = "e11a0000-0000-4000-8000-000000000001", "eliza"
 AGENT_NAME = "Eliza"
 NAMESPACE = f"/servers/{DEFAULT_SERVER_ID}"
 CONNECT_SECONDS = 10.0
@@ -42,9 +44,9 @@ _log = logging.getLogger("parley.demo")
 @asynccontextmanager
 async def eliza(ctx: Context, url: str) -> AsyncIterator[None]:
     """Keep Eliza in ``general`` until the block ends."""
-    key = await _enrol(ctx)
+    agent_id, key = await _enrol(ctx)
     client = _client(url)
-    client.register_namespace(Eliza(url, key))
+    client.register_namespace(Eliza(url, agent_id, key))
     try:
         await client.connect(
             url,
@@ -62,20 +64,21 @@ async def eliza(ctx: Context, url: str) -> AsyncIterator[None]:
         await client.disconnect()
 
 
-async def _enrol(ctx: Context) -> str:
-    """Give the agent a new key in place of its old one, and a seat in the channel."""
-    await _revoke_old_key(ctx)
-    made = await keys.create(ctx, KeyDraft(Kind.AGENT, AGENT_ID, AGENT_NAME))
-    await participants.add(ctx, Joining(OPERATOR, GENERAL_ID, AGENT_ID))
-    return made.secret
+async def _enrol(ctx: Context) -> tuple[str, str]:
+    """Give the agent a new key for its old one, and a seat in the channel; return its id and the key."""
+    old = [key for key in await keys.list_all(ctx) if _is_hers(key)]
+    for key in old:
+        await keys.revoke(ctx, key.id)
+    agent_id = old[0].principal_id if old else AGENT_ID
+    made = await keys.create(ctx, KeyDraft(Kind.AGENT, agent_id, AGENT_NAME))
+    await participants.add(ctx, Joining(OPERATOR, GENERAL_ID, agent_id))
+    return agent_id, made.secret
 
 
-async def _revoke_old_key(ctx: Context) -> None:
-    """Revoke the key of the last start, and no key that somebody else has under the same name."""
-    for key in await keys.list_all(ctx):
-        is_hers = (key.kind, key.principal_id, key.name) == (Kind.AGENT, AGENT_ID, AGENT_NAME)
-        if is_hers and key.revoked_at is None:
-            await keys.revoke(ctx, key.id)
+def _is_hers(key: ApiKey) -> bool:
+    """Tell whether it is the key of the last start, and none that somebody else has under the same name."""
+    is_agents = key.kind == Kind.AGENT and key.principal_id in (AGENT_ID, FORMER_ID)
+    return is_agents and key.name == AGENT_NAME and key.revoked_at is None
 
 
 def _client(url: str) -> socketio.AsyncClient:
@@ -94,9 +97,10 @@ def _is_verified(url: str) -> bool:
 class Eliza(socketio.AsyncClientNamespace):  # type: ignore[misc]  # has no types
     """What she does about the runs that are opened for her."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, agent_id: str, key: str) -> None:
         super().__init__(NAMESPACE)
         self._url = url
+        self._agent_id = agent_id
         self._key = key
         self._at_work: set[str] = set()
         # By channel too: what was said in one must not come back in another.
@@ -115,11 +119,11 @@ class Eliza(socketio.AsyncClientNamespace):  # type: ignore[misc]  # has no type
     async def on_run(self, event: dict[str, Any], *_cursor: str) -> None:
         """Take a run that is opened for her."""
         run = event["run"]
-        if run["agent_id"] == AGENT_ID and run["state"] == "queued":
+        if run["agent_id"] == self._agent_id and run["state"] == "queued":
             await self._take(run["id"])
 
     async def _list_waiting(self) -> list[dict[str, Any]]:
-        address = f"{self._url}/api/messaging/runs?agent_id={AGENT_ID}&state=queued&limit=200"
+        address = f"{self._url}/api/messaging/runs?agent_id={self._agent_id}&state=queued&limit=200"
         headers = {"Authorization": f"Bearer {self._key}"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,

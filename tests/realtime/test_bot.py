@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from server import demo
+from server.first_start import GENERAL_ID
 from tests.rest import API, Rest
 from tests.running import DEADLINE, Served, run_parley, serving, stop
 from tests.talking import PATIENCE, Talker, talking
@@ -223,7 +224,7 @@ async def test_eliza_answers_a_newcomer(data_dir: Path) -> None:
         async with talking(server.url, {"token": alice_key}) as alice:
             answer = await hear_answer(alice, await enter_general(alice), "hello")
             chunks = [chunk["chunk"] for chunk in alice.all("stream")]
-        assert answer["agentId"] == "eliza"
+        assert answer["agentId"] == demo.AGENT_ID
         assert "I am Eliza" in str(answer["text"])
         assert (len(chunks) > 1, "".join(chunks)) == (True, answer["text"])
         server.process.send_signal(signal.SIGINT)
@@ -244,7 +245,7 @@ async def test_eliza_keeps_conversations_apart(data_dir: Path) -> None:
         general = await enter_general(alice)
         await enter_general(bob)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        elsewhere = await server.rest(session).new_channel("elsewhere", "alice", "eliza")
+        elsewhere = await server.rest(session).new_channel("elsewhere", "alice", demo.AGENT_ID)
         await hear_answer(alice, general, "My cat is ill")
         for talker, channel_id in ((bob, general), (alice, elsewhere)):
             answer = await hear_answer(talker, channel_id, "the weather is nice")
@@ -274,12 +275,24 @@ async def test_eliza_says_nothing_to_agents(data_dir: Path) -> None:
             channel_id = await enter_general(other)
             await other.data("submit", {"channel_id": channel_id, "content": "hello"})
             (end,) = await other.wait_for("complete")
-    assert (end["agent_id"], end["state"], end["reason"]) == ("eliza", "ignored", "silent")
+    assert (end["agent_id"], end["state"], end["reason"]) == (demo.AGENT_ID, "ignored", "silent")
+
+
+async def test_eliza_keeps_the_id_that_she_has(data_dir: Path) -> None:
+    """Where she came as "eliza" before, she is no second agent, and what was said to her is answered."""
+    async with serving(data_dir):
+        await make_key(data_dir, "agent", demo.FORMER_ID, "--name", demo.AGENT_NAME)
+        alice_key = await make_key(data_dir, "user", "alice")
+    for _ in range(2):
+        async with serving(data_dir, "--demo") as server, talking(server.url, {"token": alice_key}) as alice:
+            await alice.data("join", {"channel_id": GENERAL_ID})
+            answer = await hear_answer(alice, GENERAL_ID, "hello")
+            assert answer["agentId"] == demo.FORMER_ID
 
 
 async def test_eliza_may_be_gone_before_she_has_answered() -> None:
     """A run that meets her when she is not connected any more is passed over, and fails nothing."""
-    eliza = demo.Eliza("http://127.0.0.1:9", "parley_key")
+    eliza = demo.Eliza("http://127.0.0.1:9", demo.AGENT_ID, "parley_key")
     demo._client("http://127.0.0.1:9").register_namespace(eliza)
     await eliza.on_run({"run": {"id": "r", "agent_id": demo.AGENT_ID, "state": "queued"}})
     assert eliza._at_work == set()
@@ -292,5 +305,5 @@ async def test_a_restart_leaves_the_keys_of_others_alone(data_dir: Path) -> None
     async with serving(data_dir, "--demo") as server, talking(server.url, {"token": key}) as somebody:
         assert somebody.all("ready")[0]["principal"]["id"] == "somebody"
         _, listed = await run_parley("keys", "list", "--data-dir", str(data_dir))
-        states = [line.split()[-1] for line in listed.splitlines() if " eliza " in line]
+        states = [line.split()[-1] for line in listed.splitlines() if demo.AGENT_ID in line]
     assert states == ["revoked", "valid"]
