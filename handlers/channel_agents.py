@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.http import Call
-from handlers.seat_wire import SeatAgent
+from handlers.server_wire import AddAgent
 from rooms import participants
 from rooms.participants import Joining
 from rooms.principals import Kind
@@ -22,7 +22,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
     }
 
 
-async def add(call: Call[SeatAgent]) -> dict[str, Any]:
+async def add(call: Call[AddAgent]) -> dict[str, Any]:
     """Add an agent that the registry knows; adding it twice changes nothing."""
     channel_id, agent_id = _channel_of(call), call.body.agentId
     await participants.add(call.ctx, Joining(call.principal, channel_id, agent_id, is_agent=True))

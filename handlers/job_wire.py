@@ -196,7 +196,7 @@ def health(totals: Totals, now: int) -> dict[str, Any]:
         "totalJobs": sum(counts.values()),
         "statusCounts": {status.value: count for status, count in counts.items()},
         "metrics": {
-            "averageProcessingTimeMs": totals.took,
+            "averageProcessingTimeMs": totals.average_ms,
             "successRate": counts[Status.COMPLETED] / over,
             "failureRate": counts[Status.FAILED] / over,
             "timeoutRate": counts[Status.TIMEOUT] / over,

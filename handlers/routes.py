@@ -1,7 +1,7 @@
 """Parley's own HTTP API on one screen, and how all tables of routes become an application.
 
-What is for elizaOS's clients alone is in two tables beside this: :mod:`handlers.eliza_routes` and
-:mod:`handlers.around_routes`. What is refused on purpose is in :mod:`handlers.refused_routes`.
+The routes for elizaOS's clients alone are in :mod:`handlers.eliza_routes`, and what is refused on purpose in
+:mod:`handlers.refused_routes`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from handlers import (
     reading_wire,
     run_wire,
     runs,
-    seat_wire,
+    server_wire,
     servers,
     session_wire,
     sessions,
@@ -56,7 +56,6 @@ from handlers import (
     webhooks,
     wire,
 )
-from handlers.around_routes import AROUND_ROUTES
 from handlers.eliza_routes import ELIZA_ROUTES
 from handlers.endpoint import endpoint, superseded
 from handlers.http import Gate, Route
@@ -120,7 +119,7 @@ ROUTES = (
     Route("POST", f"{_APPROVAL}/resolve", approvals.resolve, "Decide an approval",
           approval_wire.ApprovalInPlace, approval_wire.Resolve),
     Route("POST", f"{_MESSAGING}/message-servers", servers.create, "Create a message server",
-          seat_wire.ServerTwice, wire.CreateServer, 201, deprecated=(f"{_MESSAGING}/servers",)),
+          server_wire.ServerTwice, wire.CreateServer, 201, deprecated=(f"{_MESSAGING}/servers",)),
     Route("GET", f"{_MESSAGING}/message-servers", servers.list_all, "List message servers",
           answers.Servers),
     Route("DELETE", f"{_MESSAGING}/message-servers/{{server_id}}", servers.delete, "Delete a message server",
@@ -262,7 +261,7 @@ ROUTES = (
 )  # fmt: skip
 
 
-ALL_ROUTES = (*ROUTES, *ELIZA_ROUTES, *AROUND_ROUTES)
+ALL_ROUTES = (*ROUTES, *ELIZA_ROUTES)
 
 
 def add_routes(app: web.Application, gate: Gate) -> None:

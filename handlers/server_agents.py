@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.http import Call
-from handlers.seat_wire import SeatAgent
+from handlers.server_wire import AddAgent
 from rooms import server_agents
 from rooms.server_agents import Seating
 
@@ -17,7 +17,7 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
     return {**_named(server_id), "agents": found}
 
 
-async def add(call: Call[SeatAgent]) -> dict[str, Any]:
+async def add(call: Call[AddAgent]) -> dict[str, Any]:
     """Add an agent to the server."""
     return await _seat(call, call.body.agentId, adds=True)
 

@@ -1,87 +1,102 @@
-"""What elizaOS's clients are answered about the server; all of it but the environment stands alone."""
+"""What requests about message servers and their agents must look like, and their answers."""
 
 # ruff: noqa: N815 - the wire's spelling
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, Field
 
-
-class Pong(BaseModel):
-    """A sign of life."""
-
-    pong: bool
-    timestamp: int = Field(description="epoch milliseconds")
+from handlers import answers
+from handlers.parsing import Body
+from rooms.rules import MAX_LISTED, Label, PrincipalId
 
 
-class Hello(BaseModel):
-    """A sign of life, in words."""
+class CurrentServer(BaseModel):
+    """The message server that is meant where none is named."""
 
+    messageServerId: str
+    serverId: str
+
+
+class ServerTwice(answers.Server):
+    """A message server, as ``data`` and as ``data.server``: clients read either."""
+
+    server: answers.Server
+
+
+class OldServers(BaseModel):
+    """Message servers, the oldest first, as clients before 1.6.5 read them."""
+
+    servers: list[answers.Server]
+
+
+class AddAgent(Body):
+    """An agent that is to be one of a server's, or of a channel's."""
+
+    agentId: PrincipalId
+
+
+class ServerAgents(BaseModel):
+    """The agents of a message server, by id."""
+
+    messageServerId: str
+    serverId: str
+    agents: list[str]
+
+
+class ChangedServerAgent(BaseModel):
+    """What was done to an agent of a message server."""
+
+    messageServerId: str
+    serverId: str
+    agentId: str
     message: str
 
 
-class Dependencies(BaseModel):
-    """What the server needs."""
+class AgentServers(BaseModel):
+    """The message servers of an agent, by id, under both names that clients read."""
 
-    agents: str = Field(description="healthy, or no_agents, which keeps nothing from being stored")
-
-
-class Healthy(BaseModel):
-    """That messages can be stored."""
-
-    status: str
-    version: str
-    timestamp: str
-    uptime: float = Field(description="seconds since the server began")
-    dependencies: Dependencies
+    agentId: str
+    messageServers: list[str]
+    servers: list[str]
 
 
-class AgentCounts(BaseModel):
-    """How many agents there are."""
+class ChannelAgents(BaseModel):
+    """Everybody in a channel, as elizaOS answers it, and those of them who are agents."""
 
-    total: int
-    active: int
-    inactive: int
-
-
-class ServerStatus(BaseModel):
-    """How many agents there are, and for how long the server has run."""
-
-    status: str
-    agentCount: int
-    timestamp: str
-    agents: AgentCounts
-    uptime: float
-    version: str
+    channelId: str
+    participants: list[str]
+    agents: list[str]
 
 
-class Listed(BaseModel):
-    """Message servers."""
-
-    servers: list[dict[str, Any]]
-    count: int
-    runtime: dict[str, Any] = Field(description="agents")
-
-
-class ListedTwice(Listed):
-    """Message servers, where each client looks for them."""
+class ChangedChannelAgent(BaseModel):
+    """What was done to an agent of a channel."""
 
     success: bool
-    data: Listed
+    channelId: str
+    agentId: str
+    message: str
 
 
-class Version(BaseModel):
-    """Which version of elizaOS's API this is, and which of Parley."""
+class SourceChannel(Body):
+    """A channel of another platform."""
 
-    version: str
-    source: str
-    timestamp: str
-    environment: str
-    uptime: float
-    parley: str
+    name: Label
+    type: Label
+    sourceId: Label
 
 
-class Environment(RootModel[dict[str, str]]):
-    """The variables of the environment that clients are told: none."""
+class SyncChannels(Body):
+    """All channels of another platform that are to be here, too."""
+
+    channels: Annotated[list[SourceChannel], Field(max_length=MAX_LISTED)]
+
+
+class Synced(BaseModel):
+    """How many channels are as they are there, and how many of them were not before."""
+
+    synced: int
+    created: int
+    renamed: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import seat_wire, wire
+from handlers import server_wire, wire
 from handlers.http import Call
 from rooms import server_removal, servers, syncing
 from rooms.ids import new_id
@@ -47,7 +47,7 @@ async def delete(call: Call[None]) -> None:
     await server_removal.delete(call.ctx, call.principal, call.path_id("server_id"))
 
 
-async def sync_channels(call: Call[seat_wire.SyncChannels]) -> dict[str, int]:
+async def sync_channels(call: Call[server_wire.SyncChannels]) -> dict[str, int]:
     """Have the channels of another platform here, too."""
     wanted = [Sourced(one.sourceId, one.name, one.type) for one in call.body.channels]
     done = await syncing.sync(call.ctx, call.principal, call.path_id("server_id"), wanted)

@@ -8,7 +8,7 @@ from handlers import world_wire
 from handlers.http import Call
 from rooms import agents, servers, worlds
 from rooms.ids import new_id
-from rooms.memories import Mind
+from rooms.memories import Inquiry
 from rooms.servers import ServerDraft
 from rooms.worlds import Wish
 
@@ -23,11 +23,11 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
 
 async def join(call: Call[world_wire.JoinWorld]) -> dict[str, Any]:
     """Answer the world that an agent is in, or create one."""
-    body, mind = call.body, Mind(call.principal, call.agent_id)
+    body, inquiry = call.body, Inquiry(call.principal, call.agent_id)
     if body.worldId is not None:
-        found = await worlds.join(call.ctx, mind, body.worldId)
+        found = await worlds.join(call.ctx, inquiry, body.worldId)
         return {"success": True, "world": world_wire.world(found)}
-    await agents.require(call.ctx, mind.principal, mind.agent_id)
+    await agents.require(call.ctx, inquiry.principal, inquiry.agent_id)
     draft = ServerDraft(body.name or "", SOURCE, metadata=body.metadata, id=body.messageServerId or new_id())
     made = await worlds.ensure(call.ctx, call.principal, draft)
     return {"success": True, "world": world_wire.world(made)}

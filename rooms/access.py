@@ -92,10 +92,11 @@ def may_speak_as(principal: Principal, author_id: str) -> bool:
     return principal.id == author_id or principal.may(Scope.MESSAGES_WRITE)
 
 
-def read_own(connection: Connection, claims: Sequence[tuple[Principal, str]]) -> list[str]:
-    """Return whom each principal means by the id that it states: a user means itself by one that nobody has.
+def resolve_stated(connection: Connection, claims: Sequence[tuple[Principal, str]]) -> list[str]:
+    """Return the ids that are meant by those that principals state, in the same order.
 
-    elizaOS's clients make up an id for their user before they know who it is.
+    elizaOS's clients make up an id for their user before they know who it is. So an id that nobody is
+    registered under means the user itself.
     """
     foreign = {stated for principal, stated in claims if _may_mean_itself(principal, stated)}
     unknown = foreign - store.entities.find(connection, foreign).keys() if foreign else set()

@@ -124,7 +124,7 @@ def _list_all(connection: Connection, server_id: str) -> list[Channel]:
 
 def _find_or_create_dm(transaction: Transaction, wish: DmWish) -> Channel:
     principal, other = wish.principal, wish.other
-    (one,) = access.read_own(transaction.connection, [(principal, wish.one)])
+    (one,) = access.resolve_stated(transaction.connection, [(principal, wish.one)])
     if one == other:
         raise ValidationFailed("Cannot create DM channel with oneself: name two different participants")
     if principal.id not in (one, other):
@@ -187,7 +187,7 @@ def _by_own_id(connection: Connection, draft: ChannelDraft) -> ChannelDraft:
     if len(named) < participants.DM_SIZE or draft.principal.id in named:
         return draft
     claims = [(draft.principal, stated) for stated in named]
-    read = zip(named, access.read_own(connection, claims), strict=True)
+    read = zip(named, access.resolve_stated(connection, claims), strict=True)
     own = {stated for stated, meant in read if meant != stated and (draft.is_dm or is_uuid(stated))}
     if not own:
         return draft

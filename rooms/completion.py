@@ -175,7 +175,7 @@ def _complete(transaction: Transaction, completion: Completion) -> Completed:
     if not text:
         return Completed(runs.end(transaction, run, State.IGNORED, Reason.SILENT), "")
     _reply(transaction, completion.sign.principal, text, Answering(run))
-    return Completed(_now(transaction, run), text)
+    return Completed(_reload(transaction, run), text)
 
 
 def _completed_before(transaction: Transaction, run: Run, completion: Completion) -> Completed:
@@ -195,7 +195,7 @@ def _close(transaction: Transaction, run: Run, state: State, reason: Reason | No
         try:
             with transaction.savepoint():
                 _reply(transaction, agent, run.partial, Answering(run, state, reason), {"partial": True})
-            return Completed(_now(transaction, run), run.partial)
+            return Completed(_reload(transaction, run), run.partial)
         except ParleyError:
             pass  # the agent may not speak any more; the run ends all the same
     return Completed(runs.end(transaction, run, state, reason), "")
@@ -230,7 +230,7 @@ def reply_of(
     )
 
 
-def _now(transaction: Transaction, run: Run) -> Run:
+def _reload(transaction: Transaction, run: Run) -> Run:
     return store.runs.find(transaction.connection, [run.id])[run.id]
 
 

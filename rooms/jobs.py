@@ -77,7 +77,7 @@ class Totals(NamedTuple):
     """How many jobs there are of each status, and how many ms those that are completed took on average."""
 
     counts: dict[Status, int]
-    took: float
+    average_ms: float
 
 
 async def create(ctx: Context, draft: JobDraft) -> Job:
@@ -131,7 +131,7 @@ async def count(ctx: Context) -> Totals:
         Status.FAILED: failed.jobs,
         Status.TIMEOUT: opened.late,
     }
-    return Totals(counts, completed.took)
+    return Totals(counts, completed.average_ms)
 
 
 def _reports(connection: Connection, jobs: Sequence[Job]) -> list[Report]:
@@ -142,7 +142,7 @@ def _reports(connection: Connection, jobs: Sequence[Job]) -> list[Report]:
 
 
 def _create(transaction: Transaction, draft: JobDraft) -> Job:
-    (user_id,) = access.read_own(transaction.connection, [(draft.principal, draft.user_id)])
+    (user_id,) = access.resolve_stated(transaction.connection, [(draft.principal, draft.user_id)])
     draft = replace(draft, user_id=user_id)
     access.require_author(draft.principal, user_id)
     job_id = _choose_id(draft)

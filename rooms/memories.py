@@ -27,36 +27,36 @@ _ANY_NUMBER = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Mind:
-    """An agent, and who looks into what it remembers."""
+class Inquiry:
+    """A principal asks about an agent."""
 
     principal: Principal
     agent_id: str
 
 
-async def list_rooms(ctx: Context, mind: Mind) -> list[Channel]:
+async def list_rooms(ctx: Context, inquiry: Inquiry) -> list[Channel]:
     """Return the agent's channels that the principal may see, the one in which something happened last first.
 
     Raises NotFound if the principal may not know of the agent.
     """
-    found = await ctx.database.read(lambda connection: _standings(connection, mind, MAX_LISTED))
+    found = await ctx.database.read(lambda connection: _standings(connection, inquiry, MAX_LISTED))
     return [standing.channel for standing in found]
 
 
-async def require_room(ctx: Context, mind: Mind, channel_id: str) -> Channel:
+async def require_room(ctx: Context, inquiry: Inquiry, channel_id: str) -> Channel:
     """Return a channel of the agent's; raise NotFound if it is none, or not for the principal to see."""
-    found = await ctx.database.read(lambda connection: _standing(connection, mind, channel_id))
+    found = await ctx.database.read(lambda connection: _standing(connection, inquiry, channel_id))
     return found.channel
 
 
-async def create_room(ctx: Context, mind: Mind, draft: ChannelDraft) -> Channel:
+async def create_room(ctx: Context, inquiry: Inquiry, draft: ChannelDraft) -> Channel:
     """Create a channel with the agent in it; raises what ``channels.create`` does, and NotFound."""
-    await agents.require(ctx, mind.principal, mind.agent_id)
-    return await channels.create(ctx, replace(draft, participants=[mind.agent_id]))
+    await agents.require(ctx, inquiry.principal, inquiry.agent_id)
+    return await channels.create(ctx, replace(draft, participants=[inquiry.agent_id]))
 
 
 async def list_newest(
-    ctx: Context, mind: Mind, channel_id: str | None, limit: int, before: int | None = None
+    ctx: Context, inquiry: Inquiry, channel_id: str | None, limit: int, before: int | None = None
 ) -> Sequence[Message]:
     """Return what was said last in one of the agent's channels, or in all of them; the newest first.
 
@@ -66,9 +66,9 @@ async def list_newest(
 
     def read(connection: Connection) -> Sequence[Message]:
         if channel_id is None:
-            places = _standings(connection, mind, ROOMS_READ)
+            places = _standings(connection, inquiry, ROOMS_READ)
         else:
-            places = [_standing(connection, mind, channel_id)]
+            places = [_standing(connection, inquiry, channel_id)]
         found = [message for place in places for message in _page(connection, place, window)]
         found.sort(key=lambda message: (message.created_at, message.seq), reverse=True)
         return history.fit(found[:limit])
@@ -76,25 +76,25 @@ async def list_newest(
     return await ctx.database.read(read)
 
 
-async def change(ctx: Context, mind: Mind, message_id: str, content: str) -> Message:
+async def change(ctx: Context, inquiry: Inquiry, message_id: str, content: str) -> Message:
     """Let a message of one of the agent's channels say something else; raises what ``edits.edit`` does."""
-    await _require_memory(ctx, mind, message_id)
-    return await edits.edit(ctx, Edit(Target(mind.principal, message_id), content))
+    await _require_memory(ctx, inquiry, message_id)
+    return await edits.edit(ctx, Edit(Target(inquiry.principal, message_id), content))
 
 
-async def forget(ctx: Context, mind: Mind, message_id: str) -> None:
+async def forget(ctx: Context, inquiry: Inquiry, message_id: str) -> None:
     """Delete a message of one of the agent's channels; raises what ``edits.delete`` does."""
-    await _require_memory(ctx, mind, message_id)
-    await edits.delete(ctx, Target(mind.principal, message_id))
+    await _require_memory(ctx, inquiry, message_id)
+    await edits.delete(ctx, Target(inquiry.principal, message_id))
 
 
-async def forget_room(ctx: Context, mind: Mind, channel_id: str) -> None:
+async def forget_room(ctx: Context, inquiry: Inquiry, channel_id: str) -> None:
     """Erase all that was said in one of the agent's channels; raises what ``clearing.clear`` does."""
-    await require_room(ctx, mind, channel_id)
-    await clearing.clear(ctx, mind.principal, channel_id)
+    await require_room(ctx, inquiry, channel_id)
+    await clearing.clear(ctx, inquiry.principal, channel_id)
 
 
-async def forget_all(ctx: Context, mind: Mind) -> int:
+async def forget_all(ctx: Context, inquiry: Inquiry) -> int:
     """Erase all that was said in the agent's channels, and return how many messages that were.
 
     Raises NotFound if the principal may not know of the agent, and PermissionDenied, before anything is gone,
@@ -102,15 +102,15 @@ async def forget_all(ctx: Context, mind: Mind) -> int:
     """
 
     def look_up(connection: Connection) -> list[Channel]:
-        agents.look_up(connection, mind.principal, mind.agent_id)
+        agents.look_up(connection, inquiry.principal, inquiry.agent_id)
         found = access.find_standings(
-            connection, mind.principal, store.agents.list_places(connection, mind.agent_id)
+            connection, inquiry.principal, store.agents.list_places(connection, inquiry.agent_id)
         )
         for standing in found.values():
             access.require_management(standing)
         return [standing.channel for standing in found.values()]
 
-    return await _clear(ctx, mind.principal, await ctx.database.read(look_up))
+    return await _clear(ctx, inquiry.principal, await ctx.database.read(look_up))
 
 
 async def forget_server(ctx: Context, principal: Principal, server_id: str) -> int:
@@ -134,28 +134,28 @@ async def _clear(ctx: Context, principal: Principal, rooms: Sequence[Channel]) -
     return sum(room.message_count for room in rooms)
 
 
-async def _require_memory(ctx: Context, mind: Mind, message_id: str) -> None:
-    message = await edits.require(ctx, Target(mind.principal, message_id))
+async def _require_memory(ctx: Context, inquiry: Inquiry, message_id: str) -> None:
+    message = await edits.require(ctx, Target(inquiry.principal, message_id))
     try:
-        await require_room(ctx, mind, message.channel_id)
+        await require_room(ctx, inquiry, message.channel_id)
     except NotFound:
         raise message_not_found(message_id) from None
 
 
-def _standings(connection: Connection, mind: Mind, limit: int) -> list[Standing]:
-    agents.look_up(connection, mind.principal, mind.agent_id)
-    places = store.agents.list_places(connection, mind.agent_id, limit)
-    found = access.find_standings(connection, mind.principal, places)
+def _standings(connection: Connection, inquiry: Inquiry, limit: int) -> list[Standing]:
+    agents.look_up(connection, inquiry.principal, inquiry.agent_id)
+    places = store.agents.list_places(connection, inquiry.agent_id, limit)
+    found = access.find_standings(connection, inquiry.principal, places)
     return [found[channel_id] for channel_id in places if channel_id in found]
 
 
-def _standing(connection: Connection, mind: Mind, channel_id: str) -> Standing:
-    agents.look_up(connection, mind.principal, mind.agent_id)
-    missing = NotFound(f"Agent '{mind.agent_id}' is in no room '{channel_id}'", message="Room not found")
-    place = (channel_id, mind.agent_id)
+def _standing(connection: Connection, inquiry: Inquiry, channel_id: str) -> Standing:
+    agents.look_up(connection, inquiry.principal, inquiry.agent_id)
+    missing = NotFound(f"Agent '{inquiry.agent_id}' is in no room '{channel_id}'", message="Room not found")
+    place = (channel_id, inquiry.agent_id)
     if not is_uuid(channel_id) or place not in store.participants.find(connection, [place]):
         raise missing
-    standing = access.find_standings(connection, mind.principal, [channel_id]).get(channel_id)
+    standing = access.find_standings(connection, inquiry.principal, [channel_id]).get(channel_id)
     if standing is None:
         raise missing
     return standing

@@ -111,7 +111,7 @@ def _create(transaction: Transaction, opening: _Opening) -> None:
     connection, draft = transaction.connection, opening.draft
     if store.channels.is_taken(connection, draft.channel_id):
         raise channel_not_found(draft.channel_id)  # it was deleted
-    (author_id,) = access.read_own(connection, [(draft.principal, draft.author_id)])
+    (author_id,) = access.resolve_stated(connection, [(draft.principal, draft.author_id)])
     access.require_author(draft.principal, author_id)
     channels.create_within(transaction, _channel(opening, author_id, transaction.now))
 

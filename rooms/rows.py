@@ -127,7 +127,7 @@ class Tally(NamedTuple):
     state: str
     jobs: int
     late: int
-    took: float
+    average_ms: float
 
 
 class Seat(NamedTuple):

@@ -191,7 +191,7 @@ def _touched(found: Session | None, touch: Touch, now: int) -> Session:
 
 
 def _create(transaction: Transaction, draft: SessionDraft) -> Session:
-    (user_id,) = access.read_own(transaction.connection, [(draft.principal, draft.user_id)])
+    (user_id,) = access.resolve_stated(transaction.connection, [(draft.principal, draft.user_id)])
     draft = replace(draft, user_id=user_id)
     access.require_author(draft.principal, draft.user_id)
     settings = _require_agent(transaction.connection, draft)

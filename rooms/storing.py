@@ -27,7 +27,7 @@ from rooms.transaction import Transaction
 def store_all(transaction: Transaction, drafts: Sequence[Draft]) -> list[Submitted | ParleyError]:
     """Store what may be stored and return an outcome for each draft; see ``messages.submit_many``."""
     claims = [(draft.principal, draft.author_id) for draft in drafts]
-    authors = access.read_own(transaction.connection, claims)
+    authors = access.resolve_stated(transaction.connection, claims)
     meant = [_by(draft, author) for draft, author in zip(drafts, authors, strict=True)]
     return _Batch(transaction, meant).store()
 

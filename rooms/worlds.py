@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from rooms import access, agents, server_agents, servers, store
 from rooms.context import Context
 from rooms.errors import ValidationFailed, server_not_found
-from rooms.memories import Mind
+from rooms.memories import Inquiry
 from rooms.patches import check_size, merged
 from rooms.principals import Principal, Scope
 from rooms.rules import is_uuid
@@ -30,16 +30,16 @@ class Wish:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-async def join(ctx: Context, mind: Mind, server_id: str) -> Server:
+async def join(ctx: Context, inquiry: Inquiry, server_id: str) -> Server:
     """Return the world, which the agent is in since then.
 
     Raises NotFound if the principal may not know of the agent, or there is no such world, ValidationFailed
     if the agent is not in it, and the principal may not add it.
     """
-    await agents.require(ctx, mind.principal, mind.agent_id)
-    if mind.principal.may(Scope.SERVERS_WRITE):
-        await server_agents.add(ctx, Seating(mind.principal, server_id, mind.agent_id))
-    return await _require_with(ctx, mind, server_id)
+    await agents.require(ctx, inquiry.principal, inquiry.agent_id)
+    if inquiry.principal.may(Scope.SERVERS_WRITE):
+        await server_agents.add(ctx, Seating(inquiry.principal, server_id, inquiry.agent_id))
+    return await _require_with(ctx, inquiry, server_id)
 
 
 async def ensure(ctx: Context, principal: Principal, draft: ServerDraft) -> Server:
@@ -58,15 +58,15 @@ async def change(ctx: Context, wish: Wish) -> Server:
     return await ctx.journal.append_one(_change_all, wish)
 
 
-async def _require_with(ctx: Context, mind: Mind, server_id: str) -> Server:
+async def _require_with(ctx: Context, inquiry: Inquiry, server_id: str) -> Server:
     def read(connection: Connection) -> Server:
         server = servers.require(connection, server_id)
-        viewer = None if mind.principal.may(Scope.MESSAGES_READ) else mind.principal.id
+        viewer = None if inquiry.principal.may(Scope.MESSAGES_READ) else inquiry.principal.id
         if not store.agents.list_profiles(
-            connection, 1, viewer=viewer, server_id=server.id, agent_id=mind.agent_id
+            connection, 1, viewer=viewer, server_id=server.id, agent_id=inquiry.agent_id
         ):
             raise ValidationFailed(
-                f"Agent '{mind.agent_id}' takes part in no channel of message server '{server.id}'; "
+                f"Agent '{inquiry.agent_id}' takes part in no channel of message server '{server.id}'; "
                 "add it to one, and it is in this world, or have a service with servers:write add it"
             )
         return server

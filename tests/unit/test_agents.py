@@ -27,7 +27,7 @@ from rooms.database import Database
 from rooms.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from rooms.ids import new_id
 from rooms.keys import KeyDraft
-from rooms.memories import Mind
+from rooms.memories import Inquiry
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import Profile
@@ -230,9 +230,9 @@ async def test_the_liveliest_of_an_agents_rooms_comes_first(stage: Stage) -> Non
     ctx = stage.world.ctx
     draft = ChannelDraft(SERVICE, DEFAULT_SERVER_ID, "later", "GROUP", participants=[A.id, BEN.id])
     later = await channels.create(ctx, draft)
-    rooms = await memories.list_rooms(ctx, Mind(SERVICE, A.id))
+    rooms = await memories.list_rooms(ctx, Inquiry(SERVICE, A.id))
     assert [room.id for room in rooms] == [later.id, stage.world.channel_id]
-    assert [room.id for room in await memories.list_rooms(ctx, Mind(BEN, A.id))] == [later.id]
+    assert [room.id for room in await memories.list_rooms(ctx, Inquiry(BEN, A.id))] == [later.id]
 
 
 async def test_a_world_is_described_otherwise(stage: Stage) -> None:
