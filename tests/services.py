@@ -105,7 +105,7 @@ class Postgres:
 def running_postgres(programs: Path) -> Iterator[Postgres]:
     """Run a PostgreSQL server with an empty data directory, without care for power cuts."""
     directory = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
-    data, log, port = directory / "data", directory / "log", _free_port()
+    data, log, port = directory / "data", directory / "log", free_port()
     options = {**_unprivileged_account(), "cwd": directory}
     if "user" in options:
         shutil.chown(directory, options["user"], options["group"])
@@ -132,7 +132,8 @@ def _unprivileged_account() -> dict[str, Any]:
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

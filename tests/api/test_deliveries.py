@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import re
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +17,7 @@ from aiohttp import web
 from rooms import outbox
 from rooms.principals import Kind
 from server import courier
+from tests import services
 from tests.receiving import receiving
 from tests.rest import API, Rest
 from tests.running import DEADLINE, Parley, Start, running_parley
@@ -214,7 +214,7 @@ async def test_the_documented_receiver_verifies_and_answers(start: Start) -> Non
     parley = await start(**LOOPBACK)
     await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")
-    port = _free_port()
+    port = services.free_port()
     url = f"http://127.0.0.1:{port}/"
     secret = await set_webhook(parley.service, url)
     process = await asyncio.create_subprocess_exec(
@@ -235,9 +235,3 @@ async def test_the_documented_receiver_verifies_and_answers(start: Start) -> Non
         process.kill()
         await process.wait()
     assert await parley.service.texts(channel_id) == [CONFIDENTIAL, f"You said: {CONFIDENTIAL}"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
