@@ -18,7 +18,7 @@ from uuid_utils import uuid4
 from handlers import bodies, charging, envelope, refusals
 from handlers.http import Answer, Call, Gate, Route, dialect
 from handlers.parsing import parse_json
-from rooms.errors import ParleyError, ValidationFailed
+from rooms.errors import ParleyError, RateLimited, ValidationFailed
 
 GZIP_FROM = 1_024
 # Since the beginning of 2026; elizaOS has had other names for these paths since its version 1.6.5.
@@ -80,7 +80,11 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     try:
         return await handler(request)
     except ParleyError as error:
-        return refusals.refuse(request, request_id, envelope.STATUS[type(error)], envelope.failure(error))
+        status = envelope.STATUS[type(error)]
+        response = refusals.refuse(request, request_id, status, envelope.failure(error))
+        if isinstance(error, RateLimited):
+            response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+        return response
     except web.HTTPRequestEntityTooLarge:
         return refusals.refuse(request, request_id, 413, envelope.failure(bodies.too_large()))
     except web.HTTPException as error:

@@ -37,7 +37,7 @@ class Allowance(NamedTuple):
     def headers(self) -> dict[str, str]:
         """Return the documented rate limit headers, and those that elizaOS's server has."""
         limit, remaining = str(self.limit), str(self.remaining)
-        headers = {
+        return {
             "X-RateLimit-Limit": limit,
             "X-RateLimit-Remaining": remaining,
             "X-RateLimit-Reset": str(self.reset_at),
@@ -45,7 +45,6 @@ class Allowance(NamedTuple):
             "RateLimit-Remaining": remaining,
             "RateLimit-Reset": str(math.ceil(self.reset_after)),
         }
-        return headers | ({"Retry-After": str(math.ceil(self.retry_after))} if self.retry_after else {})
 
 
 class Limiter(Protocol):

@@ -21,6 +21,8 @@ exactly, and what to do). Anything that is not a ParleyError reaches a client as
 
 from __future__ import annotations
 
+import math
+
 
 class ParleyError(Exception):
     """A failure that the client is told about."""
@@ -128,8 +130,8 @@ class RateLimited(ParleyError):
     message = "Rate limit exceeded"
 
     def __init__(self, retry_after: float) -> None:
-        self.retry_after = retry_after
-        super().__init__(f"Too many requests; try again in {retry_after:.0f} s")
+        self.retry_after = math.ceil(retry_after)
+        super().__init__(f"Too many requests; try again in {self.retry_after} s")
 
 
 class Unavailable(ParleyError):

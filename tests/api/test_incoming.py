@@ -190,6 +190,7 @@ async def test_who_forges_much_is_refused_unheard(start: Start) -> None:
     assert (statuses[0], statuses[-1]) == (401, 429)
     refused = await knock(parley, path, said("telegram", "more", 999, now=time.time()))
     assert refused.refusal == (429, "RATE_LIMIT_EXCEEDED")
+    assert int(refused.headers["Retry-After"]) > 0
 
 
 async def test_a_challenge_counts_as_what_is_not_signed(start: Start) -> None:
