@@ -148,6 +148,7 @@ def _delete(transaction: Transaction, wish: _Deletion) -> bool:
     store.external.forget(connection, channel.id)
     store.jobs.forget(connection, channel.id)
     store.mutes.remove_all(connection, channel.id)
+    store.guards.remove(connection, channel.id)
     payload = {"channel_id": channel.id, "server_id": channel.server_id, "by": wish.principal.id}
     ended = transaction.record(channel.server_id, channel.id, "channel_deleted", payload)
     store.participants.end_all(connection, channel.id, ended.seq + 1)

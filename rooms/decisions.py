@@ -186,8 +186,8 @@ def _expire(transaction: Transaction, expired: Approval) -> None:
 def _go_on(transaction: Transaction, closed: Approval) -> None:
     """Tell the run that has waited for an approval that it need not any more."""
     if closed.run_id is not None:
-        run = store.runs.find(transaction.connection, [closed.run_id])[closed.run_id]
-        if run.waiting_since is not None:
+        run = store.runs.find(transaction.connection, [closed.run_id]).get(closed.run_id)
+        if run is not None and run.waiting_since is not None:
             _wait_or_go_on(transaction, run)
 
 

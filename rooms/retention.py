@@ -3,8 +3,8 @@
 Only the oldest events of a log are forgotten, never some in its middle: the server's ``floor_seq``
 says up to where, and is stored in the transaction that deletes. Messages stay; what ends is that
 somebody can be told all that happened since. What is known of connections that have not come back for
-as many days goes too, and so do deliveries that are over and what is told of uses of the vault, and
-sessions and jobs, some time after they have ended.
+as many days goes too, and so do runs and deliveries that are over and what is told of uses of the vault,
+and sessions and jobs, some time after they have ended.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ async def forget(ctx: Context, retention: Retention, held: Container[str] = ()) 
     steps = [
         (_forget_uses_all, oldest),
         (_forget_deliveries_all, oldest),
+        (_forget_runs_all, oldest),  # those that no delivery is left of
         (_forget_sessions_all, ctx.now() - sessions.KEPT_DAYS * DAY_MS),
         (_forget_jobs_all, ctx.now() - jobs.KEPT_DAYS * DAY_MS),
     ]
@@ -140,6 +141,16 @@ def _forget_deliveries(transaction: Transaction, since: int) -> int:
 
 
 _forget_deliveries_all = one_by_one(_forget_deliveries)
+
+
+def _forget_runs(transaction: Transaction, since: int) -> int:
+    """Return how many runs that were over before are forgotten in this step."""
+    old = store.runs.list_old(transaction.connection, since, STEP)
+    store.runs.remove(transaction.connection, old)
+    return len(old)
+
+
+_forget_runs_all = one_by_one(_forget_runs)
 
 
 def _forget_jobs(transaction: Transaction, since: int) -> int:

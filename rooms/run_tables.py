@@ -144,7 +144,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         Index("deliveries_by_agent", "agent_id", "id"),
         Index("deliveries_due", "due_at", **only_where("due_at IS NOT NULL")),
-        Index("deliveries_waiting", "run_id", **only_where("state = 'waiting'")),
+        Index("deliveries_by_run", "run_id"),
         Index("deliveries_by_platform", "platform_id", "id", **only_where("platform_id IS NOT NULL")),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, insert, null, select, text, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, insert, null, select, update
 
 from rooms.rows import DueDelivery
 from rooms.run_tables import Delivery
@@ -28,9 +28,10 @@ _HOLD = (
     .where(table.c.id == bindparam("delivery_id"), table.c.due_at == bindparam("seen"))
     .values(attempts=table.c.attempts + 1, due_at=bindparam("until"))
 )
-# Word for word the condition of the index.
-_RELEASE = text(
-    "UPDATE deliveries SET state = 'queued', due_at = :now WHERE run_id = :run_id AND state = 'waiting'"
+_RELEASE = (
+    update(table)
+    .where(table.c.run_id == bindparam("the_run"), table.c.state == "waiting")
+    .values(state="queued", due_at=bindparam("now"))
 )
 _CHANGE = (
     update(table)
@@ -95,7 +96,7 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
 
 def release(connection: Connection, run_id: str, now: int) -> bool:
     """Let the reply of a run be sent; tell whether one was waited for."""
-    return connection.execute(_RELEASE, {"run_id": run_id, "now": now}).rowcount > 0
+    return connection.execute(_RELEASE, {"the_run": run_id, "now": now}).rowcount > 0
 
 
 def advance(connection: Connection, delivery_id: str, sent: int, due_at: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from rooms.store.statements import tables
 
@@ -15,6 +15,7 @@ _PAUSE = text(
     " SET reason = excluded.reason, message_id = excluded.message_id, created_at = excluded.created_at"
 )
 _RESUME = update(table).where(table.c.channel_id == bindparam("the_id"))
+_REMOVE = delete(table).where(table.c.channel_id == bindparam("the_id"))
 
 
 def find_pause(connection: Connection, channel_id: str) -> str | None:
@@ -31,3 +32,8 @@ def pause(connection: Connection, channel_id: str, reason: str, message_id: str,
 def resume(connection: Connection, channel_id: str, seq: int) -> None:
     """Let agents' messages open runs in the channel again, and count them from an event on."""
     connection.execute(_RESUME, {"the_id": channel_id, "reason": None, "resumed_seq": seq})
+
+
+def remove(connection: Connection, channel_id: str) -> None:
+    """Forget whether agents have gone too far in the channel."""
+    connection.execute(_REMOVE, {"the_id": channel_id})

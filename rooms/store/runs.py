@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -20,11 +21,13 @@ from sqlalchemy import (
     update,
 )
 
+from rooms.ids import first_id_at
 from rooms.rows import Run
 from rooms.store.statements import any_of, tables
 
 table = tables["runs"]
 _channels, _messages, _participants = tables["channels"], tables["messages"], tables["participants"]
+_deliveries = tables["deliveries"]
 
 _RUN = select(*(table.c[name] for name in Run._fields))
 _OF_LIVING = _RUN.where(
@@ -102,6 +105,17 @@ _ADDRESSED = (
         func.coalesce(table.c.reason, "").not_in(any_of("refusals")),
     )
     .group_by(table.c.agent_id)
+)
+_OLD = (
+    select(table.c.id)
+    .where(
+        table.c.id < bindparam("first_kept"),
+        table.c.due_at.is_(None),
+        table.c.updated_at < bindparam("since"),
+        ~exists().where(_deliveries.c.run_id == table.c.id),
+    )
+    .order_by(table.c.id)
+    .limit(bindparam("limit"))
 )
 _CHANGEABLE = (
     "told_at",
@@ -286,6 +300,17 @@ def change(connection: Connection, run: Run) -> None:
     """Store how the run stands now."""
     now = {f"new_{name}": getattr(run, name) for name in _CHANGEABLE}
     connection.execute(_CHANGE, {"the_id": run.id, **now})
+
+
+def list_old(connection: Connection, since: int, limit: int) -> list[str]:
+    """Return the oldest runs that were over before a time, and of which there is no delivery."""
+    values = {"first_kept": first_id_at(since), "since": since, "limit": limit}
+    return list(connection.execute(_OLD, values).scalars())
+
+
+def remove(connection: Connection, run_ids: Collection[str]) -> None:
+    """Forget runs."""
+    connection.execute(delete(table).where(table.c.id.in_(list(run_ids))))
 
 
 def _fetch(connection: Connection, statement: Select[tuple[object, ...]], **values: object) -> list[Run]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rooms import guard, messages, mutes, participants
+from rooms import clearing, guard, messages, mutes, participants
 from rooms.access import Role
 from rooms.database import Database
 from rooms.errors import NotFound, PermissionDenied
@@ -364,3 +364,11 @@ async def test_nodes_count_together(stage: Stage) -> None:
         assert stage.told()[1:] == [("agents_resumed", "ann")]
     finally:
         await journal.close()
+
+
+async def test_a_pause_goes_with_its_channel(stage: Stage) -> None:
+    """Nobody says anything there any more, so nothing of it is kept."""
+    said = [message async for message in stage.chain(A, B)]
+    assert "guards" in await stage.world.holders(said[-1].id)
+    await clearing.delete(stage.world.ctx, SERVICE, stage.world.channel_id)
+    assert "guards" not in await stage.world.holders(said[-1].id)

@@ -12,19 +12,27 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from rooms import retention, servers, store
+from rooms import completion, decisions, edits, history, retention, run_lookup, servers, store
+from rooms.approvals import Request
+from rooms.completion import Sign
 from rooms.context import Context
 from rooms.database import Database, Work
+from rooms.decisions import Decision
+from rooms.edits import Target
+from rooms.errors import NotFound
 from rooms.retention import DAY_MS, Retention
-from rooms.rows import LogSummary
+from rooms.rows import LogSummary, Run, Window
 from rooms.rules import DEFAULT_SERVER_ID
 from rooms.servers import ServerDraft
 from rooms.store.statements import tables
 from rooms.tables import ConnectionRow
 from server import retention as task
 from tests.unit.journaling import DEADLINE, SERVICE, World, running
+from tests.unit.posting import Post
+from tests.unit.staging import ANN, BOT, Stage
 
 NO_BOUND = Retention(days=0, events=0)
+NO_EVENTS_BOUND = Retention(days=30, events=0)
 
 
 @dataclass
@@ -199,6 +207,79 @@ async def test_a_connection_that_is_open_is_not_forgotten(timeline: Timeline) ->
     timeline.day = 60
     assert [n async for n in retention.forget(timeline.ctx, Retention(), {"at-1"})][-1:] == [1]
     assert await database.read(remembered) == [timeline.ctx.now()]
+
+
+async def forget_runs(stage: Stage, days_later: float, bounds: Retention = NO_EVENTS_BOUND) -> list[Run]:
+    """Forget so many days later what lies outside of the bounds, and return the runs that are left."""
+    stage.clock.now += days_later * DAY_MS / 1000
+    async for _ in retention.forget(stage.world.ctx, bounds):
+        pass
+    found = await run_lookup.list_page(stage.world.ctx, SERVICE, run_lookup.Filter())
+    return list(found)[::-1]
+
+
+async def test_runs_are_forgotten_when_they_have_been_over_for_long(stage: Stage) -> None:
+    """Those that are open are kept, and so are those that ended later; messages and replies stay."""
+    stage.clock.now = time.time()
+    answered, late, waiting = [await stage.opened(content) for content in ("one", "two", "three")]
+    await stage.complete(answered, "a reply")
+    stage.clock.now += 2 * DAY_MS / 1000
+    await stage.complete(late)
+    assert [run.id for run in await forget_runs(stage, 27)] == [answered.id, late.id, waiting.id]
+    assert [run.id for run in await forget_runs(stage, 2)] == [late.id, waiting.id]
+    assert [run.id for run in await forget_runs(stage, 2)] == [waiting.id]
+    with pytest.raises(NotFound):
+        await stage.now(answered)
+    page = await history.of_channel(stage.world.ctx, ANN, stage.world.channel_id, Window(50))
+    assert [message.content for message in page.messages][-4:] == ["one", "two", "three", "a reply"]
+
+
+async def test_without_a_bound_of_days_runs_are_kept(stage: Stage) -> None:
+    """However old they are, and however few events are kept."""
+    stage.clock.now = time.time()
+    run = await stage.opened()
+    await stage.complete(run, "a reply")
+    assert [left.id for left in await forget_runs(stage, 1_000, Retention(days=0, events=1))] == [run.id]
+
+
+async def test_many_runs_are_forgotten_in_small_steps(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is a commit of its own."""
+    monkeypatch.setattr(retention, "STEP", 2)
+    for content in ("one", "two", "three"):
+        await stage.complete(await stage.opened(content))
+    stage.clock.now = time.time() + 31 * DAY_MS / 1000
+    assert [gone async for gone in retention.forget(stage.world.ctx, NO_EVENTS_BOUND)][-2:] == [2, 1]
+
+
+async def test_a_run_is_kept_for_as_long_as_its_delivery(post: Post) -> None:
+    """What is still to be sent has its run, also when that is over."""
+    post.now = time.time()
+    run = await post.sent()
+    await completion.cancel(post.ctx, Sign(SERVICE, run.id))
+    post.now += 31 * DAY_MS / 1000
+    for kept in (True, False):
+        async for _ in retention.forget(post.ctx, NO_EVENTS_BOUND):
+            pass
+        left = await run_lookup.list_page(post.ctx, SERVICE, run_lookup.Filter())
+        assert [one.id for one in left] == ([run.id] if kept else [])
+        await post.work()
+
+
+async def test_a_decision_outlasts_the_run_that_waited_for_it(stage: Stage) -> None:
+    """History shows what was decided, and the message can be deleted as any other."""
+    stage.clock.now = time.time()
+    await stage.claim(run := await stage.opened())
+    asked = await stage.say("may I?", BOT, approval=Request(["yes", "no"], lasts_ms=60_000))
+    await decisions.resolve(stage.world.ctx, Decision(ANN, asked.id, "yes"))
+    await stage.complete(run)
+    assert await forget_runs(stage, 31) == []
+    page = await history.of_channel(stage.world.ctx, ANN, stage.world.channel_id, Window(50))
+    shown = page.messages[-1].approval
+    assert shown is not None
+    assert (shown.choice, shown.run_id) == ("yes", run.id)
+    await edits.delete(stage.world.ctx, Target(SERVICE, asked.id))
+    page = await history.of_channel(stage.world.ctx, ANN, stage.world.channel_id, Window(50))
+    assert asked.id not in [message.id for message in page.messages]
 
 
 async def test_the_task_forgets_again_and_again_and_outlives_a_failure(
