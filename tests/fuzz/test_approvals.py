@@ -52,7 +52,7 @@ class Approvals(Runs):
     @invariant()
     def a_run_waits_while_something_is_open(self) -> None:
         """Neither longer nor shorter."""
-        if hasattr(self, "_native"):
+        if self._has_begun:
             self._run(self._verify_waiting())
 
     async def _ask_back(self, agent: str, seconds: int) -> None:

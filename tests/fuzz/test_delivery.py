@@ -1,26 +1,18 @@
 """Whatever is said, changed and lost, by whichever doors they come: all are told just what is theirs."""
 
-import asyncio
 import itertools
-import tempfile
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import Connection
 
 from rooms.principals import Kind
 from tests.fuzz.doors import Traveller
 from tests.fuzz.inputs import examples
+from tests.fuzz.machines import NodeMachine
 from tests.realtime.raw import until
 from tests.rest import API
-from tests.running import Parley, running_parley
-
-T = TypeVar("T")
 
 CHANNELS, USERS = ("red", "green", "blue"), ("ben", "cat", "dan")
 DOORS = ("pid", "after", "stream", "poll")
@@ -35,13 +27,11 @@ _EXPECTED = """
 """
 
 
-class Delivery(RuleBasedStateMachine):
+class Delivery(NodeMachine):
     """One node, three channels, and three users who come and go by every door."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
         self._texts = (f"text {n}." for n in itertools.count())
         self._said: list[tuple[str, str]] = []  # ids and texts of messages that are there
         self._places: dict[str, str] = {}  # the channels of the messages
@@ -109,23 +99,8 @@ class Delivery(RuleBasedStateMachine):
         self.change(-1, anew)
         self._run(traveller.come(door))
 
-    def teardown(self) -> None:
-        """Everybody comes back, and has been told what the log holds for them, once and in order."""
-        try:
-            if hasattr(self, "_travellers"):
-                self._run(self._verify())
-        finally:
-            self._run(self._stack.aclose())
-            self._runner.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
-
     async def _begin(self, members: list[set[str]]) -> None:
-        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self._parley: Parley = await self._stack.enter_async_context(
-            running_parley(directory / "data", drain_seconds=0)
-        )
+        await self._start_node()
         service = self._parley.service
         self._ids = {
             name: await service.new_channel(name, "ann", *some)
@@ -135,6 +110,7 @@ class Delivery(RuleBasedStateMachine):
         for traveller in self._travellers.values():
             await traveller.come("after")
         self._starts = {user: self._seq_of(traveller) for user, traveller in self._travellers.items()}
+        self._has_begun = True
 
     async def _traveller(self, user: str) -> Traveller:
         traveller = Traveller(self._parley, user, await self._parley.key(Kind.USER, user))
@@ -194,6 +170,7 @@ class Delivery(RuleBasedStateMachine):
         return await self._parley.node.ctx.database.read(read)
 
     async def _verify(self) -> None:
+        """Everybody comes back, and has been told what the log holds for them, once and in order."""
         for traveller in self._travellers.values():
             if not traveller.is_here:
                 await traveller.come("pid")

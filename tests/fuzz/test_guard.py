@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from rooms.errors import PermissionDenied
 from rooms.runs import State
 from tests.fuzz.inputs import examples
-from tests.unit.agents_talking import ANN, A, B, Stage, staged
+from tests.unit.agents_talking import A, B, Stage, staged
 from tests.unit.journaling import opened
+from tests.unit.staging import ANN
 
 
 class Deed(NamedTuple):

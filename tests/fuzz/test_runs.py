@@ -1,16 +1,12 @@
 """Whatever agents do, and leave undone: every run has one end, and everybody is told the same of it."""
 
-import asyncio
 import itertools
-import tempfile
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import Connection
 
 from rooms import sharing
@@ -20,11 +16,9 @@ from rooms.runs import OVER
 from server import overdue
 from server.fanout import Fanout
 from tests.fuzz.inputs import examples
+from tests.fuzz.machines import NodeMachine
 from tests.rest import API, Reply, Rest
-from tests.running import Parley, running_parley
 from tests.talking import ELIZA, NATIVE, Talker, talking
-
-T = TypeVar("T")
 
 AGENTS = ("alpha", "beta")
 NOBODY_FAILS = frozenset({200, 201, 409})  # what comes too late is refused, and nothing else happens
@@ -35,7 +29,7 @@ _RUNS = "SELECT id, agent_id, state, reason, reply_id, message_id, chunks FROM r
 _MESSAGES = "SELECT id FROM messages WHERE deleted_at IS NULL"
 
 
-class Runs(RuleBasedStateMachine):
+class Runs(NodeMachine):
     """One node, one channel, a person who asks, and two agents that do as they like.
 
     One of them has its replies to equal prompts shared.
@@ -43,8 +37,6 @@ class Runs(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
         self._texts = (f"text {n}." for n in itertools.count())
         self._asked: list[str] = []
 
@@ -113,7 +105,7 @@ class Runs(RuleBasedStateMachine):
     @invariant()
     def nothing_is_told_of_what_is_over(self) -> None:
         """Behind an end there is nothing more of a run."""
-        if hasattr(self, "_native"):
+        if self._has_begun:
             over: set[str] = set()
             for name, payload in self._native.heard:
                 if name == "run":
@@ -122,23 +114,8 @@ class Runs(RuleBasedStateMachine):
                     assert payload["run_id"] not in over
                     over.add(payload["run_id"])
 
-    def teardown(self) -> None:
-        """After a long time every run is over, as everybody was told, once."""
-        try:
-            if hasattr(self, "_native"):
-                self._run(self._verify())
-        finally:
-            self._run(self._stack.aclose())
-            self._runner.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
-
     async def _begin(self) -> None:
-        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self._parley: Parley = await self._stack.enter_async_context(
-            running_parley(directory / "data", drain_seconds=0)
-        )
+        await self._start_node()
         self._now = self._parley.node.ctx.clock()
         self._parley.node.ctx.journal.clock = lambda: self._now
         object.__setattr__(self._parley.node.ctx, "clock", lambda: self._now)
@@ -149,6 +126,7 @@ class Runs(RuleBasedStateMachine):
         self._channel_id = await self._parley.service.new_channel("talk", "ann", *AGENTS)
         self._here: dict[str, AsyncExitStack] = {}
         self._native, self._elizas = [await self._listener(namespace) for namespace in (NATIVE, ELIZA)]
+        self._has_begun = True
 
     async def _listener(self, namespace: str) -> Talker:
         auth = {"token": self._person.secret}
@@ -218,6 +196,7 @@ class Runs(RuleBasedStateMachine):
         return await self._parley.node.ctx.database.read(read)
 
     async def _verify(self) -> None:
+        """After a long time every run is over, as everybody was told, once."""
         await self._let_time_pass(10_000)
         await self._let_time_pass(10_000)
         await self._native.settle()

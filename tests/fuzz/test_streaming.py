@@ -1,17 +1,12 @@
 """However chunks, slow readers and arrivals mix: everybody is shown the replies as they are said."""
 
-import asyncio
 import itertools
-import tempfile
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from rooms.principals import Kind
 from rooms.rules import DEFAULT_SERVER_ID
@@ -19,14 +14,12 @@ from server.fanout import Fanout
 from server.relay import Relay
 from server.websocket import WebSocket
 from tests.fuzz.inputs import examples, sound_texts
+from tests.fuzz.machines import NodeMachine
 from tests.realtime.raw import until
 from tests.rest import API
 from tests.returning import Returner
-from tests.running import Parley, running_parley
 from tests.streaming import shown
 from tests.talking import ELIZA, NATIVE
-
-T = TypeVar("T")
 
 READERS = {"ben": NATIVE, "cat": NATIVE, "dan": ELIZA}
 ENDS = ("complete", "cancel", "replace", "retract")
@@ -53,13 +46,11 @@ class Given:
         return "".join(self.chunks)
 
 
-class Streaming(RuleBasedStateMachine):
+class Streaming(NodeMachine):
     """One node, one agent that answers several questions at once, and three readers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
         self._open: list[Given] = []
         self._all: dict[str, Given] = {}
         self._here: set[str] = set()
@@ -125,27 +116,12 @@ class Streaming(RuleBasedStateMachine):
     @invariant()
     def everybody_is_shown_a_beginning_of_the_truth(self) -> None:
         """Nobody ever sees a gap, a double or anything else."""
-        for who in READERS if hasattr(self, "_readers") else ():
+        for who in READERS if self._has_begun else ():
             for reply in self._all.values():
                 assert reply.text.startswith(self._shown(who, reply))
 
-    def teardown(self) -> None:
-        """Who is here, and reads, is shown everything; and then nothing is left of it."""
-        try:
-            if hasattr(self, "_readers"):
-                self._run(self._verify())
-        finally:
-            self._run(self._stack.aclose())
-            self._runner.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
-
     async def _begin(self) -> None:
-        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self._parley: Parley = await self._stack.enter_async_context(
-            running_parley(directory / "data", drain_seconds=0)
-        )
+        await self._start_node()
         self._bot = await self._parley.agent("bot")
         keys = {who: await self._parley.key(Kind.USER, who) for who in READERS}
         self._channel_id = await self._parley.service.new_channel("talk", "ann", "bot", *READERS)
@@ -153,6 +129,7 @@ class Streaming(RuleBasedStateMachine):
             who: Returner(self._parley.url, {"token": keys[who]}, namespace)
             for who, namespace in READERS.items()
         }
+        self._has_begun = True
         for who, reader in self._readers.items():
             self._stack.push_async_callback(reader.close)
             await self._go_or_come(who)
@@ -253,6 +230,7 @@ class Streaming(RuleBasedStateMachine):
             await until(lambda who=who: self._shown(who, reply) == reply.text)
 
     async def _verify(self) -> None:
+        """Who is here, and reads, is shown everything; and then nothing is left of it."""
         for who in sorted(READERS):
             if who in self._full:
                 await self._fill_or_empty(who)

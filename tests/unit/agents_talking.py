@@ -17,21 +17,9 @@ from rooms.principals import Kind, Principal
 from rooms.rows import Message, Run
 from rooms.runs import State
 from tests.unit.journaling import SERVICE, World, running
+from tests.unit.staging import ANN, Clock
 
-ANN = Principal("ann", Kind.USER)
-BEN = Principal("ben", Kind.USER)
 A, B, C = [Principal(name, Kind.AGENT) for name in ("a", "b", "c")]
-
-
-@dataclass
-class Clock:
-    """The time as the test sets it, in epoch seconds."""
-
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ from rooms.rules import DEFAULT_SERVER_ID
 from rooms.server_agents import Seating
 from rooms.servers import ServerDraft
 from rooms.worlds import Wish
-from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
+from tests.unit.agents_talking import A, B, C, Stage, staged
 from tests.unit.journaling import SERVICE
+from tests.unit.staging import ANN, BEN
 
 REGISTRAR = Principal("registrar", Kind.SERVICE, frozenset({Scope.AGENTS_WRITE}))
 READER = Principal("reader", Kind.SERVICE, frozenset({Scope.MESSAGES_READ}))

@@ -17,8 +17,9 @@ from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import AGENT_ACTION
-from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
+from tests.unit.agents_talking import A, B, C, Stage, staged
 from tests.unit.journaling import SERVICE
+from tests.unit.staging import ANN, BEN
 
 
 @pytest.fixture

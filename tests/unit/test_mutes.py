@@ -15,8 +15,9 @@ from rooms.errors import NotFound, PermissionDenied, ValidationFailed
 from rooms.mutes import Muting
 from rooms.participants import Joining
 from rooms.principals import Principal
-from tests.unit.agents_talking import ANN, BEN, A, B, C, Stage, staged
+from tests.unit.agents_talking import A, B, C, Stage, staged
 from tests.unit.journaling import SERVICE
+from tests.unit.staging import ANN, BEN
 
 
 @pytest.fixture
