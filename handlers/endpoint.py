@@ -18,6 +18,7 @@ from uuid_utils import uuid4
 from handlers import bodies, charging, envelope, refusals
 from handlers.http import Answer, Call, Gate, Route, dialect
 from handlers.parsing import parse_json
+from handlers.wire import Dialect
 from rooms.errors import ParleyError, RateLimited, ValidationFailed
 
 GZIP_FROM = 1_024
@@ -80,20 +81,19 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     try:
         return await handler(request)
     except ParleyError as error:
-        status = envelope.STATUS[type(error)]
-        response = refusals.refuse(request, request_id, status, envelope.failure(error))
+        response = _refuse(request, request_id, error)
         if isinstance(error, RateLimited):
             response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
         return response
     except web.HTTPRequestEntityTooLarge:
-        return refusals.refuse(request, request_id, 413, envelope.failure(bodies.too_large()))
+        return _refuse(request, request_id, bodies.too_large())
     except web.HTTPException as error:
         if error.status < 400:
             raise
         return refusals.of_status(request, request_id, error)
     except web.RequestPayloadError:
         broken = ValidationFailed("The chunks of the body do not follow HTTP/1.1")
-        response = refusals.refuse(request, request_id, 400, envelope.failure(broken))
+        response = _refuse(request, request_id, broken)
         # Where the next request on this connection would begin is unknown.
         response.force_close()
         return response
@@ -101,6 +101,11 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
         # The client learns nothing of our inside; the log has the frames under the request's id.
         _log.exception("%s %s failed [%s]", request.method, request.rel_url.raw_path, request_id)
         return refusals.json(envelope.failure(ParleyError()), 500)
+
+
+def _refuse(request: web.Request, request_id: str, error: ParleyError) -> web.Response:
+    told = envelope.told_to_eliza if dialect(request) is Dialect.ELIZA else envelope.failure
+    return refusals.refuse(request, request_id, envelope.STATUS[type(error)], told(error))
 
 
 async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:

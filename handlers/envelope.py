@@ -39,6 +39,10 @@ STATUS: dict[type[ParleyError], int] = {
 }
 
 
+# What is wrong is in the details of these alone.
+_WITHOUT_WORDS = (ValidationFailed, PermissionDenied, Conflict, TooLarge, NotOffered, RateLimited)
+
+
 def success(data: Any) -> dict[str, Any]:
     """Wrap what a call answers."""
     return {"success": True, "data": data}
@@ -47,6 +51,12 @@ def success(data: Any) -> dict[str, Any]:
 def failure(error: ParleyError) -> dict[str, Any]:
     """Wrap an error; ``details`` is always a string."""
     return problem(error.code, error.message, error.details)
+
+
+def told_to_eliza(error: ParleyError) -> dict[str, Any]:
+    """Wrap an error for clients that show people its ``message`` and nothing else."""
+    message = error.details if isinstance(error, _WITHOUT_WORDS) else error.message
+    return problem(error.code, message, error.details)
 
 
 def problem(code: str, message: str, details: str) -> dict[str, Any]:

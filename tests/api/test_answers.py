@@ -12,6 +12,7 @@ from tests.api.samples import BODIES, WITH_BODY, name, new_world
 from tests.rest import API, Rest
 from tests.running import Parley
 
+NOWHERE = "dddddddd-0000-4000-8000-00000000dead"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -114,3 +115,13 @@ async def test_participants_are_described_or_named_by_dialect(parley: Parley) ->
     described = (await parley.service.get(path)).data["participants"]
     assert [participant["userId"] for participant in described] == ["ann", "bot", "ben"]
     assert (await parley.service.in_elizas_dialect().get(path)).data == ["ann", "bot", "ben"]
+
+
+async def test_elizas_clients_find_what_was_wrong_in_the_message(parley: Parley) -> None:
+    """Their page shows nothing else; what says it already is as documented, and so are others' errors."""
+    secrets = {"characterJson": {"name": "Ada", "settings": {"secrets": {"KEY": "x"}}}}
+    for client, says_it in ((parley.service, False), (parley.service.in_elizas_dialect(), True)):
+        error = (await client.post("/api/agents", secrets)).error
+        assert "Parley runs no agents" in error["details"]
+        assert (error["message"] == error["details"]) is says_it
+        assert (await client.get(f"{API}/channels/{NOWHERE}")).error["message"] == "Channel not found"

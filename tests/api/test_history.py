@@ -264,7 +264,6 @@ async def test_a_parameter_that_cannot_be_one_is_refused(parley: Parley, name: s
         for client in (parley.service, parley.service.in_elizas_dialect()):
             refused = await client.history(channel_id, **{name: value})
             assert refused.refusal == (400, "VALIDATION_ERROR"), value
-            assert refused.error["message"] == "Invalid request parameters"
             assert f"'{name}'" in refused.error["details"]
 
 
