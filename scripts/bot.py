@@ -27,6 +27,7 @@ class Bot(socketio.AsyncClientNamespace):
 
     async def on_ready(self, ready: dict, *_: object) -> None:
         """Join the channels that are open to everybody."""
+        self.on_cursor(ready["cursor"])
         joined = [channel for channel in ready["joinable"] if ONLY in (None, channel["id"], channel["name"])]
         for channel in joined:
             await self.ask("join", {"channel_id": channel["id"]})
@@ -34,8 +35,13 @@ class Bot(socketio.AsyncClientNamespace):
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         print("Listening in:", ", ".join(names[:SHOWN]) + more)
 
-    async def on_message(self, message: dict, *_: object) -> None:
+    def on_cursor(self, cursor: str) -> None:
+        """Keep where to go on from when it comes back, so that nothing is missed meanwhile."""
+        AUTH["after"] = cursor
+
+    async def on_message(self, message: dict, cursor: str) -> None:
         """Answer people and no agents: two bots that answer each other never stop."""
+        self.on_cursor(cursor)
         if message["userId"]:
             said = await asyncio.to_thread(answer, message["text"])  # The connection lives on.
             reply = {"in_reply_to_message_id": message["id"], "messageId": f"reply-to-{message['id']}"}
