@@ -1,5 +1,6 @@
 """The fixtures that all kinds of tests share."""
 
+import gc
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,6 +14,18 @@ from throttled import utils
 from server.engine import Engine
 from tests import running, services
 from tests.migrated import migrate
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests themselves, each time that one of them makes it look."""
+    gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have counted, whichever process they ran in."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,21 @@
 """What the database is asked, and how SQLite goes about it."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.running import Parley
 
 Statement = tuple[str, Any]
+
+# Tasks in which a node looks by itself for what is due, whenever it is.
+OWN = {"courier", "expiry", "retention", "runs", "sessions", "sharing", "streams"}
 
 
 @contextmanager
@@ -26,6 +31,25 @@ def noting_statements() -> Iterator[list[Statement]]:
         yield noted
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def noting_reads(parley: Parley) -> Iterator[list[str]]:
+    """Give the names of the tasks that ask the database until the block ends, but for the node's own."""
+    noted: list[str] = []
+    database = parley.node.ctx.database
+    read = database.read
+
+    async def note(*arguments: Any) -> Any:
+        task = asyncio.current_task()
+        name = task.get_name() if task else ""
+        if name not in OWN:
+            noted.append(name)
+        return await read(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "read", note)
+        yield noted
 
 
 def plan(parley: Parley, statement: Statement) -> list[str]:

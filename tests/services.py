@@ -105,18 +105,19 @@ class Postgres:
 def running_postgres(programs: Path) -> Iterator[Postgres]:
     """Run a PostgreSQL server with an empty data directory, without care for power cuts."""
     directory = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
-    data, log, port = directory / "data", directory / "log", free_port()
+    data, log = directory / "data", directory / "log"
     options = {**_unprivileged_account(), "cwd": directory}
     if "user" in options:
         shutil.chown(directory, options["user"], options["group"])
     initdb = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-    settings = (
-        f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' "
-        "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-    )
     control = programs / "pg_ctl"
     try:
         _run(programs / "initdb", *initdb, "-D", data, **options)
+        port = free_port()  # only now: others look for theirs meanwhile
+        settings = (
+            f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' "
+            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        )
         _run(control, "start", "--wait", "-D", data, "-l", log, "-o", settings, **options)
         try:
             yield Postgres(programs, port)

@@ -14,7 +14,7 @@ from rooms.rules import DEFAULT_SERVER_ID
 
 NATIVE = f"/servers/{DEFAULT_SERVER_ID}"
 ELIZA = "/"
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 Connect = Callable[..., Awaitable["Talker"]]  # by the id of a user, and the namespace
 

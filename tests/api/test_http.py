@@ -13,7 +13,7 @@ from tests.rest import Reply
 from tests.running import Parley, Start
 
 # Long enough for a request on a busy machine, short enough to wait for.
-SOON = 0.25
+SOON = 0.5
 MARKER = "confidential"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = (

@@ -13,7 +13,7 @@ from server.first_start import GENERAL_ID
 from tests.rest import API
 from tests.running import Served, serving
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SECONDS = "2"  # of a drain that somebody does not let end
 BODY = orjson.dumps({"channel_id": GENERAL_ID, "author_id": "ann", "content": "the last word"})
 

@@ -269,7 +269,7 @@ async def test_a_client_that_goes_leaves_nothing(
         if not goes:
             assert (await reader.readline()).startswith(b"HTTP/1.1 408")
         writer.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while kept(parley):
             await parley.anonymous.get("/healthz")
 

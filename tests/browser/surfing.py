@@ -13,7 +13,7 @@ PHONE = {"width": 360, "height": 740}
 
 Open = Callable[..., Awaitable[Page]]
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 
 async def sign_in(open_page: Open, parley: Parley, who: str = OWNER_ID, **options: object) -> Page:

@@ -79,17 +79,10 @@ async def test_a_question_that_nobody_decides_says_that_the_time_is_over(
         page = await sign_in(open_page, parley)
         await ask(agent, expires_in=60)
         await expect(question(page).get_by_role("button")).to_have_count(2)
-        pass_time(parley, 61)
+        parley.pass_time(61)
         await expect(question(page)).to_contain_text("The time to decide is over. Nobody has chosen.")
         await expect(question(page).get_by_role("button")).to_have_count(0)
         await expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def pass_time(parley: Parley, seconds: float) -> None:
-    """Let the node's clock go ahead by so many seconds from now on."""
-    ctx, clock = parley.node.ctx, parley.node.ctx.clock
-    ctx.journal.clock = lambda: clock() + seconds
-    object.__setattr__(ctx, "clock", ctx.journal.clock)
 
 
 async def test_markup_in_options_is_text(parley: Parley, open_page: Open) -> None:

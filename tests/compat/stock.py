@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).parent / "conversation.mjs"
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class StockClients:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,12 @@ async def use(node: str, world: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("version", METHODS)
 async def test_every_method_of_the_api_client_works(
-    node: str, parley: Parley, mode: str, agent: str, version: str, capsys: pytest.CaptureFixture[str]
+    node: str,
+    parley: Parley,
+    mode: str,
+    agent: str,
+    version: str,
+    record_property: Callable[[str, str], None],
 ) -> None:
     """Each is called, and returns what it promises; those that are refused say so clearly."""
     key = {"apiKey": parley.service_key} if mode == "keyed" else {}
@@ -79,8 +84,7 @@ async def test_every_method_of_the_api_client_works(
     report = await use(node, {"version": version, "url": parley.url, "agent": agent, **people, **key})
     existing, called, refused = (set(report[name]) for name in ("existing", "called", "refused"))
     counts = f"{len(called)} methods called / {len(existing)} that exist, {len(refused)} of them refused"
-    with capsys.disabled():
-        print(f"\n@elizaos/api-client {version}, {mode}: {counts} on purpose")
+    record_property(f"@elizaos/api-client {version}, {mode}", f"{counts} on purpose")
     failures = [f"{failure['check']}: {failure['error']}" for failure in report["failures"]]
     assert not failures, "\n\n".join(failures)
     assert called == existing

@@ -14,7 +14,7 @@ from tests.following import EVENTS, poll
 from tests.running import Parley
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-PATIENCE = 20.0
+PATIENCE = 60.0
 SHOW = "const show = (...told) => console.log(JSON.stringify(told));"
 TEXT = "first\nline\u2028second \U0001f600"
 

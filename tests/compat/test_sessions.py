@@ -14,7 +14,7 @@ from tests.running import Parley, Start, running_parley
 from tests.sessions import MINUTE, SESSIONS, Clock
 
 SCRIPT = Path(__file__).parent / "sessions.mjs"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 Obey = Callable[[dict[str, Any]], Awaitable[Any]]
 

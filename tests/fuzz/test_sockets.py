@@ -17,7 +17,7 @@ from tests.talking import ELIZA, NATIVE, ByHand, Talker, speaking_by_hand, talki
 OWN, FOREIGN = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
 SAID = "aaaaaaaa-0000-0000-0000-000000000003"
 
-SOON = 3.0  # seconds
+SOON = 10.0  # seconds
 
 channel_events = st.fixed_dictionaries(
     {}, optional={"channel_id": st.sampled_from([OWN, FOREIGN]) | values, "is_typing": values}

@@ -29,8 +29,8 @@ async def engine(engines: list[Engine], parley: Parley) -> Engine:
 
 @pytest.fixture
 async def brisk(start: Start) -> Parley:
-    """Run a node with short heartbeats."""
-    return await start(ping_interval=0.2, ping_timeout=0.2)
+    """Run a node with short heartbeats, and time enough to answer them on a busy machine."""
+    return await start(ping_interval=0.2, ping_timeout=1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.running import Parley, Served
 from tests.talking import NATIVE
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-PATIENCE = 10.0
+PATIENCE = 30.0
 PATH = "/socket.io/"
 POLLING = {"EIO": "4", "transport": "polling"}
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

@@ -182,8 +182,8 @@ def _quick(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 async def parley(start: Start, monkeypatch: pytest.MonkeyPatch) -> Parley:
     """Run a node with short heartbeats, and as short a patience with those who ask for nothing."""
     for name in ("HEAD_SECONDS", "IDLE_SECONDS", "LINGER_SECONDS"):
-        monkeypatch.setattr(connections, name, 0.5)
-    return await start(ping_interval=0.2, ping_timeout=0.2)
+        monkeypatch.setattr(connections, name, 1.0)
+    return await start(ping_interval=0.2, ping_timeout=1)
 
 
 async def storm(parley: Parley, attempts: Iterator[Attempt], count: int) -> None:

@@ -13,17 +13,18 @@ from rooms.principals import ALL_SCOPES, Kind
 from server import expiry
 from server.engine import Engine
 from server.sockets import SocketServer
-from tests.realtime.raw import RawWebSocket, held_by, open_poller, raw_websocket, until
+from tests.realtime.raw import RawWebSocket, held_by, open_poller, raw_websocket
 from tests.running import Parley, Start, run_parley
 from tests.talking import NATIVE
 
 SECRET = "a secret that is long enough " * 3
 GONE = f"41{NATIVE}"
+HOUR = 3_600
 
 
-def token(exp: int) -> str:
-    """Return a token of ann's that is good until then."""
-    return jwt.encode({"sub": "ann", "exp": exp}, SECRET, "HS256")
+def token(seconds: int) -> str:
+    """Return a token of ann's that is good for so many seconds from now on."""
+    return jwt.encode({"sub": "ann", "exp": int(time.time()) + seconds}, SECRET, "HS256")
 
 
 async def key_id(parley: Parley, who: str) -> str:
@@ -46,17 +47,19 @@ async def assert_sent_away(socket: RawWebSocket, engine: Engine) -> None:
     assert held_by(engine.owner.admissions) == []
 
 
+@pytest.mark.usefixtures("_watchful")
 async def test_a_connection_ends_when_its_token_expires(start: Start, engines: list[Engine]) -> None:
     """Not before; the client is told that it need not come back, on both transports."""
     parley = await start(jwt_secret=SECRET)
-    exp = int(time.time()) + 2
     poller = await open_poller(parley)
     async with raw_websocket(parley) as socket:
-        await socket.join(token(exp))
-        await poller.join(token(exp))
+        await socket.join(token(HOUR))
+        await poller.join(token(HOUR))
+        parley.pass_time(HOUR / 2)
+        await socket.settle()
+        parley.pass_time(HOUR / 2)
         await poller.hear(lambda: GONE in poller.heard)
         await assert_sent_away(socket, engines[0])
-        assert time.time() >= exp
     await poller.assert_ended()
 
 
@@ -68,11 +71,10 @@ async def test_nothing_is_accepted_with_an_expired_token(
     monkeypatch.setattr(expiry, "LOOK_SECONDS", 3_600.0)
     parley = await start(jwt_secret=SECRET)
     channel_id = await parley.service.new_channel("talk", "ann")
-    exp = int(time.time()) + 2
     async with raw_websocket(parley) as socket:
-        await socket.join(token(exp))
+        await socket.join(token(HOUR))
         await socket.settle()
-        await until(lambda: time.time() >= exp)
+        parley.pass_time(HOUR)
         socket.say(f'42{NATIVE},1["{said}",{{"channel_id":"{channel_id}","content":"too late"}}]')
         await assert_sent_away(socket, engines[0])
         assert not [packet for packet in socket.packets if packet.startswith(f"43{NATIVE},1[")]
@@ -84,9 +86,10 @@ async def test_a_token_is_good_for_as_long_as_clocks_may_differ(start: Start) ->
     """What a leeway lets in, it lets stay."""
     parley = await start(jwt_secret=SECRET, jwt_leeway=600)
     async with raw_websocket(parley) as socket:
-        await socket.join(token(int(time.time()) - 300))
+        await socket.join(token(-200))
         async with raw_websocket(parley) as other:
-            await other.join(token(int(time.time()) - 598))
+            await other.join(token(-400))
+            parley.pass_time(300)
             await other.over()
         await socket.settle()
 

@@ -13,7 +13,7 @@ from rooms.external import ExternalDraft
 from rooms.principals import Kind, Principal, Scope
 from rooms.rules import DEFAULT_SERVER_ID, is_uuid
 from server.followers import Follower, Followers
-from tests.planning import noting_statements, plan
+from tests.planning import noting_reads, noting_statements, plan
 from tests.realtime.raw import until
 from tests.rest import API, Reply, Rest
 from tests.running import Parley, Start
@@ -198,26 +198,16 @@ async def test_a_channel_is_forgotten_without_looking_through_all(parley: Parley
     ]
 
 
-async def test_who_waits_asks_the_database_nothing(
-    parley: Parley, bot: Rest, waits: list[Follower], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_waits_asks_the_database_nothing(parley: Parley, bot: Rest, waits: list[Follower]) -> None:
     """However much is said elsewhere meanwhile."""
     waiting = [asyncio.create_task(tell(parley.service)) for _ in range(20)]
     await until(lambda: len(waits) == 20)
-    ctx = parley.node.ctx
-    reads, read = 0, ctx.database.read
-
-    async def count(*arguments: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        return await read(*arguments)
-
-    monkeypatch.setattr(ctx.database, "read", count)
     service = Principal("bridge", Kind.SERVICE, frozenset({Scope.MESSAGES_WRITE}))
-    for number in range(3):
-        draft = ExternalDraft(service, "discord", f"m{number}", "elsewhere", "egon", "hello")
-        await external.receive(ctx, draft)
-    assert (reads, len(waits)) == (0, 20)
+    with noting_reads(parley) as reads:
+        for number in range(3):
+            draft = ExternalDraft(service, "discord", f"m{number}", "elsewhere", "egon", "hello")
+            await external.receive(parley.node.ctx, draft)
+    assert (reads, len(waits)) == ([], 20)
     (run,) = (await bot.get(f"{API}/agents/bot/inbox", wait=10, limit=1)).data["events"]
     await complete(bot, run["data"]["run"]["id"], response="well.")
     assert {reply.data["response"] for reply in await asyncio.gather(*waiting)} == {"well."}

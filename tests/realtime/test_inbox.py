@@ -198,7 +198,7 @@ async def test_whoever_reads_an_inbox_is_there(
 ) -> None:
     """A run that it does not take is unanswered; without anybody the agent is offline."""
     monkeypatch.setattr(overdue, "LOOK_SECONDS", 0.05)
-    scene = await furnish(await start(run_queue_seconds=0.5))
+    scene = await furnish(await start(run_queue_seconds=2))
     client = await scene.parley.restricted_service(Scope.MESSAGES_READ) if reader == "service" else scene.bot
     after = (await look(scene.bot))["cursor"]
 

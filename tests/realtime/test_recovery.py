@@ -640,7 +640,7 @@ async def test_a_quiet_client_is_told_its_position_now_and_then(
 ) -> None:
     """Events of channels that are not its own move its cursor on, with a heartbeat."""
     monkeypatch.setattr(socket_connection, "CURSOR_EVENTS", 10)
-    parley = await start(ping_interval=0.1, ping_timeout=0.5)
+    parley = await start(ping_interval=0.1)
     for namespace in (NATIVE, ELIZA):
         quiet = Returner(parley.url, {"token": await parley.key(Kind.USER, "ben")}, namespace)
         await quiet.connect()

@@ -13,6 +13,7 @@ from rooms.drafts import Draft
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
 from server.followers import Follower, Followers
+from tests.planning import noting_reads
 from tests.realtime.raw import until
 from tests.rest import API, Rest
 from tests.running import Parley, Start, running_parley
@@ -127,21 +128,13 @@ async def test_who_waits_asks_the_database_nothing(
     await bot.post(f"{API}/runs/{run_id}/claim", {})
     asked = [asyncio.create_task(ann.get(f"{API}/runs/{run_id}", wait=55)) for _ in range(20)]
     await until(lambda: len(set(waits)) == 20)
-    reads = 0
-    read = ctx.database.read
-
-    async def count(*arguments: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        return await read(*arguments)
-
-    monkeypatch.setattr(ctx.database, "read", count)
     principal = Principal("bot", Kind.AGENT)
-    for number in range(3):
-        waits.clear()
-        await messages.submit(ctx, Draft(principal, channel_id, "bot", f"{number}"))
-        await until(lambda: len(set(waits)) == 20)
-    assert reads == 0
+    with noting_reads(parley) as reads:
+        for number in range(3):
+            waits.clear()
+            await messages.submit(ctx, Draft(principal, channel_id, "bot", f"{number}"))
+            await until(lambda: len(set(waits)) == 20)
+    assert reads == []
     await complete(bot, run_id)
     assert {reply.data["state"] for reply in await asyncio.gather(*asked)} == {"completed"}
 

@@ -8,11 +8,14 @@ import pytest
 
 from rooms.principals import Kind
 from server import overdue
+from server.engine import Engine
+from tests.realtime.raw import until
 from tests.rest import API
 from tests.running import Parley, Start, running_parley
 from tests.talking import ELIZA, NATIVE, talking
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
+LEASE = 30  # seconds, unless an operator says otherwise
 
 
 @pytest.fixture
@@ -79,14 +82,16 @@ async def test_a_run_that_nobody_takes_is_ended_by_the_server(start: Start, *, i
     assert (end["state"], end["reason"]) == expected
 
 
-async def test_an_agent_that_hangs_loses_its_run(start: Start) -> None:
+async def test_an_agent_that_hangs_loses_its_run(engines: list[Engine], start: Start) -> None:
     """However alive its connection is: only a sign of the run counts."""
-    parley = await start(run_lease_seconds=0.3, ping_interval=0.05)
+    parley = await start(ping_interval=0.05)
     channel_id, ann_key, bot_key = await furnish(parley)
     async with talking(parley.url, {"token": ann_key}) as ann, talking(parley.url, {"token": bot_key}) as bot:
         await ann.data("submit", {"channel_id": channel_id, "content": "hello"})
         run = (await bot.wait_for("run"))[0]["run"]
         await bot.data("claim_run", {"run_id": run["id"]})
+        await until(lambda: all(session.pongs > 2 for session in engines[0].sockets.values()))
+        parley.pass_time(LEASE)
         (end,) = await ann.wait_for("complete")
         assert (end["state"], end["reason"]) == ("timed_out", "lease")
         assert await bot.code("complete", {"run_id": run["id"], "response": "late"}) == "CONFLICT"
@@ -95,7 +100,7 @@ async def test_an_agent_that_hangs_loses_its_run(start: Start) -> None:
 async def test_a_run_outlives_the_server(tmp_path: Path) -> None:
     """What was taken before a restart is ended after it, and what waits can still be taken."""
     ids: list[str] = []
-    async with running_parley(tmp_path, run_lease_seconds=1) as parley:
+    async with running_parley(tmp_path) as parley:
         channel_id, _, bot_key = await furnish(parley)
         service_key = parley.service_key
         for text in ("one", "two"):
@@ -103,10 +108,11 @@ async def test_a_run_outlives_the_server(tmp_path: Path) -> None:
             (run,) = (await parley.service.get(f"{API}/messages/{asked['id']}/runs")).data["runs"]
             ids.append(run["id"])
         await parley.bearer(bot_key).post(f"{API}/runs/{ids[0]}/claim", {})
-    async with running_parley(tmp_path, run_lease_seconds=1) as parley:
+    async with running_parley(tmp_path) as parley:
         service, bot = parley.bearer(service_key), parley.bearer(bot_key)
         done = await bot.post(f"{API}/complete", {"run_id": ids[1], "response": "2"})
         assert done.data["response"] == "2"
+        parley.pass_time(LEASE)
         async with asyncio.timeout(10):
             while (run := (await service.get(f"{API}/runs/{ids[0]}")).data)["state"] == "working":
                 pass

@@ -13,7 +13,7 @@ from tests.realtime.raw import RawSocket, handshake, raw_connection, raw_websock
 from tests.running import Served, run_parley, serving
 from tests.talking import NATIVE
 
-SECONDS = 10.0
+SECONDS = 20.0
 POLLING = b"/socket.io/?EIO=4&transport=polling"
 HTTP = b" HTTP/1.1\r\nHost: localhost\r\n"
 LENGTH = b"Content-Length: 99\r\n\r\n{"

@@ -502,7 +502,7 @@ async def test_what_was_said_is_kept_of_an_agent_that_hangs(
 ) -> None:
     """Although its connection answers: after the lease the part is the reply, and everybody is told."""
     monkeypatch.setattr(overdue, "LOOK_SECONDS", 0.05)
-    parley = await start(run_lease_seconds=1)
+    parley = await start()
     channel_id, made = await furnish(parley)
     run = await ask(parley.bearer(made["ann"]), channel_id)
     async with (
@@ -512,6 +512,7 @@ async def test_what_was_said_is_kept_of_an_agent_that_hangs(
         scene = Scene(parley, channel_id, made, run, bot)
         await scene.say(0, "one ")
         await scene.say(1, "two")
+        parley.pass_time(30)  # as long as a lease is
         (end,) = await ann.wait_for("complete")
         (part,) = ann.all("message")
         assert (end["state"], end["reason"], end["reply_id"]) == ("timed_out", "lease", run["reply_id"])

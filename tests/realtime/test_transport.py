@@ -243,7 +243,7 @@ async def test_who_leaves_every_namespace_is_closed(
 ) -> None:
     """A session without a namespace has a deadline again; one that came back in time stays."""
     deadlines = engine_owner(engine)._owing
-    monkeypatch.setattr(deadlines, "_delay", 0.3)
+    monkeypatch.setattr(deadlines, "_delay", 1.0)
     async with raw_websocket(parley) as leaving, raw_websocket(parley) as returning:
         await leaving.join(secret)
         await returning.join(secret)
@@ -260,7 +260,7 @@ async def test_a_packet_that_is_not_completed_in_time_closes(
 ) -> None:
     """Who announces attachments has a deadline to send them; who keeps it stays."""
     deadlines = engine_owner(engine)._owing
-    monkeypatch.setattr(deadlines, "_delay", 0.3)
+    monkeypatch.setattr(deadlines, "_delay", 1.0)
     async with raw_websocket(parley) as slow, raw_websocket(parley) as prompt:
         for socket in (slow, prompt):
             await socket.join(secret)

@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -14,9 +13,10 @@ import pytest
 from benchmarks.process import allow_open_files
 from server.followers import Follower, Followers
 from tests.following import EVENTS, following, poll, say, texts
+from tests.planning import noting_reads
 from tests.realtime.raw import raw_connection, until
 from tests.rest import API, Reply, Rest
-from tests.running import Parley, Served, Start, running_parley, serving
+from tests.running import DEADLINE, Parley, Served, Start, running_parley, serving
 
 CROWD = 1_000
 
@@ -75,25 +75,15 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
     """While nothing is said to them the database is not asked; a stop answers all of them."""
     monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.2)
     connector = aiohttp.TCPConnector(limit=0)
-    reads = 0
     async with aiohttp.ClientSession(connector=connector) as session:
         async with running_parley(tmp_path / "data") as parley:
             ann = await parley.user("ann")
             asked = await ask_all(session, ann)
             await until(lambda: len(set(waits)) == CROWD)
-            database = parley.node.ctx.database
-            read = database.read
-
-            async def count(*arguments: Any) -> Any:
-                nonlocal reads
-                reads += 1
-                return await read(*arguments)
-
-            monkeypatch.setattr(database, "read", count)
-            waits.clear()
-            await until(lambda: len(waits) >= 2 * CROWD)
-            # Not none: the node itself looks now and then for what is overdue.
-            assert reads < CROWD / 10
+            with noting_reads(parley) as reads:
+                waits.clear()
+                await until(lambda: len(waits) >= 2 * CROWD)
+            assert reads == []
         replies = await asyncio.gather(*asked)
     assert all(reply.data["events"] == [] for reply in replies)
 
@@ -118,7 +108,7 @@ async def test_streams_end_when_the_node_does(tmp_path: Path) -> None:
     ):
         served.process.terminate()
         await stream.end()
-        assert await asyncio.wait_for(served.process.wait(), 3) == 0
+        assert await asyncio.wait_for(served.process.wait(), DEADLINE) == 0
 
 
 BLOB = "x" * 30_000

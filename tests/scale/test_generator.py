@@ -49,7 +49,7 @@ async def generate(port: int, rooms: Path, payload: str = MARKED, **more: Any) -
         "rate": 200,
         "warmup": 0.1,
         "seconds": 0.4,
-        "drain": 0.5,
+        "drain": 2.0,
         **more,
     }
     return await asyncio.to_thread(load_generator.run, "load", arguments)

@@ -31,7 +31,7 @@ Work = Callable[[Connection], T]
 Instead = Callable[[Work[Any]], Awaitable[Any]]
 
 SERVICE = Principal("service", Kind.SERVICE, ALL_SCOPES)
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Wrapped:

@@ -14,7 +14,7 @@ PASSWORD = "secret-word"
 async def test_a_statement_that_takes_too_long_is_given_up(postgres_url: str) -> None:
     """Reading and writing alike answer Unavailable in the end, and the pool goes on."""
     sleep: Work[object] = lambda connection: connection.execute(text("SELECT pg_sleep(60)"))  # noqa: E731
-    opened = database.connect(postgres_url, patience=0.2)
+    opened = database.connect(postgres_url, patience=1.0)
     try:
         for attempt in (opened.read, opened.write):
             with pytest.raises(Unavailable):
