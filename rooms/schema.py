@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -25,6 +26,8 @@ async def upgrade(database: Database) -> None:
     """Apply every migration that the database has not seen, in one transaction."""
 
     def work(connection: Connection) -> None:
+        if _is_current(connection):
+            return
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -34,9 +37,13 @@ async def upgrade(database: Database) -> None:
 
 async def is_current(database: Database) -> bool:
     """Tell whether the database has exactly this version's schema."""
+    return await database.read(_is_current)
 
-    def work(connection: Connection) -> bool:
-        heads = set(ScriptDirectory.from_config(_config()).get_heads())
-        return set(MigrationContext.configure(connection).get_current_heads()) == heads
 
-    return await database.read(work)
+def _is_current(connection: Connection) -> bool:
+    return set(MigrationContext.configure(connection).get_current_heads()) == _heads()
+
+
+@functools.cache
+def _heads() -> set[str]:
+    return set(ScriptDirectory.from_config(_config()).get_heads())
