@@ -46,7 +46,7 @@ def attachments(
     own: list[dict[str, Any]], details: Mapping[str, Any], raw_message: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return a message's attachments, or what elizaOS's agents state beside it and may be shown."""
-    stated = details.get("attachments") or raw_message.get("attachments")
+    stated = raw_message.get("attachments") or details.get("attachments")
     found = stated if isinstance(stated, list) else []
     return own or [one for one in found if isinstance(one, dict) and _may_be_shown(one.get("url"))]
 

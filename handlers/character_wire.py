@@ -17,6 +17,9 @@ from rooms.rules import Description, Label, PrincipalId
 # Of a character, what is Parley's to say.
 _OWN = frozenset({"status", "enabled", "createdAt", "updatedAt", "characterName"})
 _SECRETS = "secrets"
+# What elizaOS says of every agent, whatever its character leaves unsaid.
+_LISTS = ("plugins", "topics", "adjectives", "knowledge", "messageExamples", "postExamples")
+_UNSAID: dict[str, Any] = {"username": "", "style": {}, **{word: [] for word in _LISTS}}
 
 
 def _one_text(value: object) -> object:
@@ -165,7 +168,7 @@ def agent(found: Character) -> dict[str, Any]:
     profile = found.profile
     lines = profile.bio.split("\n")
     return {
-        "plugins": [],
+        **_UNSAID,
         **found.fields,
         "id": profile.id,
         "name": profile.name,

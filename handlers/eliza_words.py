@@ -24,8 +24,9 @@ def words(kind: str, payload: Mapping[str, Any], client_message_id: str | None =
     # One that was deleted since is told of by the event that says so.
     if kind not in ("message", "message_updated") or payload.get("deleted"):
         return None
-    edited = {"updatedAt": payload["updated_at"]} if kind == "message_updated" else {}
-    return "messageBroadcast", _broadcast(payload, client_message_id) | edited
+    changes = kind == "message_updated" or payload["source_type"] == "agent_action"
+    updated = {"updatedAt": payload["updated_at"]} if changes else {}
+    return "messageBroadcast", _broadcast(payload, client_message_id) | updated
 
 
 def chunk(told: Mapping[str, Any]) -> dict[str, Any]:

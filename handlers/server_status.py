@@ -33,6 +33,7 @@ async def healthy(call: Call[None]) -> dict[str, Any]:
         "timestamp": times.iso(call.ctx.now()),
         "uptime": health.uptime(),
         "dependencies": {"agents": "healthy" if known.active else "no_agents"},
+        "agentCount": known.active,
     }
 
 

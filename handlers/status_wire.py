@@ -36,6 +36,7 @@ class Healthy(BaseModel):
     timestamp: str
     uptime: float = Field(description="seconds since the server began")
     dependencies: Dependencies
+    agentCount: int = Field(description="active ones")
 
 
 class AgentCounts(BaseModel):

@@ -1,78 +1,25 @@
-"""elizaOS's own server beside Parley: what it has stored is taken over, and what it answers is answered."""
+"""What elizaOS's own server has stored is taken over, and reads as it did."""
 
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import asyncpg
 
 from rooms.rules import DEFAULT_SERVER_ID
-from tests.compat.elizaos_server import elizaos
+from tests.compat.elizaos_server import ADA, BOB, Eliza, elizaos
 from tests.eliza_database import NAMES_OF_1_7, ElizaData
-from tests.rest import API, Rest
+from tests.rest import API
 from tests.running import Parley, Start, run_parley
 from tests.services import Postgres
 
-ADA, BOB = (f"000000a{number}-0000-4000-8000-000000000000" for number in (1, 2))
-AGENTS = {ADA: "Ada", BOB: "Bob"}
 KIM, LEE = (f"0000001{number}-0000-4000-8000-000000000000" for number in (1, 2))
 MANY = 510  # more than the import asks for at once
 AT_ONCE = 8
 REFUSED = ("z" * 5_000, "bell \x07")
 KEPT = ("authorId", "content", "rawMessage", "sourceType", "inReplyToRootMessageId", "createdAt", "updatedAt")
-
-
-class Eliza:
-    """A client of elizaOS's server, or of Parley in elizaOS's dialect."""
-
-    def __init__(self, client: Rest) -> None:
-        self.client = client
-
-    async def data(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """Send a request that must succeed and return what stands in ``data``."""
-        reply = await self.client.request(method, f"{API}{path}", json=body, params=query)
-        assert reply.status in {200, 201, 202, 204}, reply.text
-        return reply.data if reply.status != 204 else None
-
-    async def channel(self, name: str, *members: str, **fields: Any) -> str:
-        """Create a channel and return its id."""
-        body = {"name": name, "message_server_id": DEFAULT_SERVER_ID, "participantCentralUserIds": members}
-        channel_id: str = (await self.data("POST", "/channels", body | fields))["id"]
-        return channel_id
-
-    async def history(self, channel_id: str) -> list[dict[str, Any]]:
-        """Return what was said in a channel, the newest first, as elizaOS's clients page back."""
-        found: dict[str, dict[str, Any]] = {}
-        query: dict[str, int] = {"limit": 2 * MANY}
-        while page := (await self.data("GET", f"/channels/{channel_id}/messages", **query))["messages"]:
-            found |= {one["id"]: one for one in page}
-            query["before"] = min(one["created_at"] for one in page)
-        return list(found.values())
-
-    async def submit(self, channel_id: str, author: str, content: str, **fields: Any) -> str:
-        """Submit a message and return its id."""
-        body = {
-            "channel_id": channel_id,
-            "message_server_id": DEFAULT_SERVER_ID,
-            "author_id": author,
-            "content": content,
-            "source_type": "agent_response" if author in AGENTS else "client_chat",
-            "raw_message": {"text": content[:10]},
-        }
-        message_id: str = (await self.data("POST", "/submit", body | fields))["id"]
-        return message_id
-
-
-@asynccontextmanager
-async def original_server(directory: Path, postgres_url: str | None = None) -> AsyncIterator[Eliza]:
-    """Run elizaOS's server and give a client of it."""
-    async with elizaos(directory, AGENTS, postgres_url) as url, aiohttp.ClientSession() as session:
-        yield Eliza(Rest(session, url))
 
 
 async def talk(eliza: Eliza) -> dict[str, str]:
@@ -160,7 +107,7 @@ def assert_all_is_there(originals: list[dict[str, Any]], copies: list[dict[str, 
 
 async def test_what_it_keeps_in_pglite_is_taken_over_by_its_api(tmp_path: Path, start: Start) -> None:
     """Twice, once; and reads as it did."""
-    async with original_server(tmp_path) as eliza:
+    async with elizaos(tmp_path) as eliza:
         channels = await talk(eliza)
         added, again = await take_over(eliza.client.url, tmp_path / "data")
         assert (added[1:], again) == ([0, 2], [0, added[0], 2])
@@ -172,7 +119,7 @@ async def test_what_it_keeps_in_postgresql_is_taken_over_in_both_ways(
 ) -> None:
     """Out of its tables and by its API; and the tables are those that quicker tests make up."""
     source = postgres_database.replace("+asyncpg", "")
-    async with original_server(tmp_path, source) as eliza:
+    async with elizaos(tmp_path, source) as eliza:
         channels = await talk(eliza)
         for number, way in enumerate((source, eliza.client.url)):
             data_dir = tmp_path / f"data-{number}"
