@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rooms import access, bylines, decisions, job_ends, mentions, participants, payloads, rules, store
 from rooms.access import Role
+from rooms.decisions import Question
 from rooms.dispatch import Dispatch
-from rooms.drafts import Draft, Submitted
+from rooms.drafts import Answering, Draft, Submitted
 from rooms.errors import Conflict, ParleyError, channel_not_found, foreign_parent
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Scope
 from rooms.publishing import Event
-from rooms.rows import Attendance, Message
+from rooms.rows import Attendance, Message, Run
 from rooms.runs import State
 from rooms.store.statements import Pair
 from rooms.tables import Channel
@@ -42,6 +43,26 @@ def store_one(transaction: Transaction, draft: Draft) -> Submitted:
     if isinstance(outcome, ParleyError):
         raise outcome
     return outcome
+
+
+class _Work(NamedTuple):
+    """What a message has to do with runs: it asks people in one, answers one, or says what one does."""
+
+    question: Question | None
+    answered: Answering | None = None
+    doing: Run | None = None
+
+    @property
+    def run(self) -> Run | None:
+        """The run that it belongs to, if there is one."""
+        if self.answered is not None:
+            return self.answered.run
+        return self.question.run if self.question is not None else self.doing
+
+    @property
+    def is_reply(self) -> bool:
+        """Tell whether it completes its run."""
+        return self.answered is not None and self.answered.state == State.COMPLETED
 
 
 class _Batch:
@@ -134,32 +155,40 @@ class _Batch:
         self._dispatch.require_free(draft)
         self._require_parent(draft)
         by_agent = self._is_agents(draft)
-        question = decisions.examine(self._transaction, draft, by_agent=by_agent)
-        is_action = by_agent and draft.is_action
-        answered = self._dispatch.find_answered(draft) if by_agent else None
-        doing = self._dispatch.find_worked_on(draft) if is_action else None
-        run = answered.run if answered else question.run if question else doing
+        work = self._find_work(draft, by_agent=by_agent)
         parent = self._messages.get(draft.parent_id or "")
-        hops = self._dispatch.hops(draft, run, parent) if by_agent else 0
-        self._dispatch.require_wanted(draft, run, hops)
+        hops = self._dispatch.hops(draft, work.run, parent) if by_agent else 0
+        self._dispatch.require_wanted(draft, work.run, hops)
         author = self._enrol(draft, channel)
         message = self._message(draft, channel, author, by_agent=by_agent, hops=hops)
-        if question is not None:
-            message = message._replace(approval=question.of(message))
+        if work.question is not None:
+            message = message._replace(approval=work.question.of(message))
         event = self._record(draft, message)
         self._remember(draft, message)
-        if by_agent and not is_action and channel.source_type == job_ends.SOURCE_TYPE:
-            is_reply = answered is not None and answered.state == State.COMPLETED
-            job_ends.hear(self._transaction, message, is_reply=is_reply)
-        if question is not None and (waiting := decisions.ask(self._transaction, message, question)):
-            self._dispatch.note(waiting)
-        if answered is not None:
-            self._dispatch.conclude(answered, message.id)
-        if doing is not None:
-            self._dispatch.give_sign(doing)
-        if not is_action:
-            self._dispatch.address(message, answered)
+        if by_agent and not draft.is_action and channel.source_type == job_ends.SOURCE_TYPE:
+            job_ends.hear(self._transaction, message, is_reply=work.is_reply)
+        self._go_on(work, message)
+        if not (by_agent and draft.is_action):
+            self._dispatch.address(message, work.answered)
         return Submitted(message, draft.key, event.encoded)
+
+    def _find_work(self, draft: Draft, *, by_agent: bool) -> _Work:
+        """Return what the draft has to do with runs; raises what ``decisions.examine`` does."""
+        question = decisions.examine(self._transaction, draft, by_agent=by_agent)
+        if not by_agent:
+            return _Work(question)
+        doing = self._dispatch.find_worked_on(draft) if draft.is_action else None
+        return _Work(question, self._dispatch.find_answered(draft), doing)
+
+    def _go_on(self, work: _Work, message: Message) -> None:
+        """Let the run wait for people, end, or go on, as the message has it."""
+        waiting = decisions.ask(self._transaction, message, work.question) if work.question else None
+        if waiting is not None:
+            self._dispatch.note(waiting)
+        if work.answered is not None:
+            self._dispatch.conclude(work.answered, message.id)
+        if work.doing is not None:
+            self._dispatch.give_sign(work.doing)
 
     def _record(self, draft: Draft, message: Message) -> Event:
         return self._transaction.record(
