@@ -17,6 +17,8 @@ from rooms.rows import Run
 async def process(call: Call[external_wire.ExternalMessage]) -> Answer:
     """Store what was said, and answer with the agent's reply, or with how its run stands after the wait."""
     preferred = preferences.read(call.request, MAX_WAIT)
+    if "wait" in call.query:
+        preferred = preferred._replace(seconds=None)  # what the URL says goes before the header
     seconds = _seconds(call, preferred)
     draft = call.body.draft(call.principal)
     received = await _wait(call, draft, await external.receive(call.ctx, draft), seconds)
@@ -36,7 +38,7 @@ async def ingest(call: Call[external_wire.IngestExternal]) -> dict[str, Any]:
 
 
 def _seconds(call: Call[Any], preferred: Preferences) -> int:
-    """Return for how many seconds the reply is waited for; what the URL says goes before the header."""
+    """Return for how many seconds the reply is waited for."""
     if preferred.seconds is not None:
         return read_wait(call, preferred.seconds)
     return read_wait(call, 0 if preferred.is_async else call.ctx.policy.external_wait_seconds)

@@ -139,8 +139,8 @@ async def test_what_is_no_preference_is_passed_over(start: Start) -> None:
         reply = await tell(parley.service, prefer=prefer)
         assert (reply.status, reply.data["status"]) == (200, "queued")
         assert "Preference-Applied" not in reply.headers
-    by_url = parley.service.post(f"{EXTERNAL}?wait=0", body(), headers={"Prefer": "wait=50"})
-    assert (await by_url).data["status"] == "queued"
+    by_url = await parley.service.post(f"{EXTERNAL}?wait=0", body(), headers={"Prefer": "wait=50"})
+    assert (by_url.data["status"], by_url.headers.get("Preference-Applied")) == ("queued", None)
     assert (await parley.service.post(f"{EXTERNAL}?wait=soon", body())).refusal == REFUSED
 
 
