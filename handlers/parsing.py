@@ -23,6 +23,12 @@ BAD_PARAMETERS = "Invalid request parameters"
 _JAVASCRIPT = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{2} \d{4} \d{2}:\d{2}:\d{2} GMT[+-]\d{4})(?: \(.{1,80}\))?", re.ASCII
 )
+# What came over a socket is Python's by then, and so would be the words.
+_JSON_WORDS = {
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be a valid array",
+}
 _PYDANTIC_COUNT = re.compile(r" after validation, not .*$")
 _PYDANTIC_SUBJECT = re.compile(r"^(Input|String|List|Dictionary|Value) should ")
 
@@ -129,7 +135,7 @@ def _sentence(error: ErrorDetails) -> str:
         return f"Required field '{field}' is missing"
     if error["type"] == "json_invalid":
         return f"The body is not valid JSON: {error['ctx']['error']}"
-    said = error["msg"].removeprefix("Value error, ")
+    said = _JSON_WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     said = _PYDANTIC_COUNT.sub("", _PYDANTIC_SUBJECT.sub("must ", said))
     if not field:
         return "The body must be a JSON object" if error["type"] != "value_error" else said

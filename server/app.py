@@ -226,7 +226,10 @@ async def _listen(settings: Settings, connections: Connections) -> asyncio.Serve
         )
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise BadSetting(f"Cannot listen on {where}: {error.strerror}; choose another SERVER_PORT") from None
+        why = str(error.strerror).rpartition("): ")[2]  # asyncio names the address once more before it
+        raise BadSetting(
+            f"Cannot listen on {where}: {why}; choose another port with --port or PARLEY_PORT"
+        ) from None
 
 
 async def _prepare_schema(store: Database) -> None:

@@ -1,9 +1,11 @@
-"""Names and origins: what a page under a foreign name gets, and which pages count as the server's own."""
+"""Addresses, names and origins: what a page under a foreign name gets, and which are the server's own."""
+
+from pathlib import Path
 
 import pytest
 
 from tests.rest import API
-from tests.running import Parley, Start
+from tests.running import Parley, Start, run_parley
 
 EVIL = "evil.example"
 POLL = "/socket.io/?EIO=4&transport=polling"
@@ -92,3 +94,14 @@ async def test_a_page_reads_why_its_request_failed(start: Start) -> None:
     )
     assert reply.status == 421
     assert reply.headers["Access-Control-Allow-Origin"] == "https://chat.example"
+
+
+async def test_an_address_that_is_taken_ends_the_start_with_a_sentence(
+    parley: Parley, tmp_path: Path
+) -> None:
+    """It names the address once, and the option that helps."""
+    port = parley.url.rpartition(":")[2]
+    code, said = await run_parley("serve", "--port", port, "--data-dir", str(tmp_path))
+    assert code == 1
+    assert said.count(f"{port}: address already in use") == 1
+    assert "choose another port with --port" in said
