@@ -68,6 +68,8 @@ def _leave(transaction: Transaction, leaving: Joining) -> None:
         participants.apply_removal(transaction, leaving)
     except NotFound:
         return  # somebody has removed it meanwhile
+    # It was not removed from there: if it begins anew, so does a platform's channel.
+    store.external.forget(transaction.connection, leaving.channel_id)
 
 
 def _forget(transaction: Transaction, wish: _Dismissal) -> None:

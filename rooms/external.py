@@ -21,11 +21,11 @@ from rooms import access, entities, messages, participants, servers, store
 from rooms.bylines import DISPLAY_NAME
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
-from rooms.errors import ParleyError, ValidationFailed, channel_not_found
+from rooms.errors import ParleyError, PermissionDenied, ValidationFailed, channel_not_found
 from rooms.ids import new_id
 from rooms.participants import Newcomer
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import AGENT_ACTION, Attendance, Message, Run
+from rooms.rows import AGENT_ACTION, Message, Run
 from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
 from rooms.store.statements import Pair
@@ -112,10 +112,10 @@ class Received(NamedTuple):
 async def receive(ctx: Context, draft: ExternalDraft) -> Received:
     """Store what was said, once; its channel, its author and its agent take part from the first time on.
 
-    Without an agent named it is for the one that was found the first time: the only active one. Raises
-    PermissionDenied unless the principal may name any author, ValidationFailed if the content is not
-    allowed, or if it cannot be told which agent is meant, Conflict if the platform's message is known and
-    was another.
+    Without an agent named it is for the one that was found the first time: the only active one. Whoever was
+    removed stays that: an agent hears nothing, an author is refused. Raises PermissionDenied for that, and
+    unless the principal may name any author, ValidationFailed if the content is not allowed, or if it cannot
+    be told which agent is meant, Conflict if the platform's message is known and was another.
     """
     _check(ctx, draft)
     return await ctx.journal.append_one(receive_all, draft, DEFAULT_SERVER_ID)
@@ -138,7 +138,7 @@ async def ingest(ctx: Context, draft: ExternalDraft, server_id: str | None = Non
     said = replace(draft.within(channel_id), principal=draft.principal, author_id=author_id)
     if draft.display_name is not None:
         said.metadata[DISPLAY_NAME] = draft.display_name
-    return (await messages.submit(ctx, said)).message
+    return (await ctx.journal.append_one(_ingest_all, said, home)).message
 
 
 def _check(ctx: Context, draft: ExternalDraft) -> None:
@@ -223,6 +223,26 @@ def _introduce(transaction: Transaction, draft: ExternalDraft) -> Received:
 _introduce_all = one_by_one(_introduce)
 
 
+def _ingest(transaction: Transaction, draft: Draft) -> Submitted:
+    """Store what was said in a channel of Parley's, unless its author was removed from that."""
+    has_left = participants.has_left(transaction.connection, draft.channel_id, draft.author_id)
+    # First, for it tells nothing of channels that the service may not know of.
+    stored = store_one(transaction, draft)
+    if has_left:
+        raise _no_longer_there()
+    return stored
+
+
+_ingest_all = one_by_one(_ingest)
+
+
+def _no_longer_there() -> PermissionDenied:
+    return PermissionDenied(
+        "Whoever has left a conversation, or was removed from it, can write there again "
+        "once somebody who manages it adds them"
+    )
+
+
 def _find_channel(connection: Connection, place: Place) -> Channel | None:
     channel_id = store.external.find(connection, [place]).get(place)
     return store.channels.find(connection, [channel_id]).get(channel_id) if channel_id else None
@@ -247,11 +267,12 @@ def _open(transaction: Transaction, place: Place) -> Channel:
 
 
 def _seat_agent(transaction: Transaction, channel: Channel, named: str) -> None:
-    """Let the agent that is meant take part, if there is one."""
-    if (channel.id, named) in _find_meant(transaction.connection, [channel.id]):
+    """Let the agent that is meant take part, if there is one, and if it was not removed."""
+    connection = transaction.connection
+    if (channel.id, named) in _find_meant(connection, [channel.id]):
         return
-    agent_id = _require_agent(transaction.connection, named) if named else _find_agent(transaction.connection)
-    if agent_id is not None and _find(transaction, channel, agent_id) is None:
+    agent_id = _require_agent(connection, named) if named else _find_agent(connection)
+    if agent_id is not None and not store.participants.list_memberships(connection, [channel.id], agent_id):
         participants.enrol(transaction, channel, Newcomer(agent_id, kind=Kind.AGENT))
 
 
@@ -276,15 +297,12 @@ def _find_agent(connection: Connection) -> str | None:
 
 
 def _seat_author(transaction: Transaction, channel: Channel, draft: ExternalDraft) -> None:
-    """Let the author take part, under the name that the platform says."""
-    author_id, name = draft.author_id, draft.display_name
-    if _find(transaction, channel, author_id) is None:
+    """Let the author take part, under the name that the platform says, unless it was removed."""
+    connection, author_id, name = transaction.connection, draft.author_id, draft.display_name
+    if participants.has_left(connection, channel.id, author_id):
+        raise _no_longer_there()
+    if (channel.id, author_id) not in store.participants.find(connection, [(channel.id, author_id)]):
         participants.enrol(transaction, channel, Newcomer(author_id, name=name or draft.user_id))
-    known = store.entities.find(transaction.connection, [author_id])[author_id]
+    known = store.entities.find(connection, [author_id])[author_id]
     if name is not None and name != known.name:
-        entities.set_names(transaction.connection, known, name, known.handle)
-
-
-def _find(transaction: Transaction, channel: Channel, who: str) -> Attendance | None:
-    pair = (channel.id, who)
-    return store.participants.find(transaction.connection, [pair]).get(pair)
+        entities.set_names(connection, known, name, known.handle)

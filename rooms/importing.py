@@ -168,8 +168,8 @@ def _take_participant(
         role = Role.MEMBER if entity.kind == Kind.AGENT else Role.OWNER
         is_apart = not _may_be_the_dm(transaction.connection, channel)
         participants.enrol(transaction, channel, Newcomer(entity_id, role), is_apart=is_apart)
-    except (ValidationFailed, ValueError) as error:
-        why = error.details if isinstance(error, ValidationFailed) else f"the id {error}"
+    except (ParleyError, ValueError) as error:
+        why = error.details if isinstance(error, ParleyError) else f"the id {error}"
         return (f"Participant '{stated[:128]}' was not taken: {why}",)
     return ()
 

@@ -86,6 +86,12 @@ async def list_for(ctx: Context, principal: Principal, channel_id: str) -> list[
     return await ctx.database.read(read)
 
 
+def has_left(connection: Connection, channel_id: str, entity_id: str) -> bool:
+    """Tell whether somebody took part and does no longer: nobody but a manager brings such a one back."""
+    memberships = store.participants.list_memberships(connection, [channel_id], entity_id)
+    return bool(memberships) and all(row.left_seq is not None for row in memberships)
+
+
 def is_dm(channel: Channel) -> bool:
     """Tell whether the channel is a conversation of two."""
     return channel.type.lower() == DM
@@ -101,12 +107,15 @@ def enrol(
 ) -> Attendance:
     """Register the newcomer if need be, begin its membership and record that it joined.
 
-    A dm that ``is_apart`` stands beside the one dm of its pair: it is a session, or a further chat.
+    A dm that ``is_apart`` stands beside the one dm of its pair: it is a session, or a further chat. Raises
+    NotFound for an agent that was ended.
     """
-    if is_dm(channel):
-        _complete_pair(transaction, channel, newcomer.id, is_apart=is_apart)
     entities.register(transaction, newcomer.id, newcomer.kind, newcomer.name)
     entity = store.entities.find(transaction.connection, [newcomer.id])[newcomer.id]
+    if entity.kind == Kind.AGENT and store.agents.find(transaction.connection, entity.id) is None:
+        raise agent_not_found(entity.id)
+    if is_dm(channel):
+        _complete_pair(transaction, channel, newcomer.id, is_apart=is_apart)
     row = {
         "channel_id": channel.id,
         "entity_id": newcomer.id,

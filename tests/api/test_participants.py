@@ -199,3 +199,22 @@ async def test_participants_are_described(parley: Parley, ann: Rest, channel_id:
         ("zoe", "user", "zoe", "observer"),
     ]
     assert {each["channelId"] for each in found} == {channel_id}
+
+
+async def test_an_agent_that_was_ended_is_added_nowhere(parley: Parley, ann: Rest, channel_id: str) -> None:
+    """Whatever the request, until somebody registers it again."""
+    await parley.agent("bot")
+    await parley.service.delete("/api/agents/bot")
+    adding = f"{API}/channels/{channel_id}/participants"
+    for reply in (
+        await ann.add(channel_id, "bot"),
+        await parley.service.post(adding, {"userId": "bot"}),
+        await ann.create_channel("another", participantCentralUserIds=["bot"]),
+        await ann.get(f"{API}/dm-channel", currentUserId="ann", targetUserId="bot"),
+        await parley.service.submit(channel_id, author_id="bot", source_type="agent_response"),
+    ):
+        assert reply.refusal == NOT_FOUND
+        assert "'bot'" in reply.error["details"]
+    assert list(await roles(ann, channel_id)) == ["ann"]
+    await parley.agent("bot")
+    assert (await ann.add(channel_id, "bot")).status == 201

@@ -324,6 +324,26 @@ async def test_connectors_ingest_into_a_channel_of_parley(parley: Parley, bot: R
     assert other["agentId"] is None
 
 
+async def test_who_was_removed_is_refused_on_each_way(parley: Parley, bot: Rest) -> None:
+    """The service is told so, and a channel of Parley's, too, stays without them."""
+    data = (await tell(parley.service, prefer="wait=0")).data
+    platforms, dora = data["channelId"], external.user_id("discord", "dora")
+    own = await parley.service.new_channel("talk", "bot")
+    await ingest(parley.service, channel_id=own)
+    for channel_id in (platforms, own):
+        assert (await parley.service.remove(channel_id, dora)).status == 200
+    refusals = [
+        await tell(parley.service, "m2"),
+        await ingest(parley.service),
+        await ingest(parley.service, channel_id=own),
+    ]
+    for reply in refusals:
+        assert reply.refusal == (403, "PERMISSION_DENIED")
+        assert "was removed" in reply.error["details"]
+    for channel_id in (platforms, own):
+        assert len(await messages(parley.service, channel_id)) == 1
+
+
 async def test_what_elizaos_documents_is_ingested(parley: Parley, bot: Rest) -> None:
     """With the names of its documentation; what it calls sourceId may be the same for each message."""
     body = {

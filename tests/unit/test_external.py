@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from rooms import agents, channels, clearing, external, keys, participants
+from rooms import access, agents, channels, clearing, dismissal, external, keys, participants
 from rooms.agents import Change
 from rooms.errors import Conflict, ParleyError, PermissionDenied, ValidationFailed
 from rooms.external import ExternalDraft, Received
 from rooms.keys import KeyDraft
+from rooms.participants import Joining
 from rooms.principals import Kind, Scope
 from rooms.rules import DEFAULT_SERVER_ID
 from tests.unit.journaling import SERVICE
@@ -216,6 +217,56 @@ async def test_a_refused_message_costs_its_neighbours_nothing(stage: Stage) -> N
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(first, *rest, return_exceptions=True)
     assert [isinstance(outcome, ParleyError) for outcome in outcomes] == [n in (3, 6) for n in range(9)]
+
+
+async def test_who_was_removed_is_not_back_with_the_next_message(stage: Stage) -> None:
+    """Nor renamed by it: it is refused until a manager brings its author back; others go on."""
+    ctx, dora = stage.world.ctx, external.user_id("discord", "dora")
+    first = await receive(stage)
+    channel_id = first.message.channel_id
+    await participants.remove(ctx, SERVICE, channel_id, dora)
+    for fields in ({"message_id": "m2"}, {"message_id": "m3", "display_name": "Dora"}):
+        with pytest.raises(PermissionDenied, match="was removed"):
+            await receive(stage, **fields)
+    assert (await receive(stage, "m4", user_id="egon")).run is not None
+    assert dora not in await present(stage, first)
+    await participants.add(ctx, Joining(SERVICE, channel_id, dora))
+    assert (await receive(stage, "m2")).message.author_name == "dora"
+
+
+async def test_an_observer_is_not_heard(stage: Stage) -> None:
+    """Whoever is to read only cannot write from elsewhere either."""
+    first = await receive(stage)
+    dora = external.user_id("discord", "dora")
+    await participants.remove(stage.world.ctx, SERVICE, first.message.channel_id, dora)
+    await participants.add(
+        stage.world.ctx, Joining(SERVICE, first.message.channel_id, dora, access.Role.OBSERVER)
+    )
+    with pytest.raises(PermissionDenied):
+        await receive(stage, "m2")
+
+
+@pytest.mark.parametrize("agent_id", [None, BOT.id])
+async def test_an_agent_that_was_removed_hears_nothing_more(stage: Stage, agent_id: str | None) -> None:
+    """What is said there is stored, and no run is opened, until the agent is brought back."""
+    first = await receive(stage, agent_id=agent_id)
+    channel_id = first.message.channel_id
+    await participants.remove(stage.world.ctx, SERVICE, channel_id, BOT.id)
+    unheard = await receive(stage, "m2", agent_id=agent_id)
+    assert (unheard.message.channel_id, unheard.run) == (channel_id, None)
+    await participants.add(stage.world.ctx, Joining(SERVICE, channel_id, BOT.id))
+    assert (await receive(stage, "m3", agent_id=agent_id)).run is not None
+
+
+@pytest.mark.parametrize("agent_id", [None, BOT.id])
+async def test_with_an_agent_that_begins_anew_so_does_its_channel(stage: Stage, agent_id: str | None) -> None:
+    """Its end has removed it from the old one, which is not to keep it from the next."""
+    first = await receive(stage, agent_id=agent_id)
+    await dismissal.delete(stage.world.ctx, SERVICE, BOT.id)
+    await keys.create(stage.world.ctx, KeyDraft(Kind.AGENT, BOT.id, "Bot"))
+    second = await receive(stage, "m2", agent_id=agent_id)
+    assert second.message.channel_id != first.message.channel_id
+    assert second.run is not None
 
 
 async def test_a_channel_that_was_deleted_is_forgotten_and_another_one_begins(stage: Stage) -> None:
