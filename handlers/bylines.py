@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rooms.bylines import AGENT_NAMES, DISPLAY_NAME
+from rooms.bylines import AGENT_NAMES, DISPLAY_NAME, find_name
 from rooms.rows import Message
 from rooms.rules import is_link
 
@@ -14,10 +14,7 @@ _SHOWN_AS_DATA = ("data:image/", "data:audio/", "data:video/")
 
 def display_name(author_id: str, name: str, details: Mapping[str, Any], *, by_agent: bool) -> str:
     """Return the registry's name; who has none there is called as a service says, or by the id."""
-    if name != author_id:
-        return name
-    stated = (details.get(word) for word in (AGENT_NAMES if by_agent else (DISPLAY_NAME,)))
-    return str(next(filter(None, stated), name))
+    return name if name != author_id else find_name(details, by_agent=by_agent) or name
 
 
 def metadata(stored: Message) -> dict[str, Any]:
@@ -26,8 +23,10 @@ def metadata(stored: Message) -> dict[str, Any]:
     Who the author is, and what is attached, is the server's to say, whatever the metadata claim.
     """
     name = display_name(stored.author_id, stored.author_name, stored.details, by_agent=stored.by_agent)
+    # Of people, too, older messages and those that services pass on may state an agent's name.
+    hidden = () if stored.by_agent else AGENT_NAMES
     return {
-        **stored.details,
+        **{word: value for word, value in stored.details.items() if word not in hidden},
         **thinking(stored.details, stored.raw_message),
         "isAgent": stored.by_agent,
         DISPLAY_NAME: name,

@@ -11,9 +11,10 @@ DISPLAY_NAME = "authorDisplayName"  # what elizaOS's clients show, whoever wrote
 AGENT_NAMES = ("agent_name", "agentName")  # what a service calls an agent; elizaOS's agents use the second
 
 
-def find_name(metadata: Mapping[str, Any]) -> str | None:
-    """Return what the metadata call the author, or None."""
-    stated = (metadata.get(word) for word in (*AGENT_NAMES, DISPLAY_NAME))
+def find_name(metadata: Mapping[str, Any], *, by_agent: bool) -> str | None:
+    """Return what the metadata call the author, or None: what agents are called says nothing of others."""
+    words = (*AGENT_NAMES, DISPLAY_NAME) if by_agent else (DISPLAY_NAME,)
+    stated = (metadata.get(word) for word in words)
     return next((name for name in stated if isinstance(name, str) and name), None)
 
 
@@ -24,5 +25,5 @@ def trusted(
     registered = {"agent_name": author_name} if by_agent else {}
     if principal.may(Scope.MESSAGES_WRITE):
         return registered | metadata
-    stated = {word: value for word, value in metadata.items() if word != DISPLAY_NAME}
+    stated = {word: value for word, value in metadata.items() if word not in (DISPLAY_NAME, *AGENT_NAMES)}
     return stated | registered

@@ -220,7 +220,8 @@ class _Batch:
         author = self._present.get((channel.id, draft.author_id))
         if author is None:
             kind = Kind.AGENT if draft.is_from_agent else Kind.USER
-            newcomer = Newcomer(draft.author_id, kind=kind, name=bylines.find_name(draft.metadata))
+            name = bylines.find_name(draft.metadata, by_agent=draft.is_from_agent)
+            newcomer = Newcomer(draft.author_id, kind=kind, name=name)
             author = participants.enrol(self._transaction, channel, newcomer)
             self._present[channel.id, draft.author_id] = author
         return author

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rest import Rest
+from tests.rest import API, Rest
 from tests.running import Parley, Start
 
 COUNT = 7
@@ -201,13 +201,33 @@ async def test_elizas_clients_find_the_names_that_they_show(parley: Parley, eliz
         "actions": ["REPLY"],
         "attachments": [image],
     }
-    named = {"agentName": "Zoe", "authorDisplayName": "Ann Smith", "isAgent": False}
+    named = {"authorDisplayName": "Ann Smith", "isAgent": False}
     assert shown["metadata"] == {**named, "mood": "good", "attachments": [image]}
     assert (shown["content"], shown["authorId"], shown["channelId"]) == ("look", "ann", channel_id)
     assert shown["createdAt"].endswith("Z")
     assert isinstance(shown["created_at"], int)
-    (documented,) = (await parley.service.history(channel_id, limit=1)).data["messages"]
-    assert documented["metadata"] == {"agent_name": "Helper"}
+    asked, answered = (await parley.service.history(channel_id)).data["messages"]
+    assert asked["metadata"] == {"isAgent": True, "mood": "good"}
+    assert answered["metadata"] == {"agent_name": "Helper"}
+
+
+async def test_nobody_is_shown_as_an_agent_whose_name_they_state(parley: Parley, eliza: Rest) -> None:
+    """Not by what they say, not by an edit, and not when a service speaks for them."""
+    claims = {"agentName": "Helper", "agent_name": "Helper"}
+    ann = await parley.user("ann", "Ann")
+    await parley.agent("bot", "Helper")
+    channel_id = await parley.service.new_channel("talk", "ann", "bot")
+    said = (await ann.submit(channel_id, metadata=claims)).data
+    assert (said["metadata"], said["authorName"], said["agentId"]) == ({}, "Ann", None)
+    path = f"{API}/messages/{said['id']}"
+    edited = (await ann.request("PATCH", path, json={"content": "hi", "metadata": claims})).data
+    assert edited["metadata"] == {}
+    passed_on = (await parley.service.submit(channel_id, author_id="dora", metadata=claims)).data
+    assert (passed_on["authorName"], passed_on["agentId"]) == ("dora", None)
+    for shown in (await eliza.history(channel_id)).data["messages"]:
+        assert claims.keys().isdisjoint(shown["metadata"])
+        assert shown["metadata"]["isAgent"] is False
+        assert shown["metadata"]["authorDisplayName"] in ("Ann", "dora")
 
 
 async def test_a_cursor_is_good_for_its_own_log_only(start: Start, parley: Parley, channel_id: str) -> None:

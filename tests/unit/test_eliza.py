@@ -44,7 +44,7 @@ def message(**fields: Any) -> Message:
         ({"author_name": "Ann", "details": {"authorDisplayName": "no"}}, "Ann"),
         ({"details": {"authorDisplayName": "A.", "agent_name": "no"}}, "A."),
         ({"details": {"authorDisplayName": "no", "agent_name": "Helper"}, "by_agent": True}, "Helper"),
-        ({"details": {"authorDisplayName": 5}}, "5"),
+        ({"details": {"authorDisplayName": 5}}, "ann"),
     ],
 )
 def test_an_edit_is_told_under_the_authors_name(fields: dict[str, Any], name: str) -> None:
