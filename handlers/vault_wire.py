@@ -39,7 +39,7 @@ class SecretUse(BaseModel):
     id: str
     name: str
     agent_id: str
-    purpose: str = Field(description="webhook, incoming or reply")
+    purpose: str = Field(description="webhook, incoming, reply or check")
     subject: str = Field(description="where: the host of a webhook, or the id of a platform")
     outcome: str = Field(description="opened, forged, missing, not_granted or unreadable")
     times: int

@@ -136,8 +136,7 @@ def _take_reply(transaction: Transaction, start: _Start, delivery: Delivery, run
     except Unusable as unusable:
         error = str(unusable)
     if letter is None and error is None:
-        state = State.DELIVERED if delivery.sent else State.OBSOLETE
-        store.deliveries.change(transaction.connection, delivery.id, state)
+        replies.close(transaction, delivery, run, State.DELIVERED if delivery.sent else State.OBSOLETE)
         return None
     return _parcel(delivery, run, letter, error)
 

@@ -85,6 +85,15 @@ class Discord:
     optional = frozenset({"bot_token"})
     proof = "public_key"
     api_url = "https://discord.com/api/v10"
+    longest = 6_000  # of an option
+
+    def find_flaw(self, proof: bytes) -> str | None:
+        """Return what is wrong with the key, if it is none."""
+        try:
+            _key(proof)
+        except ValueError:
+            return "must be a public key of Ed25519: the 64 hexadecimal digits on the application's page"
+        return None
 
     def is_timely(self, headers: Mapping[str, str], now: int) -> bool:
         """Tell whether there is a signature, and of these minutes."""
@@ -94,8 +103,7 @@ class Discord:
     def is_genuine(self, headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
         """Tell whether the signature is the application's over time and body."""
         try:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(secret.decode()))
-            key.verify(bytes.fromhex(headers[SIGNATURE]), headers[TIMESTAMP].encode() + body)
+            _key(secret).verify(bytes.fromhex(headers[SIGNATURE]), headers[TIMESTAMP].encode() + body)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -124,6 +132,10 @@ class Discord:
         """Return a message that only the user sees."""
         return _whisper(why)
 
+    def after_silence(self, address: Address) -> Address:
+        """Return the same, with a note that the deferred answer was taken back."""
+        return {**address, "is_taken_back": True}
+
     def needs(self, address: Address, now: int) -> frozenset[str]:
         """Return the bot's token, once the interaction's own has expired."""
         return frozenset({"bot_token"} if _is_too_late(address, now) else ())
@@ -135,7 +147,8 @@ class Discord:
         is_too_late = _is_too_late(address, now)
         hook = f"/webhooks/{address['application_id']}/{quote(address['token'], safe='')}"
         parts = split(text, MAX_TEXT)
-        if not parts and done == 0 and not is_too_late:
+        is_deferred = "is_taken_back" not in address
+        if not parts and done == 0 and is_deferred and not is_too_late:
             return _letter(platform, "DELETE", f"{hook}/messages/@original")
         if done >= len(parts) or (is_too_late and "bot_token" not in secrets):
             return None
@@ -143,9 +156,14 @@ class Discord:
         if is_too_late:
             path = f"/channels/{address['channel_id']}/messages"
             return _letter(platform, "POST", path, parts[done], is_last, secrets["bot_token"])
-        if done == 0:
+        if done == 0 and is_deferred:
             return _letter(platform, "PATCH", f"{hook}/messages/@original", parts[0], is_last)
         return _letter(platform, "POST", hook, parts[done], is_last)
+
+
+def _key(proof: bytes) -> Ed25519PublicKey:
+    """Return the key; raise ValueError if it is none."""
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(proof.decode()))
 
 
 def _is_too_late(address: Address, now: int) -> bool:

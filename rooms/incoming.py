@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from rooms import external, messages, outbox, platforms, runs, uses
+from rooms import external, messages, platforms, replies, uses
 from rooms.context import Context
 from rooms.errors import (
     AuthenticationFailed,
@@ -27,7 +27,6 @@ from rooms.external import ExternalDraft, Received
 from rooms.platform_kind import Answer, PlatformKind, Said
 from rooms.platform_tables import Platform
 from rooms.principals import Kind, Principal, Scope
-from rooms.rows import Run
 from rooms.rules import DEFAULT_SERVER_ID, Content, Label
 from rooms.transaction import Transaction
 from rooms.uses import Noted, Opening, Outcome, Purpose, Use
@@ -124,7 +123,7 @@ async def _take_in(ctx: Context, door: Door, said: Said) -> Answer:
     if said.said_at is not None and ctx.now() - said.said_at > MAX_AGE_MS:
         return {}
     try:
-        arrival = _Arrival(door.platform, said, _draft(ctx, door.platform, said))
+        arrival = _Arrival(door.platform, said, _draft(ctx, door, said))
         received = await ctx.journal.append_one(_take_all, arrival, DEFAULT_SERVER_ID)
     except _FOREVER as error:
         answer = door.kind.refuse(said, error.details)
@@ -134,13 +133,15 @@ async def _take_in(ctx: Context, door: Door, said: Said) -> Answer:
     return door.kind.accept(received)
 
 
-def _draft(ctx: Context, platform: Platform, said: Said) -> ExternalDraft:
+def _draft(ctx: Context, door: Door, said: Said) -> ExternalDraft:
+    platform = door.platform
     try:
         content = _CONTENT.validate_python(said.content)
     except ValidationError as error:
         why = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise ValidationFailed(f"Field 'content' {why}") from None
-    messages.check_content(ctx, content, Kind.USER)
+    # Whoever says there what can be said there cannot know what Parley would call too long.
+    messages.check_content(ctx, content, Kind.USER, door.kind.longest)
     return ExternalDraft(
         # It has the rights that whoever connected it had to have.
         principal=Principal(platform.id, Kind.SERVICE, frozenset({Scope.MESSAGES_WRITE})),
@@ -169,14 +170,5 @@ def _take_all(transaction: Transaction, arrivals: Sequence[_Arrival]) -> list[Re
     outcomes = external.receive_all(transaction, [arrival.draft for arrival in arrivals])
     for arrival, outcome in zip(arrivals, outcomes, strict=True):
         if not isinstance(outcome, ParleyError) and not outcome.is_repeat and outcome.run is not None:
-            _await_reply(transaction, arrival, outcome.run)
+            replies.expect(transaction, outcome.run, arrival.platform.id, arrival.said.address)
     return outcomes
-
-
-def _await_reply(transaction: Transaction, arrival: _Arrival, run: Run) -> None:
-    """Have the reply sent to where its question came from; it may be known already."""
-    if runs.is_over(run) and run.state != runs.State.COMPLETED:
-        return
-    outbox.expect(transaction, run, arrival.platform.id, arrival.said.address)
-    if runs.is_over(run):
-        outbox.release(transaction, run)

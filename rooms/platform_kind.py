@@ -56,12 +56,17 @@ class PlatformKind(Protocol):
 
     ``required`` and ``optional`` are the uses that it has for secrets, and ``proof`` is the one that tells
     whether a request is the platform's. ``api_url`` is where its API is, empty if each has its own.
+    ``longest`` is how many characters its users may say at once, 0 if that is not known.
     """
 
     required: frozenset[str]
     optional: frozenset[str]
     proof: str
     api_url: str
+    longest: int
+
+    def find_flaw(self, proof: bytes) -> str | None:
+        """Return why the secret cannot prove whose requests are, or None if it may."""
 
     def is_timely(self, headers: Mapping[str, str], now: int) -> bool:
         """Tell whether a request has what it needs to be genuine, and is none of long ago.
@@ -83,6 +88,9 @@ class PlatformKind(Protocol):
 
     def refuse(self, said: Said, why: str) -> Answer | None:
         """Return what tells the user why it was not stored, or None if the platform shall be told."""
+
+    def after_silence(self, address: Address) -> Address:
+        """Return where a reply goes that comes after all, to a message whose run has ended without one."""
 
     def needs(self, address: Address, now: int) -> frozenset[str]:
         """Return which secrets :meth:`write` may use; ``now`` is in milliseconds there and here."""

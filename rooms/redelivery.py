@@ -1,4 +1,7 @@
-"""Redelivery: what could not be delivered to an agent's webhook is sent again, as a new run."""
+"""Redelivery: what could not be delivered to an agent's webhook is sent again, as a new run.
+
+If the message came from a platform, what that run says goes back there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from rooms import outbox, runs, store, webhooks
+from rooms import outbox, replies, runs, store, webhooks
 from rooms.context import Context
 from rooms.errors import Conflict, delivery_not_found
 from rooms.outbox import State
@@ -45,6 +48,7 @@ def _redeliver(transaction: Transaction, wish: _Wish) -> Delivery:
     run = runs.open_run(transaction, message, wish.agent_id, is_sent=True)
     store.runs.add(connection, [run])
     (queued,) = outbox.queue(transaction, [run])
+    replies.expect_instead(transaction, run, dead.run_id)
     store.deliveries.change(connection, dead.id, State.REDELIVERED, dead.error)
     return outbox.require(connection, queued)
 

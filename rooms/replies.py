@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import orjson
 from sqlalchemy import Connection
 
-from rooms import access, outbox, platforms, store, uses
+from rooms import access, outbox, platforms, runs, store, uses
 from rooms.context import Context
 from rooms.errors import delivery_not_found
 from rooms.outbox import State
 from rooms.parcels import Letter, Outcome
+from rooms.platform_kind import Address
 from rooms.platform_tables import Platform
 from rooms.principals import Principal, Scope
 from rooms.rows import Run
@@ -91,7 +92,7 @@ def settle(transaction: Transaction, delivery: Delivery, run: Run, outcome: Outc
             # A deferred answer that is taken back is no part: it says nothing.
             if letter is not None and letter.body:
                 store.deliveries.count(connection, delivery.id, delivery.sent + 1)
-            store.deliveries.change(connection, delivery.id, State.DELIVERED)
+            close(transaction, delivery, run, State.DELIVERED)
             return State.DELIVERED
         store.deliveries.advance(connection, delivery.id, delivery.sent + 1, transaction.now)
         transaction.bells.add(outbox.BELL)
@@ -102,6 +103,37 @@ def settle(transaction: Transaction, delivery: Delivery, run: Run, outcome: Outc
         return State.DEAD
     store.deliveries.change(connection, delivery.id, State.QUEUED, outcome.error, due_at)
     return State.QUEUED
+
+
+def expect(transaction: Transaction, run: Run, platform_id: str, address: Address) -> None:
+    """Have the run's reply sent to where its question came from; it may be known already."""
+    if runs.is_over(run) and run.state != runs.State.COMPLETED:
+        return
+    outbox.expect(transaction, run, platform_id, address)
+    if runs.is_over(run):
+        outbox.release(transaction, run)
+
+
+def expect_instead(transaction: Transaction, run: Run, instead_of: str) -> None:
+    """Have the run's reply sent to where that of another would have gone, if it was to go anywhere."""
+    reply = store.deliveries.find_reply(transaction.connection, instead_of)
+    platform = platforms.find(transaction.connection, reply.platform_id or "") if reply else None
+    if reply is None or platform is None or reply.address is None:
+        return
+    expect(transaction, run, platform.id, platforms.KINDS[platform.kind].after_silence(reply.address))
+    store.deliveries.change(transaction.connection, reply.id, State.REDELIVERED)
+    store.deliveries.forget_address(transaction.connection, reply.id)
+
+
+def close(transaction: Transaction, delivery: Delivery, run: Run, state: State) -> None:
+    """Store that nothing more is sent.
+
+    Where it went is forgotten, for that may hold a token, or what a bridge knows of somebody; but not while
+    the run may be opened anew, because its webhook could not be reached.
+    """
+    store.deliveries.change(transaction.connection, delivery.id, state)
+    if run.reason != runs.Reason.UNDELIVERABLE:
+        store.deliveries.forget_address(transaction.connection, delivery.id)
 
 
 def _open(transaction: Transaction, sealer: Sealer | None, platform: Platform, name: str) -> bytes:

@@ -136,7 +136,7 @@ class Webhook(SQLModel, table=True):
 class Delivery(SQLModel, table=True):
     """A run on its way to an agent's webhook; or the reply of one, on its way to a platform.
 
-    ``address`` is where on the platform a reply goes, as long as it may be sent there, and ``sent`` how many
+    ``address`` is where on the platform a reply goes, as long as one may be sent there, and ``sent`` how many
     parts of it are there.
     """
 

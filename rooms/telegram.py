@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from rooms.splitting import split
 
 HEADER = "x-telegram-bot-api-secret-token"
 MAX_TEXT = 4_096
+
+_TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,256}")
 
 _Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]  # Telegram's have 52 bits
 
@@ -57,6 +60,13 @@ class Telegram:
     optional = frozenset[str]()
     proof = "secret_token"
     api_url = "https://api.telegram.org"
+    longest = MAX_TEXT
+
+    def find_flaw(self, proof: bytes) -> str | None:
+        """Return what is wrong with the token, if Telegram would not take it."""
+        if _TOKEN.fullmatch(proof):
+            return None
+        return "must be 1 to 256 letters, digits, '_' or '-': Telegram takes no other"
 
     def is_timely(self, headers: Mapping[str, str], _now: int) -> bool:
         """Tell whether there is a token; Telegram says no time."""
@@ -86,6 +96,10 @@ class Telegram:
         """Return a message to the user, which Telegram takes as an answer to its request."""
         return {"method": "sendMessage", **_target(said.address), "text": why}
 
+    def after_silence(self, address: Address) -> Address:
+        """Return the same: nothing was said there."""
+        return address
+
     def needs(self, _address: Address, _now: int) -> frozenset[str]:
         """Return the bot's token."""
         return frozenset({"bot_token"})
@@ -97,15 +111,37 @@ class Telegram:
         parts = split(text, MAX_TEXT)
         if done >= len(parts):
             return None
-        token = quote(secrets["bot_token"], safe=":")
         target = _target(address) if done == 0 else _place(address)
-        return Letter(
-            "POST",
-            f"{platform.api_url}/bot{token}/sendMessage",
-            {"Content-Type": "application/json"},
-            orjson.dumps({**target, "text": parts[done]}),
-            is_last=done == len(parts) - 1,
-        )
+        told = {**target, "text": parts[done]}
+        return _call(platform, secrets, "sendMessage", told, is_last=done == len(parts) - 1)
+
+
+def registration(platform: Platform, secrets: Secrets, url: str) -> Letter:
+    """Return the ``setWebhook`` that has Telegram send what is said to a bot to the URL."""
+    told = {
+        "url": url,
+        "secret_token": secrets["secret_token"].decode(),
+        "allowed_updates": ["message"],
+    }
+    return _call(platform, secrets, "setWebhook", told)
+
+
+def find_complaint(answer: bytes) -> str:
+    """Return what Telegram says is wrong with a request that it does not take, if it says that."""
+    try:
+        told = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(told.get("description", "")) if isinstance(told, dict) else ""
+
+
+def _call(
+    platform: Platform, secrets: Secrets, method: str, told: dict[str, Any], *, is_last: bool = True
+) -> Letter:
+    """Return a call of the Bot API."""
+    token = quote(secrets["bot_token"], safe=":")
+    url = f"{platform.api_url}/bot{token}/{method}"
+    return Letter("POST", url, {"Content-Type": "application/json"}, orjson.dumps(told), is_last)
 
 
 def _said(message: _Message, sender: _User, text: str) -> Said:

@@ -64,6 +64,11 @@ class Twitter:
     optional = frozenset({"consumer_key", "access_token_secret"})
     proof = "consumer_secret"
     api_url = "https://api.x.com"
+    longest = MAX_TEXT
+
+    def find_flaw(self, _proof: bytes) -> str | None:
+        """Return None: it is any text."""
+        return None
 
     def is_timely(self, headers: Mapping[str, str], _now: int) -> bool:
         """Tell whether there is a signature; X signs no time, but each message has one."""
@@ -91,6 +96,10 @@ class Twitter:
     def refuse(self, _said: Said, _why: str) -> Answer | None:
         """Return nothing: X tells its users nothing of an answer, and sends what is refused again."""
         return {}
+
+    def after_silence(self, address: Address) -> Address:
+        """Return the same: nothing was said there."""
+        return address
 
     def needs(self, _address: Address, _now: int) -> frozenset[str]:
         """Return all: which of them are there decides how it is signed."""

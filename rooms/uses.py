@@ -32,6 +32,7 @@ class Purpose(enum.StrEnum):
     WEBHOOK = "webhook"  # to sign a run that is sent to its agent's webhook
     INCOMING = "incoming"  # to tell whether what comes in is the platform's
     REPLY = "reply"  # to say an agent's reply on its platform
+    CHECK = "check"  # to tell whether it can be what a platform needs it for
 
 
 class Outcome(enum.StrEnum):

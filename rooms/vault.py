@@ -30,27 +30,29 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A principal's wish for a secret: what it should be, or whose."""
+    """A principal's wish for a secret: what it should be, or for whom."""
 
     principal: Principal
     name: str
-    agent_id: str = ""
+    agent_ids: Sequence[str] = ()
     sealed: bytes = field(default=b"", repr=False)
 
 
-async def put(ctx: Context, principal: Principal, name: str, value: str) -> Kept:
+async def put(
+    ctx: Context, principal: Principal, name: str, value: str, agent_ids: Sequence[str] = ()
+) -> Kept:
     """Keep a secret under that name, in the place of the one that has it if there is one.
 
-    Raises PermissionDenied without ``secrets:write``, and ValidationFailed for a name that cannot be, and
-    where there is nothing to encrypt the secret under.
+    It may be used for these agents from then on, and for those for which the other might. Raises
+    PermissionDenied without ``secrets:write``, NotFound without one of the agents, and ValidationFailed for
+    a name that cannot be, and where there is nothing to encrypt the secret under.
     """
     access.require_scope(principal, Scope.SECRETS_WRITE)
     try:
         rules.secret_name(name)
     except ValueError as error:
         raise ValidationFailed(f"The name of a secret {error}") from None
-    sealed = require_sealer(ctx).seal(value.encode(), uses.owner(name))
-    return await ctx.journal.append_one(_put_all, _Wish(principal, name, sealed=sealed))
+    return await ctx.journal.append_one(_put_all, _Wish(principal, name, agent_ids, seal(ctx, name, value)))
 
 
 async def remove(ctx: Context, principal: Principal, name: str) -> Kept:
@@ -66,13 +68,13 @@ async def remove(ctx: Context, principal: Principal, name: str) -> Kept:
 async def grant(ctx: Context, principal: Principal, name: str, agent_id: str) -> Kept:
     """Let the secret be used for an agent; errors as of :func:`remove`, and NotFound without the agent."""
     access.require_scope(principal, Scope.SECRETS_WRITE)
-    return await ctx.journal.append_one(_grant_all, _Wish(principal, name, agent_id))
+    return await ctx.journal.append_one(_grant_all, _Wish(principal, name, [agent_id]))
 
 
 async def withdraw(ctx: Context, principal: Principal, name: str, agent_id: str) -> Kept:
     """Let the secret be used for an agent no more; errors as of :func:`remove`."""
     access.require_scope(principal, Scope.SECRETS_WRITE)
-    return await ctx.journal.append_one(_withdraw_all, _Wish(principal, name, agent_id))
+    return await ctx.journal.append_one(_withdraw_all, _Wish(principal, name, [agent_id]))
 
 
 async def list_page(ctx: Context, principal: Principal, after: str, limit: int) -> Sequence[Kept]:
@@ -102,6 +104,11 @@ def require_sealer(ctx: Context) -> Sealer:
     return ctx.sealer
 
 
+def seal(ctx: Context, name: str, value: str) -> bytes:
+    """Return the value, encrypted for the secret of that name; errors as of :func:`require_sealer`."""
+    return require_sealer(ctx).seal(value.encode(), uses.owner(name))
+
+
 def keep(transaction: Transaction, name: str, sealed: bytes) -> None:
     """Keep a secret under that name."""
     store.vault.put(transaction.connection, name, sealed, transaction.now)
@@ -115,7 +122,7 @@ def allow(transaction: Transaction, principal: Principal, name: str, agent_id: s
 
 def _put(transaction: Transaction, wish: _Wish) -> Kept:
     keep(transaction, wish.name, wish.sealed)
-    return _require(transaction.connection, wish.name)
+    return _grant(transaction, wish)
 
 
 def _remove(transaction: Transaction, wish: _Wish) -> Kept:
@@ -126,15 +133,17 @@ def _remove(transaction: Transaction, wish: _Wish) -> Kept:
 
 def _grant(transaction: Transaction, wish: _Wish) -> Kept:
     _require_changeable(transaction.connection, wish.name)
-    if not agents.is_known(transaction.connection, wish.agent_id):
-        raise agent_not_found(wish.agent_id)
-    allow(transaction, wish.principal, wish.name, wish.agent_id)
+    for agent_id in wish.agent_ids:
+        if not agents.is_known(transaction.connection, agent_id):
+            raise agent_not_found(agent_id)
+        allow(transaction, wish.principal, wish.name, agent_id)
     return _require(transaction.connection, wish.name)
 
 
 def _withdraw(transaction: Transaction, wish: _Wish) -> Kept:
     _require_changeable(transaction.connection, wish.name)
-    store.vault.withdraw(transaction.connection, wish.name, wish.agent_id)
+    for agent_id in wish.agent_ids:
+        store.vault.withdraw(transaction.connection, wish.name, agent_id)
     return _require(transaction.connection, wish.name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, insert, null, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, null, select, update
 
 from rooms.rows import DueDelivery
 from rooms.run_tables import Delivery
@@ -33,16 +33,11 @@ _RELEASE = (
     .where(table.c.run_id == bindparam("the_run"), table.c.state == "waiting")
     .values(state="queued", due_at=bindparam("now"))
 )
+_REPLY = select(table).where(table.c.run_id == bindparam("run_id"), table.c.platform_id.is_not(None))
 _CHANGE = (
     update(table)
     .where(table.c.id == bindparam("delivery_id"))
-    .values(
-        state=bindparam("new_state"),
-        error=bindparam("new_error"),
-        due_at=bindparam("new_due_at"),
-        # It may hold a token, or what a bridge knows of somebody: of use for nothing any more.
-        address=case((bindparam("new_state").in_(("delivered", "obsolete")), null()), else_=table.c.address),
-    )
+    .values(state=bindparam("new_state"), error=bindparam("new_error"), due_at=bindparam("new_due_at"))
 )
 _OLD = (
     select(table.c.id)
@@ -55,6 +50,11 @@ _OLD = (
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
     """Return the delivery, or None."""
     return fetch_first(connection, _BY_ID, Delivery, delivery_id=delivery_id)
+
+
+def find_reply(connection: Connection, run_id: str) -> Delivery | None:
+    """Return what takes the reply of a run to a platform, or None."""
+    return fetch_first(connection, _REPLY, Delivery, run_id=run_id)
 
 
 def list_due(connection: Connection, now: int, busy: Collection[str], limit: int) -> list[DueDelivery]:
@@ -119,9 +119,14 @@ def hold(connection: Connection, due: DueDelivery, until: int) -> bool:
 def change(
     connection: Connection, delivery_id: str, state: str, error: str | None = None, due_at: int | None = None
 ) -> None:
-    """Store how the delivery stands now; where a reply goes is forgotten once it goes there no more."""
+    """Store how the delivery stands now."""
     values: dict[str, Any] = {"new_state": state, "new_error": error, "new_due_at": due_at}
     connection.execute(_CHANGE, {"delivery_id": delivery_id, **values})
+
+
+def forget_address(connection: Connection, delivery_id: str) -> None:
+    """Forget where on its platform a reply would go."""
+    connection.execute(update(table).where(table.c.id == delivery_id).values(address=null()))
 
 
 def list_old(connection: Connection, first_kept: str, limit: int) -> list[str]:

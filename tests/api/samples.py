@@ -147,7 +147,7 @@ async def new_world(parley: Parley) -> World:
     run_id = await _run_of(parley, first)
     dead = await _dead_delivery(parley, run_id)
     platform_id = await _platform_of_x(parley)
-    reply_id = await _dead_delivery(parley, run_id, platform_id)
+    reply_id = await _dead_delivery(parley, await _run_of(parley, second), platform_id)
     asking = {"author_id": World.agent, "approval": {"options": ["yes", "no"], "expires_in": 60}}
     third = (await parley.service.submit(channel_id, "third?", **asking)).data["id"]
     await parley.service.request("PUT", f"/api/messaging/secrets/{World.secret}", json=await _secret(None))

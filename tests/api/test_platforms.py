@@ -1,5 +1,6 @@
 """Platforms: who connects them, with which secrets, and what is shown of them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rooms.principals import Scope
 from tests.platforms import SECRETS
 from tests.rest import API, Reply, Rest
-from tests.running import Parley
+from tests.running import Parley, Start, running_parley
 
 PATH = f"{API}/platforms"
 NOWHERE = "11111111-2222-3333-4444-555555555555"
@@ -114,6 +115,47 @@ async def test_a_platform_is_whole_or_not_connected(
     if "kind" not in fields:
         assert (await change(parley.service, platform["id"], **fields)).refusal == (400, "VALIDATION_ERROR")
     assert (await parley.service.get(PATH)).data["platforms"] == [platform]
+
+
+@pytest.mark.parametrize(
+    ("kind", "use", "value"),
+    [
+        ("discord", "public_key", "no key"),
+        ("discord", "public_key", "00" * 31),
+        ("discord", "public_key", "zz" * 32),
+        ("discord", "public_key", "é" * 64),
+        ("telegram", "secret_token", "two words"),
+        ("telegram", "secret_token", "x" * 257),
+    ],
+)
+async def test_what_can_prove_nothing_is_refused(parley: Parley, kind: str, use: str, value: str) -> None:
+    """When a platform is connected or changed; all that it sends would be called forged."""
+    await parley.agent("bot")
+    names = await keep_secrets(parley, kind)
+    await parley.service.request("PUT", f"{API}/secrets/bad", json={"value": value})
+    await parley.service.request("PUT", f"{API}/secrets/bad/grants/bot")
+    bad = {**names, use: "bad"}
+    refusals = [await connect(parley.service, bad, kind)]
+    platform = (await connect(parley.service, names, kind)).data
+    refusals.append(await change(parley.service, platform["id"], secrets=bad))
+    for refused in refusals:
+        assert refused.refusal == (400, "VALIDATION_ERROR")
+        assert f"'bad' is no {use} for {kind}" in refused.error["details"]
+        assert value not in refused.error["details"]
+    assert (await parley.service.get(PATH)).data["platforms"] == [platform]
+
+
+async def test_a_secret_that_cannot_be_read_is_asked_for_again(start: Start, tmp_path: Path) -> None:
+    """It was encrypted under another PARLEY_SECRET."""
+    data_dir = tmp_path / "kept"
+    async with running_parley(data_dir, secret="one secret of thirty-two letters") as first:
+        await first.agent("bot")
+        names = await keep_secrets(first)
+        key = first.service_key
+    parley = await start(data_dir=data_dir, secret="another one of thirty-two letters")
+    refused = await connect(parley.bearer(key), names)
+    assert refused.refusal == (400, "VALIDATION_ERROR")
+    assert "put it again" in refused.error["details"]
 
 
 async def test_a_secret_must_be_granted_to_the_agent(parley: Parley) -> None:

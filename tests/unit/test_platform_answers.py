@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from aiohttp import web
 
-from rooms import agents, uses
-from rooms.errors import AuthenticationFailed
+from rooms import agents, edits, participants, uses
+from rooms.edits import Target
+from rooms.errors import AuthenticationFailed, PermissionDenied
 from rooms.outbox import State
+from rooms.participants import Joining
 from rooms.replies import PAUSES_MS
 from rooms.store.vault import UseFilter
 from tests.migrated import lay_out
@@ -125,7 +128,8 @@ async def test_what_is_forged_changes_nothing_and_is_told(abroad: Abroad, kind: 
         with pytest.raises(AuthenticationFailed):
             await abroad.knock(kind, forged)
     assert await abroad.runs() == []
-    (line,) = await uses.list_page(abroad.post.ctx, SERVICE, UseFilter(), None, 50)
+    line, checked = await uses.list_page(abroad.post.ctx, SERVICE, UseFilter(), None, 50)
+    assert (checked.purpose, checked.outcome) == ("check", "opened")
     assert (line.purpose, line.outcome, line.subject, line.times) == ("incoming", "forged", platform.id, 3)
 
 
@@ -142,14 +146,43 @@ async def test_the_user_is_told_what_cannot_be_taken(abroad: Abroad) -> None:
     """On the platform, as far as it can be told there; it would send the same again otherwise."""
     for kind in ("telegram", "discord", "twitter"):
         await abroad.connect(kind)
-    long, now = "x" * 4_001, abroad.post.now
+    long, now = "x" * 10_001, abroad.post.now
     told = await abroad.knock("telegram", said("telegram", long, now=now))
     assert (told["method"], told["chat_id"]) == ("sendMessage", -100)
-    assert "4000" in told["text"]
+    assert "4096" in told["text"]
     told = await abroad.knock("discord", said("discord", long, now=now))
     assert (told["type"], told["data"]["flags"]) == (4, 64)
     assert await abroad.knock("twitter", said("twitter", long, now=now)) == {}
     assert await abroad.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "length"), [("telegram", 4_096), ("discord", 6_000), ("twitter", 10_000), ("webhook", 4_000)]
+)
+async def test_what_can_be_said_there_is_not_too_long(abroad: Abroad, kind: str, length: int) -> None:
+    """Though it is longer than what people may say here; a bridge keeps to that, and can tell its users."""
+    await abroad.connect(kind)
+    run = await abroad.ask(kind, "x" * length)
+    assert len((await edits.require(abroad.post.ctx, Target(SERVICE, run.message_id))).content) == length
+
+
+async def test_who_was_removed_stays_that_and_is_told_so(abroad: Abroad) -> None:
+    """On the platform, as far as it can be told there; nothing is stored until somebody brings them back."""
+    ctx, now = abroad.post.ctx, abroad.post.now
+    for kind in ALL:
+        await abroad.connect(kind)
+        run = await abroad.ask(kind)
+        await participants.remove(ctx, SERVICE, run.channel_id, run.user_id)
+        again = said(kind, "again", 2, now=now)
+        if kind == "webhook":
+            with pytest.raises(PermissionDenied, match="removed"):
+                await abroad.knock(kind, again)
+        else:
+            told = orjson.dumps(await abroad.knock(kind, again)).decode()
+            assert ("was removed" in told) is (kind != "twitter")
+        assert (await abroad.runs())[0] == run
+        await participants.add(ctx, Joining(SERVICE, run.channel_id, run.user_id))
+        assert (await abroad.ask(kind, "and now?", 3)).user_id == run.user_id
 
 
 async def test_a_command_that_nobody_answers_is_told_so(abroad: Abroad) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from rooms import deliveries, edits, participants, redelivery, run_lookup, webhooks
+from rooms import (
+    deliveries,
+    edits,
+    participants,
+    platforms,
+    redelivery,
+    replies,
+    run_lookup,
+    webhooks,
+)
 from rooms.edits import Target
 from rooms.errors import Conflict, NotFound
 from rooms.ids import new_id
@@ -12,6 +21,7 @@ from rooms.outbox import State
 from rooms.participants import Joining
 from rooms.principals import Kind, Principal
 from rooms.rows import Run
+from tests.unit.abroad import ALL, Abroad
 from tests.unit.journaling import SERVICE
 from tests.unit.posting import Post
 from tests.unit.staging import ANN, BOT
@@ -73,6 +83,45 @@ async def test_a_dead_letter_whose_message_or_agent_is_gone_stays_dead(post: Pos
     with pytest.raises(Conflict, match="deleted"):
         await redelivery.redeliver(post.ctx, BOT, "bot", dead.id)
     assert await post.states() == [State.DEAD]
+
+
+@pytest.mark.parametrize("kind", ALL)
+async def test_what_is_said_after_all_goes_back_to_the_platform(abroad: Abroad, kind: str) -> None:
+    """However often it takes; where it goes is kept until then, and no longer."""
+    await abroad.connect(kind)
+    await abroad.post.set_webhook()
+    abroad.post.answering(500)
+    await abroad.ask(kind)
+    for _ in range(2):
+        await abroad.post.fail_until_dead()
+        await abroad.post.work()
+        assert abroad.said() == []
+        dead = (await abroad.post.all())[-1]
+        assert dead.state == State.DEAD
+        await redelivery.redeliver(abroad.post.ctx, BOT, "bot", dead.id)
+    abroad.post.replying("I am back")
+    await abroad.post.work()
+    assert abroad.said() == ["I am back"]
+    listed = await replies.list_page(abroad.post.ctx, SERVICE, abroad.connected[kind].id, None, None, 50)
+    assert [one.state for one in listed] == ["delivered", "redelivered", "redelivered"]
+    assert [one.address for one in listed] == [None] * 3
+    if kind == "discord":  # where the first end has taken the deferred answer back
+        assert [sent.method for sent in abroad.api.sent] == ["DELETE", "POST"]
+
+
+async def test_a_platform_that_is_gone_is_told_nothing(abroad: Abroad) -> None:
+    """Nor does it keep a dead letter from being sent again."""
+    platform = await abroad.connect("telegram")
+    await abroad.post.set_webhook()
+    abroad.post.answering(500)
+    await abroad.ask("telegram")
+    await abroad.post.fail_until_dead()
+    await platforms.remove(abroad.post.ctx, SERVICE, platform.id)
+    await redelivery.redeliver(abroad.post.ctx, BOT, "bot", (await abroad.post.only()).id)
+    abroad.post.replying("I am back")
+    await abroad.post.work()
+    assert abroad.said() == []
+    assert await abroad.post.states() == [State.REDELIVERED, State.DELIVERED]
 
 
 async def test_deliveries_are_their_agents(post: Post) -> None:

@@ -179,6 +179,7 @@ async def test_a_secret_is_used_as_long_as_it_is_granted(abroad: Abroad) -> None
     assert told == {
         ("incoming", "opened"),
         ("incoming", "not_granted"),
+        ("check", "opened"),
         ("reply", "not_granted"),
         ("reply", "opened"),
     }
