@@ -9,7 +9,6 @@ import shlex
 import signal
 import sys
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,8 +29,10 @@ from server.database_commands import app as database_app
 from server.database_commands import opened
 from server.demo import eliza
 from server.import_eliza import import_eliza
+from server.platform_commands import app as platforms_app
 from server.runs import runs
-from server.terminal import UNCUT, DataDir, out, run
+from server.secret_commands import app as secrets_app
+from server.terminal import UNCUT, DataDir, moment, out, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
@@ -39,6 +40,8 @@ app.add_typer(database_app)
 app.command()(runs)
 app.command()(import_eliza)
 app.add_typer(keys_app, name="keys")
+app.add_typer(secrets_app, name="secrets")
+app.add_typer(platforms_app, name="platforms")
 
 _log = logging.getLogger("parley")
 
@@ -189,9 +192,8 @@ async def _list_keys(settings: Settings) -> None:
     for heading in ("id", "begins with", "kind", "principal", "name", "created (UTC)", "state"):
         table.add_column(heading, no_wrap=True)
     for key in found:
-        created = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         state = "revoked" if key.revoked_at else "valid"
-        table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, created, state)
+        table.add_row(key.id, key.prefix, key.kind, key.principal_id, key.name, moment(key.created_at), state)
     Console(width=UNCUT).print(table)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,14 +108,24 @@ class Parley:
         return self.bearer(await self.key(Kind.SERVICE, "restricted", None, *scopes))
 
 
+def secret_of(data_dir: Path) -> str:
+    """Return the secret that a node on the directory has unless told."""
+    return f"what is signed and encrypted in {data_dir}"
+
+
 @asynccontextmanager
 async def running_parley(data_dir: Path, **settings: Any) -> AsyncIterator[Parley]:
     """Run a node on a free port until the block ends.
 
     Unless told it has the secret of its directory, and neither rate limits nor patience.
     """
-    secret = f"what is signed and encrypted in {data_dir}"
-    defaults = {"data_dir": data_dir, "port": 0, "rate_limits": "off", "drain_seconds": 0.2, "secret": secret}
+    defaults = {
+        "data_dir": data_dir,
+        "port": 0,
+        "rate_limits": "off",
+        "drain_seconds": 0.2,
+        "secret": secret_of(data_dir),
+    }
     chosen = Settings(**{**defaults, **settings})
     if chosen.sqlite_file is not None:
         lay_out(chosen.sqlite_file)
@@ -170,16 +180,18 @@ async def stop(process: asyncio.subprocess.Process) -> int:
     return process.returncode
 
 
-async def run_parley(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run a ``parley`` command to its end and return its exit code and what it said."""
+async def run_parley(*arguments: str, lines: Sequence[str] = (), **environment: str) -> tuple[int, str]:
+    """Run a ``parley`` command to its end, give it these lines, and return its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
         COMMAND,
         *arguments,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=_environment(environment),
     )
-    said, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    typed = "".join(f"{line}\n" for line in lines).encode()
+    said, _ = await asyncio.wait_for(process.communicate(typed), DEADLINE)
     assert process.returncode is not None
     return process.returncode, said.decode()
 

@@ -13,6 +13,8 @@ from handlers.routes import ALL_ROUTES
 from server.cli import app, keys_app
 from server.config import Settings
 from server.database_commands import app as database_app
+from server.platform_commands import app as platforms_app
+from server.secret_commands import app as secrets_app
 
 DOCS = Path(__file__).parent.parent / "docs"
 OF_ROUTES = ("api.md", "agents.md", "secrets.md", "platforms.md", "elizaos.md")
@@ -63,7 +65,9 @@ def test_every_command_is_documented() -> None:
     commands = [
         f"parley {command.callback.__name__.replace('_', '-')}" for command in registered if command.callback
     ]
-    commands += [f"parley keys {command.name}" for command in keys_app.registered_commands]
+    groups = {"keys": keys_app, "secrets": secrets_app, "platforms": platforms_app}
+    for name, group in groups.items():
+        commands += [f"parley {name} {command.name}" for command in group.registered_commands]
     missing = [command for command in commands if f"`{command}`" not in _read("settings.md")]
     assert missing == []
 
