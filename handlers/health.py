@@ -28,6 +28,6 @@ async def ready(call: Call[None]) -> dict[str, Any]:
     if call.gate.draining.begun.is_set():
         raise Unavailable("The server is draining: it ends soon; go to another one, or come back later")
     if not call.ctx.journal.is_writing:
-        raise Unavailable("The journal is not writing")
+        raise Unavailable("Messages cannot be stored at the moment; try again later")
     await call.ctx.database.read(lambda connection: connection.execute(select(1)).scalar())
     return {"status": "ready"}

@@ -22,65 +22,65 @@ from handlers import (
 )
 
 _EVENTS_QUERY = {
-    "server_id": "whose log, the default server's unless told",
+    "server_id": "whose log, the default server's unless given",
     "channel_id": "only these channels: repeated, or separated by commas",
     "after": "the cursor to go on from; without one, from now on",
     "wait": "answer within so many seconds, at most 55; without it the answer is a stream",
-    "limit": "with wait: how many events at most, 100 unless told, at most 500",
+    "limit": "with wait: how many events at most, 100 unless given, at most 500",
     "ticket": "in place of a credential",
 }
 _INBOX_QUERY = {name: meaning for name, meaning in _EVENTS_QUERY.items() if name != "channel_id"}
 WAIT_QUERY = {"wait": "answer once it is over, or within so many seconds, at most 55"}
 _DELIVERIES_QUERY = {
     "state": "only those in this state: queued, delivered, dead, redelivered or obsolete",
-    "limit": "page size, 50 unless told, at most 200",
+    "limit": "page size, 50 unless given, at most 200",
     "before": "only older ones than the delivery with this id",
 }
 _HISTORY_QUERY = {
-    "limit": "page size, 50 unless told, at most 200",
+    "limit": "page size, 50 unless given, at most 200",
     "offset": "how many messages to pass over",
     "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
     "after": "only newer ones: epoch milliseconds, ISO 8601 or a cursor",
     "order": "asc or desc",
 }
 _APPROVALS_QUERY = {
-    "state": "requested unless told, several separated by commas",
-    "limit": "how many at most, 50 unless told, at most 200",
+    "state": "requested unless given, several separated by commas",
+    "limit": "how many at most, 50 unless given, at most 200",
 }
 
 _SESSIONS_QUERY = {
     "userId": "only this user's",
     "agentId": "only those with this agent",
-    "status": "active or expired; both unless told",
-    "limit": "page size, 50 unless told, at most 200",
+    "status": "active or expired; both unless given",
+    "limit": "page size, 50 unless given, at most 200",
     "before": "only older ones than the session with this id",
 }
 _TRANSCRIPT_QUERY = {
-    "limit": "page size, 50 unless told, at most 100",
+    "limit": "page size, 50 unless given, at most 100",
     "before": "only older ones: epoch milliseconds or ISO 8601",
     "after": "only newer ones: epoch milliseconds or ISO 8601",
 }
 _TITLE_QUERY = {
-    "limit": "how many of the newest messages are read, 50 unless told, at most 200",
+    "limit": "how many of the newest messages are read, 50 unless given, at most 200",
     "before": "only older ones: epoch milliseconds, ISO 8601 or a cursor",
 }
-_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless told, at most 55"}
+_SENT_QUERY = {"wait": "with the transport http: for how many seconds, 25 unless given, at most 55"}
 _JOBS_QUERY = {
     "status": "only those that are so: pending, processing, completed, failed or timeout",
-    "limit": "how many at most, 50 unless told, at most 200",
+    "limit": "how many at most, 50 unless given, at most 200",
 }
-_PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless told, at most 55; as the header Prefer: wait=N"}
+_PROCESSED_QUERY = {"wait": "for how many seconds, 30 unless given, at most 55; as the header Prefer: wait=N"}
 _ROOM_QUERY = {"roomId": "only in this channel"}
 _SUMMARIES_QUERY = {
     **_ROOM_QUERY,
-    "status": "started, completed, timeout, error or all, as unless told",
-    "limit": "page size, 20 unless told, at most 100",
+    "status": "started, completed, timeout, error or all; all unless given",
+    "limit": "page size, 20 unless given, at most 100",
     "from": "only those that began then or later, in epoch milliseconds",
     "to": "only those that began then or earlier, in epoch milliseconds",
 }
 _ENTRIES_QUERY = {
     **_ROOM_QUERY,
-    "count": "how many at most, 50 unless told, at most 100; also as limit",
+    "count": "how many at most, 50 unless given, at most 100; also as limit",
     "offset": "how many to pass over",
     "type": "only entries of this type",
     "excludeTypes": "no entries of this type; may be repeated",
@@ -88,13 +88,13 @@ _ENTRIES_QUERY = {
 _MEMORIES_QUERY = {
     "channelId": "only what was said in this channel; also as roomId",
     "tableName": "which memories: there are none but those of messages",
-    "limit": "page size, 20 unless told, at most 200",
+    "limit": "page size, 20 unless given, at most 200",
     "before": "only older ones, in epoch milliseconds",
 }
 _LINES_QUERY = {
-    "level": "only lines of this level; all unless told",
-    "since": "only lines since then, in epoch milliseconds; an hour ago unless told",
-    "limit": "how many at most, 100 unless told, at most 1000",
+    "level": "only lines of this level; all unless given",
+    "since": "only lines since then, in epoch milliseconds; an hour ago unless given",
+    "limit": "how many at most, 100 unless given, at most 1000",
     "agentName": "all, or the name of an agent, of which there are no lines",
     "agentId": "all, or the id of an agent, of which there are no lines",
 }

@@ -210,7 +210,7 @@ def _find_dm(connection: Connection, draft: ChannelDraft, members: list[str]) ->
 
 def _require_free(connection: Connection, draft: ChannelDraft) -> None:
     if store.channels.is_taken(connection, draft.id):
-        raise Conflict(f"A channel with ID '{draft.id}' exists already, or was deleted")
+        raise Conflict(f"A channel with ID '{draft.id}' exists already, or was deleted; choose another ID")
     if draft.unique:
         require_free_name(connection, draft.server_id, draft.name)
 

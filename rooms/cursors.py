@@ -79,7 +79,10 @@ class Cursor(NamedTuple):
     def require_log(self, server_id: str, epoch: int) -> None:
         """Raise ValidationFailed if the cursor is a position in another log."""
         if (self.server_id, self.epoch) != (server_id, epoch):
-            raise ValidationFailed("The cursor is a position in another log", message="Invalid cursor")
+            raise ValidationFailed(
+                "The cursor is a position in another log; use one of this message server",
+                message="Invalid cursor",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Dispatch:
             return
         place = (draft.author_id, draft.channel_id)
         if (run.agent_id, run.channel_id) != place or draft.approval is not None or draft.is_action:
-            raise Conflict(f"messageId '{draft.id}' is already in use")
+            raise Conflict(f"messageId '{draft.id}' is already in use; choose another")
         if run.id not in self._open:
             raise runs.has_ended(run)
 

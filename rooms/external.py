@@ -145,7 +145,9 @@ def _check(ctx: Context, draft: ExternalDraft) -> None:
     access.require_scope(draft.principal, Scope.MESSAGES_WRITE)
     messages.check_content(ctx, draft.content, Kind.USER)
     if draft.platform in (AGENT_RESPONSE, AGENT_ACTION):
-        raise ValidationFailed(f"'{draft.platform}' is no platform; submit what agents say")
+        raise ValidationFailed(
+            f"'{draft.platform}' is no platform; send what agents say to /api/messaging/submit"
+        )
 
 
 def receive_all(transaction: Transaction, drafts: Sequence[ExternalDraft]) -> list[Received | ParleyError]:

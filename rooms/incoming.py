@@ -101,7 +101,10 @@ async def answer_challenge(ctx: Context, door: Door, token: str) -> Answer:
     """Prove to the platform who answers here; raise NotFound if it asks for nothing like that."""
     answer = door.kind.challenge(token, await _require_secret(ctx, door))
     if answer is None:
-        raise NotFound("There is nothing to answer here", message="Nothing here")
+        raise NotFound(
+            "There is no answer to this; only platforms of the kind twitter ask with a challenge",
+            message="Nothing here",
+        )
     await uses.tell(ctx, Noted(door.use, Outcome.OPENED))
     return answer
 

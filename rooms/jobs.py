@@ -165,7 +165,7 @@ def _choose_id(draft: JobDraft) -> str:
 def _repeat(known: Job, draft: JobDraft) -> Job:
     if known.fingerprint != draft.fingerprint():
         named = f"jobId '{draft.id}'" if draft.id else f"messageId '{draft.key}'"
-        raise Conflict(f"{named} is in use for another job")
+        raise Conflict(f"{named} is in use for another job; choose a new one")
     return known
 
 

@@ -111,7 +111,9 @@ async def list_for(ctx: Context, principal: Principal) -> list[Server]:
 def create_within(transaction: Transaction, draft: ServerDraft) -> Server:
     """Create a message server as a part of something else; raise Conflict if its id is taken."""
     if store.servers.is_taken(transaction.connection, draft.id):
-        raise Conflict(f"A message server with ID '{draft.id}' exists already, or was deleted")
+        raise Conflict(
+            f"A message server with ID '{draft.id}' exists already, or was deleted; choose another ID"
+        )
     row = Server(
         id=draft.id,
         name=draft.name,

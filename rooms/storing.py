@@ -146,12 +146,14 @@ class _Batch:
             return None
         fingerprint, message_id = known
         if fingerprint != draft.fingerprint():
-            raise Conflict(f"messageId '{draft.key}' was used within 24 hours for another message")
+            raise Conflict(
+                f"messageId '{draft.key}' was used within 24 hours for another message; choose a new one"
+            )
         return Submitted(self._messages[message_id], draft.key)
 
     def _accept(self, draft: Draft, channel: Channel) -> Submitted:
         if draft.id in self._messages:
-            raise Conflict(f"messageId '{draft.id}' is already in use")
+            raise Conflict(f"messageId '{draft.id}' is already in use; choose another")
         self._dispatch.require_free(draft)
         self._require_parent(draft)
         by_agent = self._is_agents(draft)

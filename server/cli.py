@@ -152,8 +152,8 @@ def bench(context: typer.Context) -> None:
 def keys_create(
     kind: Annotated[Kind, typer.Option(help="Who will use it.")] = Kind.SERVICE,
     principal_id: Annotated[str | None, typer.Option("--id", help="The user's or agent's id.")] = None,
-    name: Annotated[str | None, typer.Option(help="What people see; the id unless told.")] = None,
-    scope: Annotated[list[Scope] | None, typer.Option(help="For services; all unless told.")] = None,
+    name: Annotated[str | None, typer.Option(help="What people see; the id unless given.")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option(help="For services; all unless given.")] = None,
     sign_in: Annotated[bool, typer.Option("--sign-in", help="Print a sign-in link instead (users).")] = False,
     port: Annotated[int | None, typer.Option(help="The server's port, for the link.")] = None,
     data_dir: DataDir = None,
