@@ -55,7 +55,7 @@ async def _admit_asking(gate: Gate, request: web.Request, route: Route) -> Princ
 
 async def _admit_anybody(gate: Gate, request: web.Request, route: Route) -> Principal:
     """Let a public request in; one that may write is charged to its address."""
-    if request.method != hdrs.METH_GET and not route.guards_itself:
+    if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not route.guards_itself:
         await _charge_address(gate, request)
     return ANYBODY
 

@@ -6,7 +6,7 @@ The routes for elizaOS's clients alone are in :mod:`handlers.eliza_routes`, and 
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from handlers import (
     agent_wire,
@@ -270,9 +270,16 @@ def add_routes(app: web.Application, gate: Gate) -> None:
         handler = endpoint(gate, route)
         for path in (route.path, *route.aliases):
             app.router.add_route(route.method, path, handler)
+            if _is_watched(route):
+                app.router.add_route(hdrs.METH_HEAD, path, handler)
         for path in route.deprecated:
             app.router.add_route(route.method, path, superseded(handler, route.path))
     for route in REFUSED_ROUTES:
         app.router.add_route(route.method, route.path, endpoint(gate, route))
     app.router.add_get("/media/uploads/{kind}/{place_id}/{name}", uploads.show(gate.ctx))
     app.router.add_get("/openapi.json", openapi.serve(ALL_ROUTES))
+
+
+def _is_watched(route: Route) -> bool:
+    """Tell whether it is what load balancers and monitors look at; some of them ask with HEAD."""
+    return route.public and route.method == hdrs.METH_GET and not route.guards_itself

@@ -9,7 +9,7 @@ from handlers import bodies
 from handlers.refusals import MAX_HEADERS
 from server import connections
 from tests.realtime.raw import RawSocket, open_poller, raw_connection, raw_websocket, until
-from tests.rest import Reply
+from tests.rest import API, Reply
 from tests.running import Parley, Start
 
 # Long enough for a request on a busy machine, short enough to wait for.
@@ -309,3 +309,14 @@ async def test_no_answer_tells_what_the_server_is_made_of(parley: Parley, reques
         connection.send(request_bytes)
         (reply,) = await answered(connection)
     assert reply.headers["Server"] == "Parley"
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/health", f"{API}/sessions/health", f"{API}/jobs/health"]
+)
+async def test_monitors_may_ask_with_head(start: Start, path: str) -> None:
+    """As often as they like; they are told what GET would be, without the body."""
+    parley = await start(rate_limits="on")
+    asked, told = await parley.anonymous.get(path), await parley.anonymous.request("HEAD", path)
+    assert (told.status, told.headers["Content-Type"]) == (asked.status, asked.headers["Content-Type"])
+    assert (told.raw, "X-RateLimit-Limit" in told.headers) == (b"", False)
