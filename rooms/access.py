@@ -221,7 +221,7 @@ def require_job(principal: Principal, job_id: str, found: Job | None) -> Job:
 def require_scope(principal: Principal, scope: Scope) -> None:
     """Raise PermissionDenied unless the credential carries the scope."""
     if not principal.may(scope):
-        raise PermissionDenied
+        raise PermissionDenied(f"Only services with {scope} may do this")
 
 
 def find_grantee(principal: Principal) -> str | None:

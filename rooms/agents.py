@@ -118,7 +118,7 @@ def _require_right(transaction: Transaction, wish: Change) -> Entity:
     """Return whom the wish is about, which is known by then if it is to be registered."""
     if not access.may_act_for(wish.principal, wish.agent_id):
         look_up(transaction.connection, wish.principal, wish.agent_id)
-        raise PermissionDenied
+        raise PermissionDenied("Only the agent itself and services with agents:write may change it")
     if wish.registers:
         entities.register(transaction, wish.agent_id, Kind.AGENT)
         store.agents.restore(transaction.connection, wish.agent_id)

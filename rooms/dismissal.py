@@ -50,7 +50,7 @@ def _list_channels(connection: Connection, agent_id: str) -> list[Channel]:
 def _silence(transaction: Transaction, wish: _Dismissal) -> None:
     """Let nobody act as the agent any more, and address it no longer."""
     if not access.may_act_for(wish.principal, wish.agent_id):
-        raise PermissionDenied
+        raise PermissionDenied("Only the agent itself and services with agents:write may end it")
     agents.apply_change(transaction, Change(wish.principal, wish.agent_id, is_active=False))
     store.keys.revoke_all(transaction.connection, wish.agent_id, transaction.now)
     store.servers.remove_agent_everywhere(transaction.connection, wish.agent_id)

@@ -75,7 +75,9 @@ async def test_agents_are_registered_by_services_with_the_scope(parley: Parley) 
     others = [await parley.user("ann"), await parley.agent("bot")]
     others.append(await parley.restricted_service(Scope.MESSAGES_READ, Scope.ENTITIES_WRITE))
     for client in others:
-        assert (await create(client)).refusal == (403, "PERMISSION_DENIED")
+        refused = await create(client)
+        assert refused.refusal == (403, "PERMISSION_DENIED")
+        assert refused.error["details"] == "Only services with agents:write may do this"
     assert (await create(await parley.restricted_service(Scope.AGENTS_WRITE))).status == 201
 
 
@@ -112,7 +114,9 @@ async def test_a_character_is_shown_to_whom_it_is_for(parley: Parley) -> None:
     seen = await ann.get(BOT)
     assert (seen.data["name"], seen.data["bio"], seen.data["settings"]) == ("Bot", "Counts.", {})
     assert b"confidential" not in seen.raw
-    assert (await patch(ann, bio="mine")).refusal == (403, "PERMISSION_DENIED")
+    refused = await patch(ann, bio="mine")
+    assert refused.refusal == (403, "PERMISSION_DENIED")
+    assert refused.error["details"] == "Only the agent itself and services with agents:write may change it"
     for path in ("", "/panels", "/runs", "/logs"):
         assert (await stranger.get(f"{BOT}{path}")).refusal == (404, "RESOURCE_NOT_FOUND")
     assert (await stranger.get(AGENTS)).data == {"agents": []}
