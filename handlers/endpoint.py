@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import re
@@ -16,7 +17,9 @@ from pydantic import BaseModel
 from uuid_utils import uuid4
 
 from handlers import bodies, charging, envelope, refusals
+from handlers.asked import Asked
 from handlers.http import Answer, Call, Gate, Route, dialect
+from handlers.later import Later, LateResponse, Line
 from handlers.parsing import parse_json
 from handlers.wire import Dialect
 from rooms.errors import ParleyError, RateLimited, ValidationFailed
@@ -26,6 +29,7 @@ GZIP_FROM = 1_024
 DEPRECATED = "@1767225600"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID = web.RequestKey("id", str)
 _SUCCESSOR = web.RequestKey("successor", str)
 _log = logging.getLogger("parley.http")
 
@@ -41,13 +45,29 @@ def endpoint(gate: Gate, route: Route) -> Handler:
             return web.Response(status=route.status)
         if isinstance(data, web.StreamResponse):
             return data
-        answer = data if isinstance(data, Answer) else Answer(data, route.status, {})
-        said = answer.data if route.is_bare else envelope.success(answer.data)
-        response = _reply(request, said, answer.status)
-        response.headers.update(answer.headers)
-        return response
+        asked = Asked.by(request, request[_ID])
+        if isinstance(data, Later):
+            return LateResponse(functools.partial(_respond_later, route, asked, data))
+        return _respond(route, asked, data)
 
     return handle
+
+
+def _respond(route: Route, asked: Asked, data: Any) -> web.Response:
+    answer = data if isinstance(data, Answer) else Answer(data, route.status, {})
+    said = answer.data if route.is_bare else envelope.success(answer.data)
+    response = _reply(asked, said, answer.status)
+    response.headers.update(answer.headers)
+    return response
+
+
+async def _respond_later(route: Route, asked: Asked, later: Later, _line: Line) -> web.Response:
+    try:
+        return _respond(route, asked, await later.find())
+    except ParleyError as error:
+        return _refuse(asked, error)
+    except Exception:  # noqa: BLE001 - as where nobody has waited
+        return _fail(asked)
 
 
 def superseded(handler: Handler, successor: str) -> Handler:
@@ -65,7 +85,7 @@ def superseded(handler: Handler, successor: str) -> Handler:
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give each request an id, and turn whatever goes wrong into the error envelope."""
     began = time.perf_counter()
-    request_id = _request_id(request)
+    request_id = request[_ID] = _request_id(request)
     response = await _answer(request, handler, request_id)
     if not response.prepared:
         response.headers["X-Request-ID"] = request_id
@@ -81,31 +101,35 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     try:
         return await handler(request)
     except ParleyError as error:
-        response = _refuse(request, request_id, error)
-        if isinstance(error, RateLimited):
-            response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
-        return response
+        return _refuse(Asked.by(request, request_id), error)
     except web.HTTPRequestEntityTooLarge:
-        return _refuse(request, request_id, bodies.too_large())
+        return _refuse(Asked.by(request, request_id), bodies.too_large())
     except web.HTTPException as error:
         if error.status < 400:
             raise
         return refusals.of_status(request, request_id, error)
     except web.RequestPayloadError:
         broken = ValidationFailed("The chunks of the body do not follow HTTP/1.1")
-        response = _refuse(request, request_id, broken)
+        response = _refuse(Asked.by(request, request_id), broken)
         # Where the next request on this connection would begin is unknown.
         response.force_close()
         return response
     except Exception:  # noqa: BLE001
-        # The client learns nothing of our inside; the log has the frames under the request's id.
-        _log.exception("%s %s failed [%s]", request.method, request.rel_url.raw_path, request_id)
-        return refusals.json(envelope.failure(ParleyError()), 500)
+        return _fail(Asked.by(request, request_id))
 
 
-def _refuse(request: web.Request, request_id: str, error: ParleyError) -> web.Response:
-    told = envelope.told_to_eliza if dialect(request) is Dialect.ELIZA else envelope.failure
-    return refusals.refuse(request, request_id, envelope.STATUS[type(error)], told(error))
+def _refuse(asked: Asked, error: ParleyError) -> web.Response:
+    told = envelope.told_to_eliza if asked.dialect is Dialect.ELIZA else envelope.failure
+    response = refusals.refuse(asked, envelope.STATUS[type(error)], told(error))
+    if isinstance(error, RateLimited):
+        response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+    return response
+
+
+def _fail(asked: Asked) -> web.Response:
+    # The client learns nothing of our inside; the log has the frames under the request's id.
+    _log.exception("%s %s failed [%s]", asked.method, asked.path, asked.id)
+    return refusals.json(envelope.failure(ParleyError()), 500)
 
 
 async def _read_body(request: web.Request, schema: type[BaseModel] | None) -> BaseModel | None:
@@ -125,21 +149,21 @@ def _request_id(request: web.Request) -> str:
     return stated if _REQUEST_ID.fullmatch(stated) else uuid4().hex
 
 
-def _reply(request: web.Request, answer: dict[str, Any], status: int) -> web.Response:
+def _reply(asked: Asked, answer: dict[str, Any], status: int) -> web.Response:
     body = orjson.dumps(answer)
-    if request.method != hdrs.METH_GET:
-        return _compressible(request, body, status)
+    if asked.method != hdrs.METH_GET:
+        return _compressible(asked, body, status)
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    known = f'"{tag}"' in request.headers.get(hdrs.IF_NONE_MATCH, "")
-    response = web.Response(status=304) if known else _compressible(request, body, status)
+    is_known = f'"{tag}"' in asked.known
+    response = web.Response(status=304) if is_known else _compressible(asked, body, status)
     # Weak, because the same answer may go out compressed.
     response.headers[hdrs.ETAG] = f'W/"{tag}"'
     response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
     return response
 
 
-def _compressible(request: web.Request, body: bytes, status: int) -> web.Response:
+def _compressible(asked: Asked, body: bytes, status: int) -> web.Response:
     response = web.Response(body=body, status=status, content_type="application/json")
-    if len(body) > GZIP_FROM and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+    if len(body) > GZIP_FROM and asked.takes_gzip:
         response.enable_compression(web.ContentCoding.gzip)
     return response

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from handlers import external_wire, preferences
 from handlers.http import Answer, Call
 from handlers.preferences import Preferences
-from handlers.waiting import MAX_WAIT, read_wait, until_over
+from handlers.waiting import MAX_WAIT, RunsWait, read_wait
 from rooms import conversations, external, run_lookup, runs
-from rooms.external import ExternalDraft, Received
+from rooms.context import Context
+from rooms.external import Received
+from rooms.principals import Principal
 from rooms.rows import Run
 
 
-async def process(call: Call[external_wire.ExternalMessage]) -> Answer:
+async def process(call: Call[external_wire.ExternalMessage]) -> Any:
     """Store what was said, and answer with the agent's reply, or with how its run stands after the wait."""
     preferred = preferences.read(call.request, MAX_WAIT)
     if "wait" in call.query:
         preferred = preferred._replace(seconds=None)  # what the URL says goes before the header
     seconds = _seconds(call, preferred)
     draft = call.body.draft(call.principal)
-    received = await _wait(call, draft, await external.receive(call.ctx, draft), seconds)
-    run = received.run
-    is_open = run is not None and not runs.is_over(run)
-    reply = None if run is None or is_open else await conversations.find_reply(call.ctx, run)
-    status = 202 if preferred.is_async and is_open else 200
-    return Answer(external_wire.processed(received, reply), status, preferred.applied())
+    received = await external.receive(call.ctx, draft)
+    if received.run is None:
+        return await _answer(call.ctx, preferred, received)
+    look_up = functools.partial(_look_up, call.ctx, draft.speaker, received.run.id)
+    tell = functools.partial(_tell, call.ctx, preferred, received)
+    return await RunsWait(call.gate, call.principal, look_up, tell).answer([received.run], seconds)
 
 
 async def ingest(call: Call[external_wire.IngestExternal]) -> dict[str, Any]:
@@ -44,15 +47,17 @@ def _seconds(call: Call[Any], preferred: Preferences) -> int:
     return read_wait(call, 0 if preferred.is_async else call.ctx.policy.external_wait_seconds)
 
 
-async def _wait(call: Call[Any], draft: ExternalDraft, received: Received, seconds: int) -> Received:
-    """Return what was received with its run as it is when it is over, or after so many seconds."""
+async def _look_up(ctx: Context, speaker: Principal, run_id: str) -> Sequence[Run]:
+    return [await run_lookup.require(ctx, speaker, run_id)]
+
+
+async def _tell(ctx: Context, preferred: Preferences, received: Received, found: Sequence[Run]) -> Answer:
+    return await _answer(ctx, preferred, received._replace(run=found[0]))
+
+
+async def _answer(ctx: Context, preferred: Preferences, received: Received) -> Answer:
     run = received.run
-    if run is None or runs.is_over(run) or not seconds:
-        return received
-    run_id = run.id
-
-    async def look_up() -> Sequence[Run]:
-        return [await run_lookup.require(call.ctx, draft.speaker, run_id)]
-
-    (run,) = await until_over(call, look_up, seconds)
-    return received._replace(run=run)
+    is_open = run is not None and not runs.is_over(run)
+    reply = None if run is None or is_open else await conversations.find_reply(ctx, run)
+    status = 202 if preferred.is_async and is_open else 200
+    return Answer(external_wire.processed(received, reply), status, preferred.applied())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from rooms import channels, replay, servers
 from rooms.context import Context
@@ -17,7 +16,16 @@ from rooms.rules import is_uuid
 
 
 class Follower(Reader, Protocol):
-    """A client that waits for what comes next in a log."""
+    """A client that waits for what comes next in a log.
+
+    It is known until its block ends, and its view kept up to date.
+    """
+
+    def __enter__(self) -> Self:
+        """Return the follower."""
+
+    def __exit__(self, *_error: object) -> None:
+        """Forget it."""
 
     @property
     def moves(self) -> int:
@@ -37,8 +45,8 @@ class Follower(Reader, Protocol):
 class Followers(Protocol):
     """Who waits on this node."""
 
-    def follow(self, principal: Principal, start: Cursor) -> AbstractContextManager[Follower]:
-        """Know a client until the block ends; from now on its view is kept up to date."""
+    def follow(self, principal: Principal, start: Cursor) -> Follower:
+        """Know a client from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Route:
     deprecated: tuple[str, ...] = ()  # spellings that clients should no longer use
 
 
-def dialect(request: web.Request) -> Dialect:
+def dialect(request: web.BaseRequest) -> Dialect:
     """Tell by the header of the credential whether a request is as documented, or as elizaOS's clients'."""
     bearer = request.headers.get(hdrs.AUTHORIZATION, "")[:7].lower() == "bearer "
     return Dialect.SEED if bearer else Dialect.ELIZA

@@ -7,11 +7,11 @@ from typing import Any
 from handlers import stream
 from handlers.following import Reading
 from handlers.http import Call
-from handlers.sse import EventStream
+from handlers.later import EventSource, Later
 from rooms import inbox
 
 
-async def read(call: Call[None]) -> EventStream | dict[str, Any]:
+async def read(call: Call[None]) -> EventSource | Later | dict[str, Any]:
     """Answer what the agent has to do or to leave alone, for ever, or with ``wait`` what comes next."""
     agent = await inbox.enter(call.ctx, call.principal, call.path["agent_id"])
     wish = stream.read_wish(call)

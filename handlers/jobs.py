@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from handlers import job_wire
-from handlers.http import Call
+from handlers.http import Call, Gate
+from handlers.later import Later
 from handlers.parsing import one_of, page_size
-from handlers.waiting import following_channel, next_shown, read_wait
+from handlers.waiting import follow_channel, next_shown, read_wait
 from rooms import jobs, keys, replay
+from rooms.context import Context
 from rooms.job_status import Status, status_of
 from rooms.jobs import Report
+from rooms.principals import Principal
 from rooms.rules import DEFAULT_SERVER_ID
 
 _TO_BE_SURE = 0.01  # seconds; clocks and timers do not agree to the millisecond
@@ -23,13 +28,14 @@ async def create(call: Call[job_wire.CreateJob]) -> dict[str, Any]:
     return job_wire.new_job(job, call.ctx.now())
 
 
-async def get(call: Call[None]) -> dict[str, Any]:
+async def get(call: Call[None]) -> dict[str, Any] | Later:
     """Answer a job, with ``wait`` as soon as it is over."""
-    seconds = read_wait(call)
-    report = await _look_up(call)
-    if seconds and _left(call, report):
-        report = await _wait(call, report, seconds)
-    return job_wire.details(report, call.ctx.now())
+    ctx, gate, principal, seconds = call.ctx, call.gate, call.principal, read_wait(call)
+    look_up = functools.partial(jobs.require, ctx, principal, call.path_id("job_id"))
+    report = await look_up()
+    if seconds and _left(ctx, report):
+        return Later(functools.partial(_wait, gate, principal, report.job.channel_id, look_up, seconds))
+    return job_wire.details(report, ctx.now())
 
 
 async def list_all(call: Call[None]) -> dict[str, Any]:
@@ -46,27 +52,23 @@ async def health(call: Call[None]) -> dict[str, Any]:
     return job_wire.health(await jobs.count(call.ctx), call.ctx.now())
 
 
-async def _look_up(call: Call[Any]) -> Report:
-    return await jobs.require(call.ctx, call.principal, call.path_id("job_id"))
-
-
-def _left(call: Call[Any], report: Report) -> float:
+def _left(ctx: Context, report: Report) -> float:
     """Return for how many seconds the job may still go on; none if it is over."""
-    now = call.ctx.now()
+    now = ctx.now()
     if status_of(report.job, now) is not Status.PROCESSING:
         return 0
     return (report.job.expires_at - now) / 1000 + _TO_BE_SURE
 
 
-async def _wait(call: Call[Any], report: Report, seconds: float) -> Report:
+async def _wait(
+    gate: Gate, principal: Principal, channel_id: str, look_up: Callable[[], Awaitable[Report]], seconds: int
+) -> dict[str, Any]:
     """Return the job once it is over, or as it is after so many seconds; looked up when something happens."""
-    clock = asyncio.get_running_loop().time
+    ctx, clock = gate.ctx, asyncio.get_running_loop().time
     until = clock() + seconds
-    async with following_channel(call, DEFAULT_SERVER_ID, report.job.channel_id) as follower:
-        report = await _look_up(call)
-        while left := _left(call, report):
-            if not await next_shown(call, follower, replay.next_page, min(left, until - clock())):
+    with await follow_channel(gate, principal, DEFAULT_SERVER_ID, channel_id) as follower:
+        while left := _left(ctx, await look_up()):
+            if not await next_shown(ctx, follower, replay.next_page, min(left, until - clock())):
                 break
-            report = await _look_up(call)
-    await keys.require_current(call.ctx, call.principal)
-    return await _look_up(call)
+    await keys.require_current(ctx, principal)
+    return job_wire.details(await look_up(), ctx.now())

@@ -7,7 +7,6 @@ from typing import Any
 from handlers import post_wire, replies, wire
 from handlers.http import Call
 from handlers.messages import required_server
-from handlers.reply_stream import ReplyStream
 from handlers.wire import Dialect
 from rooms import opening, rules
 from rooms.bylines import DISPLAY_NAME
@@ -18,16 +17,17 @@ from rooms.principals import Kind
 CREATED_BY = "gui_auto_creation"
 
 
-async def post(call: Call[post_wire.Post]) -> dict[str, Any] | ReplyStream:
+async def post(call: Call[post_wire.Post]) -> Any:
     """Store the message, and answer it: at once, with the first agent's reply, or as a stream of that."""
     wish = replies.read_wish(call, call.body, call.body.metadata)
     draft = _draft(call)
     home = draft.server_id or rules.DEFAULT_SERVER_ID
-    submitted = await opening.submit(call.ctx, draft, home, CREATED_BY)
-    told = await replies.follow(call, wish, submitted.message)
-    if isinstance(told, ReplyStream):
-        return told
-    return {"success": True, **told, "data": {**wire.message(submitted.message, Dialect.ELIZA), **told}}
+    message = (await opening.submit(call.ctx, draft, home, CREATED_BY)).message
+
+    def answer(told: dict[str, Any]) -> dict[str, Any]:
+        return {"success": True, **told, "data": {**wire.message(message, Dialect.ELIZA), **told}}
+
+    return await replies.follow(call, wish, message, answer)
 
 
 def _draft(call: Call[post_wire.Post]) -> Draft:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from handlers import envelope
+from handlers.asked import Asked, whence
 from rooms.errors import NotFound, ParleyError
 
 MAX_HEADERS = 128
@@ -27,23 +28,16 @@ def json(body: dict[str, Any], status: int) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-def refuse(request: web.BaseRequest, request_id: str, status: int, body: dict[str, Any]) -> web.Response:
+def refuse(asked: Asked, status: int, body: dict[str, Any]) -> web.Response:
     """Return a refusal, and note it in the log."""
     code = body["error"]["code"]
-    # As it was sent: a decoded path may hold line breaks.
-    path = request.rel_url.raw_path
-    _log.info("%s %s -> %d %s [%s] %s", request.method, path, status, code, request_id, _whence(request))
+    _log.info("%s %s -> %d %s [%s] %s", asked.method, asked.path, status, code, asked.id, asked.whence)
     return json(body, status)
-
-
-def _whence(request: web.BaseRequest) -> str:
-    """Return where a request came from; a client that went at once has left no address."""
-    return request.remote or "an unknown address"
 
 
 def of_status(request: web.BaseRequest, request_id: str, error: web.HTTPException) -> web.Response:
     """Return the refusal that an error of aiohttp's stands for."""
-    response = refuse(request, request_id, error.status, _problem(request, error))
+    response = refuse(Asked.by(request, request_id), error.status, _problem(request, error))
     if hdrs.ALLOW in error.headers:
         response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     if error.status in _ENDING:
@@ -70,10 +64,10 @@ def of_unread(request: web.BaseRequest, error: BaseException | None) -> web.Resp
     """Return the refusal of bytes that are no request, or of one that failed outside of every handler."""
     if isinstance(error, HttpProcessingError):
         # Its message quotes what the client sent.
-        _log.info("what came from %s is no HTTP request: %s", _whence(request), type(error).__name__)
+        _log.info("what came from %s is no HTTP request: %s", whence(request), type(error).__name__)
         response = _unreadable(error)
     else:
-        _log.error("a request from %s failed before its handler", _whence(request), exc_info=error)
+        _log.error("a request from %s failed before its handler", whence(request), exc_info=error)
         response = json(envelope.failure(ParleyError()), 500)
     response.force_close()
     return response

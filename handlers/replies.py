@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from handlers import reply_wire
 from handlers.http import Call
-from handlers.reply_stream import ReplyStream
+from handlers.later import EventSource
+from handlers.reply_stream import ReplyStream, opening
 from handlers.reply_wire import Transport, Transported
-from handlers.waiting import read_wait, until_over
+from handlers.waiting import RunsWait, read_wait
 from rooms import conversations, run_lookup
+from rooms.context import Context
+from rooms.principals import Principal
 from rooms.rows import Message, Run
 
 # Less than after which elizaOS's clients give up.
 DEFAULT_WAIT = 25
+
+# Makes the answer of what is told of a message.
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +40,32 @@ def read_wish(call: Call[Any], body: Transported, metadata: dict[str, Any]) -> W
     return Wish(body.wanted, read_wait(call, DEFAULT_WAIT), target if isinstance(target, str) else None)
 
 
-async def follow(call: Call[Any], wish: Wish, message: Message) -> dict[str, Any] | ReplyStream:
-    """Return what is told of the message at once, or with the first reply to it; or that as a stream."""
-    look_up = _runs_of(call, message, wish.agent_id)
+async def follow(call: Call[Any], wish: Wish, message: Message, answer: Answer) -> Any:
+    """Return the answer, now or later: to the message, and of what is told at once, or with the first reply.
+
+    Or return all that as a stream.
+    """
+    ctx, principal = call.ctx, call.principal
+    look_up = functools.partial(_look_up, ctx, principal, message.channel_id, message.id, wish.agent_id)
+
+    async def tell(found: Sequence[Run]) -> Any:
+        run = reply_wire.foremost(found)
+        reply = await conversations.find_reply(ctx, run) if run else None
+        return answer({"userMessage": reply_wire.bus_message(message), **reply_wire.outcome(run, reply)})
+
     if wish.transport is Transport.SSE:
-        return ReplyStream(call, message, look_up)
-    waited: dict[str, Any] = {}
+        stream = ReplyStream(call.gate, principal, look_up)
+        rest = functools.partial(stream.tell, message.server_id, message.channel_id)
+        return EventSource(opening(message), rest)
     if wish.transport is Transport.HTTP:
-        run = reply_wire.foremost(await until_over(call, look_up, wish.seconds, reply_wire.is_told))
-        reply = await conversations.find_reply(call.ctx, run) if run else None
-        waited = reply_wire.outcome(run, reply)
-    return {"userMessage": reply_wire.bus_message(message), **waited}
+        wait = RunsWait(call.gate, principal, look_up, tell, reply_wire.is_told)
+        return await wait.answer(await look_up(), wish.seconds)
+    return answer({"userMessage": reply_wire.bus_message(message)})
 
 
-def _runs_of(
-    call: Call[Any], message: Message, agent_id: str | None
-) -> Callable[[], Awaitable[Sequence[Run]]]:
-    """Return what looks up the runs that the message has opened: the agent's, or all if it has none."""
-
-    async def look_up() -> Sequence[Run]:
-        found = await run_lookup.list_of_message(call.ctx, call.principal, message)
-        return [run for run in found if run.agent_id == agent_id] or found
-
-    return look_up
+async def _look_up(
+    ctx: Context, principal: Principal, channel_id: str, message_id: str, agent_id: str | None
+) -> Sequence[Run]:
+    """Return the runs that the message has opened: the agent's, or all if it has none."""
+    found = await run_lookup.list_opened(ctx, principal, channel_id, message_id)
+    return [run for run in found if run.agent_id == agent_id] or found

@@ -9,7 +9,7 @@ from handlers import run_wire
 from handlers.connection import Connection
 from handlers.http import Call, Gate
 from handlers.parsing import one_of, page_size
-from handlers.waiting import read_wait, until_over
+from handlers.waiting import RunsWait, read_wait
 from rooms import completion, edits, payloads, rules, run_lookup
 from rooms.completion import Completed, Completion, Envelope, Sign
 from rooms.context import Context
@@ -26,26 +26,32 @@ async def list_all(call: Call[None]) -> dict[str, Any]:
     return {"runs": [payloads.run(run) for run in found]}
 
 
-async def get(call: Call[None]) -> dict[str, Any]:
+async def get(call: Call[None]) -> Any:
     """Answer one run, with ``wait`` as soon as it is over."""
+    ctx, principal, run_id = call.ctx, call.principal, _run_id(call)
 
     async def look_up() -> Sequence[Run]:
-        return [await run_lookup.require(call.ctx, call.principal, _run_id(call))]
+        return [await run_lookup.require(ctx, principal, run_id)]
 
-    (run,) = await until_over(call, look_up, read_wait(call))
-    return payloads.run(run)
+    async def tell(found: Sequence[Run]) -> dict[str, Any]:
+        return payloads.run(found[0])
+
+    return await RunsWait(call.gate, principal, look_up, tell).answer(await look_up(), read_wait(call))
 
 
-async def list_of_message(call: Call[None]) -> dict[str, Any]:
+async def list_of_message(call: Call[None]) -> Any:
     """Answer the runs that a message has opened, the first first, with ``wait`` as soon as all are over."""
-    target = Target(call.principal, call.path_id("message_id"))
+    ctx, target = call.ctx, Target(call.principal, call.path_id("message_id"))
 
     async def look_up() -> Sequence[Run]:
-        message = await edits.require(call.ctx, target)
-        return await run_lookup.list_of_message(call.ctx, call.principal, message)
+        message = await edits.require(ctx, target)
+        return await run_lookup.list_of_message(ctx, target.principal, message)
 
-    found = await until_over(call, look_up, read_wait(call))
-    return {"runs": [payloads.run(run) for run in found]}
+    async def tell(found: Sequence[Run]) -> dict[str, Any]:
+        return {"runs": [payloads.run(run) for run in found]}
+
+    wait = RunsWait(call.gate, target.principal, look_up, tell)
+    return await wait.answer(await look_up(), read_wait(call))
 
 
 async def claim(call: Call[run_wire.Claim]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from handlers import replies, transcript_wire
 from handlers.http import Call
 from handlers.parsing import BAD_PARAMETERS, moment, whole_number
-from handlers.reply_stream import ReplyStream
 from rooms import conversations, rules, sessions
 from rooms.conversations import Saying
 from rooms.errors import ValidationFailed
@@ -19,7 +18,7 @@ MAX_PAGE = 100
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 
 
-async def send(call: Call[transcript_wire.SendMessage]) -> dict[str, Any] | ReplyStream:
+async def send(call: Call[transcript_wire.SendMessage]) -> Any:
     """Store what the user says, and answer it: at once, with the agent's reply, or as a stream of that."""
     body = call.body
     wish = replies.read_wish(call, body, body.metadata)
@@ -32,13 +31,14 @@ async def send(call: Call[transcript_wire.SendMessage]) -> dict[str, Any] | Repl
         body.messageId,
     )
     said = await conversations.say(call.ctx, saying)
-    message = said.submitted.message
-    told = await replies.follow(call, wish, message)
-    if isinstance(told, ReplyStream):
-        return told
-    status = transcript_wire.status(said.session, call.ctx.now())
-    exchange = {"success": True, **told, "sessionStatus": status, **transcript_wire.line(message)}
-    return {**exchange, "data": exchange}
+    ctx, session, message = call.ctx, said.session, said.submitted.message
+
+    def answer(told: dict[str, Any]) -> dict[str, Any]:
+        status = transcript_wire.status(session, ctx.now())
+        exchange = {"success": True, **told, "sessionStatus": status, **transcript_wire.line(message)}
+        return {**exchange, "data": exchange}
+
+    return await replies.follow(call, wish, message, answer)
 
 
 async def read(call: Call[None]) -> dict[str, Any]:

@@ -6,25 +6,26 @@ Whoever waits is woken by what happens, and asks the database nothing meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+import functools
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from handlers.following import Follower, NextPage
-from handlers.http import Call
+from handlers.http import Call, Gate
+from handlers.later import Later
 from handlers.parsing import whole_number
 from rooms import keys, replay, runs
 from rooms.context import Context
 from rooms.cursors import Cursor
+from rooms.principals import Principal
 from rooms.replay import Placed, Reader
 from rooms.rows import Interval, Run
 from rooms.views import View
 
 MAX_WAIT = 55
-# How often somebody who waits looks whether there is still anybody to answer.
-LOOK_SECONDS = 15.0
 
 
 def read_wait(call: Call[Any], default: int = 0) -> int:
@@ -32,24 +33,22 @@ def read_wait(call: Call[Any], default: int = 0) -> int:
     return whole_number(call.query, "wait", default, MAX_WAIT)
 
 
-async def next_shown(
-    call: Call[Any], follower: Follower, next_page: NextPage, seconds: float
-) -> list[Placed]:
+async def next_shown(ctx: Context, follower: Follower, next_page: NextPage, seconds: float) -> list[Placed]:
     """Return what the follower is shown next, or nothing if nothing comes in so many seconds."""
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
     has_waited = False
     while True:
-        page = await next_page(call.ctx, follower)
+        page = await next_page(ctx, follower)
         if page:
             if has_waited:
-                await keys.require_current(call.ctx, call.principal)
+                await keys.require_current(ctx, follower.principal)
             return page
         if page is None:
             left = until - clock()
-            if left <= 0 or follower.is_over or call.request.transport is None:
+            if left <= 0 or follower.is_over:
                 return []
-            await follower.wait(min(left, LOOK_SECONDS))
+            await follower.wait(left)
             has_waited = True
 
 
@@ -57,39 +56,49 @@ def _are_over(found: Sequence[Run]) -> bool:
     return all(runs.is_over(run) for run in found)
 
 
-async def until_over(
-    call: Call[Any],
-    look_up: Callable[[], Awaitable[Sequence[Run]]],
-    seconds: float,
-    is_enough: Callable[[Sequence[Run]], bool] = _are_over,
-) -> Sequence[Run]:
-    """Return the runs of one channel, once it is enough, or as they are at the end of the wait.
+LookUp = Callable[[], Awaitable[Sequence[Run]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsWait:
+    """Waits for runs of one channel until it ``is_enough``, or as long as it may, and then ``tell``s of them.
 
     It must be enough if they are all over, which is what is waited for unless told.
     """
-    found = await look_up()
-    if not seconds or is_enough(found):
-        return found
-    async with following_channel(call, found[0].server_id, found[0].channel_id) as follower:
-        # What ended before the present may have done so since it was looked up.
-        found = await look_up()
-        clock = asyncio.get_running_loop().time
+
+    gate: Gate
+    principal: Principal
+    look_up: LookUp
+    tell: Callable[[Sequence[Run]], Awaitable[Any]]
+    is_enough: Callable[[Sequence[Run]], bool] = _are_over
+
+    async def answer(self, found: Sequence[Run], seconds: int) -> Any:
+        """Return what is told, now or later; the runs have been looked up just now."""
+        if not seconds or self.is_enough(found):
+            return await self.tell(found)
+        home = found[0].server_id, found[0].channel_id
+        return Later(functools.partial(self._wait, *home, [run.id for run in found], seconds))
+
+    async def _wait(self, server_id: str, channel_id: str, run_ids: list[str], seconds: int) -> Any:
+        ctx, clock = self.gate.ctx, asyncio.get_running_loop().time
         until = clock() + seconds
-        next_ends = ends_of({run.id for run in found})
-        while not is_enough(found) and await next_shown(call, follower, next_ends, until - clock()):
-            found = await look_up()
-    await keys.require_current(call.ctx, call.principal)
-    return await look_up()
+        next_ends = ends_of(run_ids)
+        with await follow_channel(self.gate, self.principal, server_id, channel_id) as follower:
+            # What ended before the present may have done so since it was looked up.
+            while not self.is_enough(await self.look_up()):
+                if not await next_shown(ctx, follower, next_ends, until - clock()):
+                    break
+        await keys.require_current(ctx, self.principal)
+        return await self.tell(await self.look_up())
 
 
-@asynccontextmanager
-async def following_channel(call: Call[Any], server_id: str, channel_id: str) -> AsyncIterator[Follower]:
-    """Follow one channel, from now on, until the block ends."""
-    await replay.settle(call.ctx, server_id)
-    present = Cursor(server_id, *call.ctx.tail.position(server_id))
-    with call.gate.followers.follow(call.principal, present) as follower:
-        follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
-        yield follower
+async def follow_channel(gate: Gate, principal: Principal, server_id: str, channel_id: str) -> Follower:
+    """Return who follows one channel, from now on."""
+    await replay.settle(gate.ctx, server_id)
+    present = Cursor(server_id, *gate.ctx.tail.position(server_id))
+    follower = gate.followers.follow(principal, present)
+    follower.view = View([(channel_id, Interval(0, None))], only=[channel_id])
+    return follower
 
 
 def ends_of(run_ids: Collection[str]) -> NextPage:

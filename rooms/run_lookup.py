@@ -53,10 +53,15 @@ async def require(ctx: Context, principal: Principal, run_id: str) -> Run:
 
 async def list_of_message(ctx: Context, principal: Principal, message: Message) -> Sequence[Run]:
     """Return the runs that a message which the principal may see has opened."""
+    return await list_opened(ctx, principal, message.channel_id, message.id)
+
+
+async def list_opened(ctx: Context, principal: Principal, channel_id: str, message_id: str) -> Sequence[Run]:
+    """Return what :func:`list_of_message` does of a message whose place alone is known."""
 
     def read(connection: Connection) -> Sequence[Run]:
-        standing = access.require_standing(connection, principal, message.channel_id)
-        found = store.runs.list_of_messages(connection, [message.id])
+        standing = access.require_standing(connection, principal, channel_id)
+        found = store.runs.list_of_messages(connection, [message_id])
         return [run for run in found if access.may_read(standing, run.seq)]
 
     return await ctx.database.read(read)

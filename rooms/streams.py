@@ -7,8 +7,7 @@ was said of it is written down now and then; see :mod:`rooms.checkpoints`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from rooms import access
@@ -154,13 +153,14 @@ class Streams:
         for ring in self._watchers.get(stream.run.id, ()):
             ring()
 
-    @contextmanager
-    def watching(self, run_id: str, ring: Callable[[], None]) -> Iterator[None]:
-        """Ring for each chunk of a run's reply until the block ends."""
-        self._watchers.setdefault(run_id, []).append(ring)
-        try:
-            yield
-        finally:
+    def watch(self, run_ids: Collection[str], ring: Callable[[], None]) -> None:
+        """Ring for each chunk of these runs' replies."""
+        for run_id in run_ids:
+            self._watchers.setdefault(run_id, []).append(ring)
+
+    def leave(self, run_ids: Collection[str], ring: Callable[[], None]) -> None:
+        """Ring no more."""
+        for run_id in run_ids:
             watchers = self._watchers[run_id]
             watchers.remove(ring)
             if not watchers:

@@ -204,11 +204,11 @@ async def _listening(
             try:
                 yield listener.sockets[0].getsockname()[1]
             finally:
-                drain = Drain(sockets, followers, runner.server, draining, settings.drain_seconds, hurry)
+                drain = Drain(sockets, followers, connections, draining, settings.drain_seconds, hurry)
                 await drain.run(listener)
     finally:
         await runner.cleanup()
-        connections.stop()
+        await connections.stop()
         await sockets.shutdown()
 
 

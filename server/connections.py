@@ -1,21 +1,28 @@
 """Clients' connections while HTTP is read from them: how long a client may take, and what is no HTTP.
 
 Whoever keeps a request from becoming whole, or does not take its answer, is cut off; that costs
-nobody else anything. Connections that became WebSockets have left this protocol.
+nobody else anything. Connections that became WebSockets have left this protocol, and those whose
+requests wait are elsewhere meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from aiohttp import StreamReader, hdrs, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from multidict import CIMultiDict, CIMultiDictProxy
 from uuid_utils import uuid4
+from yarl import URL
 
 from handlers import refusals
+from handlers.later import EventSource, LateResponse
 from server.heartbeats import Deadlines
+from server.parked import Parked
 
 # From the connection's beginning, or a later request's first byte, until its headers are complete.
 HEAD_SECONDS = 10.0
@@ -27,10 +34,11 @@ LINGER_SECONDS = 5.0
 
 
 class Connections:
-    """Makes the protocol of each new connection, and keeps the deadlines of all."""
+    """Makes the protocol of each new connection, and keeps the deadlines of all, and those that wait."""
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
+        self.parked: set[Parked] = set()
         # Weak: most connections are gone, or WebSockets, long before their deadlines.
         self.heads: Deadlines[tuple[weakref.ref[Connection], int]] = Deadlines(HEAD_SECONDS, _expect_head)
         self.answers: Deadlines[tuple[Connection, int]] = Deadlines(ANSWER_SECONDS, _expect_answer)
@@ -39,10 +47,30 @@ class Connections:
         """Return the protocol of a new connection; called by the loop."""
         return Connection(self._server, self)
 
-    def stop(self) -> None:
-        """Forget the deadlines."""
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._server.connections) + len(self.parked)
+
+    def finish(self) -> None:
+        """Let the requests that have begun be the last, and close connections without one."""
+        self._server.pre_shutdown()
+        for parked in self.parked:
+            parked.is_last = True
+
+    def take_back(self, parked: Parked, response: web.Response | None) -> None:
+        """Send a client that has waited the response, if there is one, and read its next request."""
+        if response is None and parked.is_last:
+            parked.transport.close()
+        elif not parked.transport.is_closing():
+            self().go_on(parked, response)
+
+    async def stop(self) -> None:
+        """Forget the deadlines, and cut off whoever still waits."""
         self.heads.stop()
         self.answers.stop()
+        begun = [task for parked in self.parked if (task := parked.cut_off())]
+        await asyncio.gather(*begun, return_exceptions=True)
 
 
 class Connection(RequestHandler):
@@ -137,16 +165,79 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Any:
         """Send an answer, in the form of every other if it is a refusal of aiohttp's own."""
+        if isinstance(resp, LateResponse):
+            await self._park(request, resp)
         if isinstance(resp, web.HTTPException) and resp.status >= web.HTTPBadRequest.status_code:
             resp = refusals.of_status(request, uuid4().hex, resp)
-        if self._close:
-            resp.force_close()
-        # aiohttp would tell its version, and Python's.
-        resp.headers[hdrs.SERVER] = "Parley"
+        self._mark(resp)
         finished = await super().finish_response(request, resp, start_time)
         if isinstance(resp, web.Response):
             resp.body = None  # aiohttp would keep it until the connection's next request
         return finished
+
+    def _mark(self, response: web.StreamResponse) -> None:
+        if self._close:
+            response.force_close()
+        # aiohttp would tell its version, and Python's.
+        response.headers[hdrs.SERVER] = "Parley"
+
+    async def _park(self, request: web.BaseRequest, response: LateResponse) -> NoReturn:
+        """Let go of the client until there is an answer, or until all of it has been said."""
+        if has_begun := isinstance(response, EventSource):
+            self._mark(response)
+            await response.prepare(request)
+            await response.write(response.opening)
+        # What came behind the request, and was parsed as well, is lost: the client has to send it again.
+        is_last = self._close or bool(self._messages) or not request.content.is_eof()
+        if self.transport is not None:
+            early, transport = leave(self)
+            parked = Parked(self._connections, transport, request.version, early, is_last=is_last)
+            parked.is_chunked = hdrs.TRANSFER_ENCODING in response.headers
+            if not request.keep_alive or (has_begun and not parked.is_chunked):
+                parked.is_last = True
+            if self.is_writing_late:
+                parked.pause_writing()
+            parked.begin(response.rest, None if has_begun else response.headers)
+        # What aiohttp would still do for this request, it must not: the socket is not its own any more.
+        raise asyncio.CancelledError
+
+    def go_on(self, parked: Parked, response: web.Response | None) -> None:
+        """Take the socket of a client that has waited, and its answer as if it had just been asked for."""
+        self._request_count = 1
+        if response is not None:
+            self._messages.append((_repeated(parked), EMPTY_PAYLOAD))
+            self._answer_next(response)
+        parked.transport.set_protocol(self)
+        super().connection_made(parked.transport)
+        if parked.early:
+            self.data_received(parked.early)
+            parked.transport.resume_reading()
+
+    def _answer_next(self, response: web.Response) -> None:
+        handler = self._request_handler
+
+        async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+            self._request_handler = handler
+            return response
+
+        self._request_handler = answer
+
+
+def leave(connection: RequestHandler) -> tuple[bytes, asyncio.Transport]:
+    """Take the socket from aiohttp, and return it behind what was read from it and is still unread."""
+    transport = cast(asyncio.Transport, connection.transport)
+    early, connection._message_tail = connection._message_tail, b""
+    connection.transport = None
+    connection.connection_lost(None)
+    return early, transport
+
+
+def _repeated(parked: Parked) -> RawRequestMessage:
+    """Return what aiohttp needs of a request to answer it."""
+    headers = CIMultiDictProxy(CIMultiDict[str]())
+    return RawRequestMessage(
+        hdrs.METH_GET, "/", parked.version, headers, (), parked.is_last, None, False, False, URL("/")
+    )
 
 
 def _expect_head(awaited: tuple[weakref.ref[Connection], int]) -> None:

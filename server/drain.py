@@ -24,9 +24,8 @@ import math
 import random
 from contextlib import suppress
 
-from aiohttp import web
-
 from handlers.draining import Draining
+from server.connections import Connections
 from server.followers import Followers
 from server.session import Session
 from server.socket_connection import SocketConnection
@@ -50,7 +49,7 @@ class Drain:
         self,
         sockets: SocketServer,
         followers: Followers,
-        http: web.Server,
+        http: Connections,
         draining: Draining,
         seconds: float,
         hurry: asyncio.Event,
@@ -115,13 +114,13 @@ class Drain:
 
     async def _finish_requests(self) -> None:
         await asyncio.sleep(0)  # requests that have just arrived begin
-        self._http.pre_shutdown()
-        while self._http.connections and not self._is_past(1):
+        self._http.finish()
+        while self._http.count and not self._is_past(1):
             await self._pause()
-            self._http.pre_shutdown()
+            self._http.finish()
 
     async def _cut_off_the_rest(self) -> None:
-        left = len(self._sockets.sessions) + len(self._http.connections)
+        left = len(self._sockets.sessions) + self._http.count
         if left:
             _log.warning("%d clients were not done in time and are cut off", left)
         await self._sockets.close_all()

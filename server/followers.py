@@ -6,8 +6,7 @@ Nothing is kept for them and nothing encoded: whoever is woken reads what it has
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from handlers.draining import Draining
 from rooms.cursors import Cursor
@@ -25,8 +24,8 @@ class Follower:
 
     __slots__ = (
         "_bell",
-        "_draining",
         "_fanout",
+        "_followers",
         "cursor",
         "is_live",
         "moves",
@@ -40,16 +39,24 @@ class Follower:
     speaks_eliza = hears_whispers = hears_chunks = False
     is_full = False
 
-    def __init__(self, fanout: Fanout, draining: Draining, principal: Principal, cursor: Cursor) -> None:
+    def __init__(self, followers: Followers, fanout: Fanout, principal: Principal, cursor: Cursor) -> None:
         self.principal = principal
         self.server_id = cursor.server_id
         self.cursor = cursor
         self.view = View()
         self.moves = 0
         self.is_live = False
+        self._followers = followers
         self._fanout = fanout
-        self._draining = draining
         self._bell: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Return the follower."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Forget it."""
+        self._followers.forget(self)
 
     @property
     def principal_id(self) -> str:
@@ -59,7 +66,7 @@ class Follower:
     @property
     def is_over(self) -> bool:
         """Tell whether the process is about to stop."""
-        return self._draining.closing.is_set()
+        return self._followers.are_over
 
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to read, so long at most; its reader must stand in the present."""
@@ -103,17 +110,22 @@ class Followers:
         self._draining = draining
         self._present: set[Follower] = set()
 
-    @contextmanager
-    def follow(self, principal: Principal, start: Cursor) -> Iterator[Follower]:
-        """Know a client until the block ends; from now on its view is kept up to date."""
-        follower = Follower(self._fanout, self._draining, principal, start)
+    @property
+    def are_over(self) -> bool:
+        """Tell whether the process is about to stop."""
+        return self._draining.closing.is_set()
+
+    def follow(self, principal: Principal, start: Cursor) -> Follower:
+        """Know a client from now on."""
+        follower = Follower(self, self._fanout, principal, start)
         self._fanout.add(follower)
         self._present.add(follower)
-        try:
-            yield follower
-        finally:
-            self._present.discard(follower)
-            self._fanout.remove(follower)
+        return follower
+
+    def forget(self, follower: Follower) -> None:
+        """Know the client no longer."""
+        self._present.discard(follower)
+        self._fanout.remove(follower)
 
     def ring_all(self) -> None:
         """Let nobody wait any longer: once the node is closing, every request ends then."""

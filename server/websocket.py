@@ -10,12 +10,13 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol
 
 from aiohttp import WSMsgType, hdrs, web
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.http_websocket import WebSocketError, WSMessage
 
+from server.connections import leave
 from server.frames import PONG, close_frame, frame
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, POLICY, TOO_BIG, RESTART, TRY_LATER = (
@@ -245,11 +246,8 @@ def accept(request: web.Request, prepare: Callable[[WebSocket], None]) -> NoRetu
     ``prepare`` gives the new WebSocket its user. Raises HTTPBadRequest for a handshake that is none.
     """
     answer = _handshake(request)
-    protocol, transport = request.protocol, cast(asyncio.Transport, request.transport)
+    early, transport = leave(request.protocol)
     websocket = WebSocket(transport)
-    early, protocol._message_tail = protocol._message_tail, b""
-    protocol.transport = None
-    protocol.connection_lost(None)
     transport.set_protocol(websocket)
     transport.write(answer)
     prepare(websocket)

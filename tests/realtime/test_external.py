@@ -217,7 +217,6 @@ async def test_a_client_that_leaves_is_forgotten_and_its_run_goes_on(
     start: Start, present: list[Followers], waits: list[Follower], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks again gets the reply."""
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     parley = await start()
     bot = await parley.agent("bot")
     asked = asyncio.create_task(tell(parley.service))

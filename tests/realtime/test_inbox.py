@@ -256,7 +256,6 @@ async def test_a_client_that_goes_is_forgotten(
 ) -> None:
     """Streams and polls end by themselves, and the agent is there no more."""
     monkeypatch.setattr("handlers.sse.BEAT_SECONDS", 0.05)
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     scene = await furnish(await start())
     async with following(scene.bot, path=INBOX):
         asked = asyncio.create_task(look(scene.bot, wait=55))

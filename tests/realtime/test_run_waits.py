@@ -122,7 +122,6 @@ async def test_who_waits_asks_the_database_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not while nothing happens, and not for what is said in the channel."""
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     ctx = parley.node.ctx
     _, (run_id,) = await ask(ann, channel_id)
     await bot.post(f"{API}/runs/{run_id}/claim", {})
@@ -170,7 +169,6 @@ async def test_a_client_that_goes_is_forgotten(
     start: Start, present: list[Followers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is kept of a wait whose client has left."""
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     parley = await start()
     ann, _ = await parley.user("ann"), await parley.agent("bot")
     channel_id = await parley.service.new_channel("talk", "ann", "bot")

@@ -46,7 +46,6 @@ async def test_a_client_that_goes_is_forgotten(
 ) -> None:
     """Streams and polls whose client has gone end by themselves, leave nothing, and are no failure."""
     monkeypatch.setattr("handlers.sse.BEAT_SECONDS", 0.05)
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.05)
     parley = await start()
     ann = await parley.user("ann")
     channel_id = await parley.service.new_channel("talk", "ann", "ben")
@@ -70,10 +69,9 @@ async def ask_all(session: aiohttp.ClientSession, client: Rest) -> list[asyncio.
 
 
 async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
-    tmp_path: Path, waits: list[Follower], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, waits: list[Follower], present: list[Followers]
 ) -> None:
     """While nothing is said to them the database is not asked; a stop answers all of them."""
-    monkeypatch.setattr("handlers.waiting.LOOK_SECONDS", 0.2)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         async with running_parley(tmp_path / "data") as parley:
@@ -81,8 +79,10 @@ async def test_a_thousand_who_wait_read_nothing_and_end_when_the_node_does(
             asked = await ask_all(session, ann)
             await until(lambda: len(set(waits)) == CROWD)
             with noting_reads(parley) as reads:
-                waits.clear()
-                await until(lambda: len(waits) >= 2 * CROWD)
+                for _ in range(2):
+                    waits.clear()
+                    present[0].ring_all()
+                    await until(lambda: len(waits) == CROWD)
             assert reads == []
         replies = await asyncio.gather(*asked)
     assert all(reply.data["events"] == [] for reply in replies)
@@ -165,7 +165,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(
     start: Start, present: list[Followers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that makes no room in time ends the stream; the cursor heals that."""
-    monkeypatch.setattr("handlers.sse.WRITE_SECONDS", 0.3)
+    monkeypatch.setattr("server.parked.WRITE_SECONDS", 0.3)
     parley = await start()
     channel_id = await parley.service.new_channel("talk", "ben")
     async with raw_connection(parley) as deaf:

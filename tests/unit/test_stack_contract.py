@@ -13,9 +13,12 @@ import engineio
 import socketio
 from aiohttp import base_protocol, web, web_protocol
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+from aiohttp.http import HttpVersion11
+from aiohttp.streams import EMPTY_PAYLOAD
 from socketio import packet as protocol
 
 from server import packets
+from server.connections import _repeated
 from server.websocket import _Messages
 
 
@@ -58,7 +61,7 @@ def test_aiohttp_lets_go_of_a_socket_that_was_taken() -> None:
 def test_aiohttps_protocol_keeps_its_state_where_the_deadlines_look() -> None:
     """Requests are counted as they are parsed; a waiter waits for the next one; errors are queued."""
     handler = web_protocol.RequestHandler
-    private = {"_request_count", "_waiter", "_current_request", "_messages"}
+    private = {"_request_count", "_waiter", "_current_request", "_messages", "_request_handler"}
     assert private <= set(handler.__slots__)
     assert "_paused" in base_protocol.BaseProtocol.__slots__
     assert [field.name for field in attr.fields(web_protocol._ErrInfo)] == ["status", "exc", "message"]
@@ -68,6 +71,16 @@ def test_aiohttps_protocol_keeps_its_state_where_the_deadlines_look() -> None:
     assert list(inspect.signature(handler.finish_response).parameters)[1:] == [
         "request", "resp", "start_time",
     ]  # fmt: skip
+
+
+def test_aiohttp_answers_what_waits_among_its_messages() -> None:
+    """A request is a message and its body; what is made up for a late answer has each of its fields."""
+    made_up = _repeated(cast(Any, SimpleNamespace(version=HttpVersion11, is_last=True)))
+    assert (made_up.method, made_up.path, made_up.version) == ("GET", "/", HttpVersion11)
+    assert (made_up.headers, made_up.raw_headers, made_up.compression) == ({}, (), None)
+    assert (made_up.should_close, made_up.upgrade, made_up.chunked) == (True, False, False)
+    assert made_up.url.raw_path == "/"
+    assert EMPTY_PAYLOAD.is_eof()
 
 
 async def test_the_frame_parser_hands_messages_to_its_queue_at_once() -> None:
