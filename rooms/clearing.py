@@ -19,7 +19,7 @@ from rooms.rows import Message
 from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
 
-STEP = 200  # messages
+STEP = 50  # messages
 # So often is what was said meanwhile cleared in steps of its own; then the rest goes with the channel.
 PASSES = 3
 _ANY_NUMBER = 1_000_000_000
