@@ -11,29 +11,23 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rooms import access, entities, messages, participants, servers, store
+from rooms import access, messages, participants, seating, servers, store
 from rooms.bylines import DISPLAY_NAME
 from rooms.context import Context
 from rooms.drafts import AGENT_RESPONSE, Draft, Submitted
-from rooms.errors import ParleyError, PermissionDenied, ValidationFailed, channel_not_found
-from rooms.ids import new_id
-from rooms.participants import Newcomer
+from rooms.errors import ParleyError, ValidationFailed, channel_not_found
 from rooms.principals import Kind, Principal, Scope
 from rooms.rows import AGENT_ACTION, Message, Run
 from rooms.rules import DEFAULT_SERVER_ID, entity_id, is_uuid
 from rooms.store.external import Place
-from rooms.store.statements import Pair
 from rooms.storing import store_all, store_one
-from rooms.tables import Channel
 from rooms.transaction import Transaction, one_by_one
-
-MAX_NAME = 256
 
 _USERS = uuid.UUID("5f0c2f5e-6f0e-5c1b-9a53-2f7f1d1e8a10")
 
@@ -168,7 +162,7 @@ class _Known:
 
     def __init__(self, connection: Connection, drafts: Sequence[ExternalDraft]) -> None:
         self.channels = store.external.find(connection, {draft.place for draft in drafts})
-        self._meant = _find_meant(connection, set(self.channels.values()))
+        self._meant = seating.find_meant(connection, set(self.channels.values()))
         pairs = {
             (self.channels[draft.place], draft.author_id) for draft in drafts if draft.place in self.channels
         }
@@ -199,12 +193,6 @@ class _Known:
         ]
 
 
-def _find_meant(connection: Connection, channel_ids: Collection[str]) -> set[Pair]:
-    """Return the agents that may be meant in the channels, by both; where none is named, whoever is there."""
-    seats = store.agents.list_seats(connection, channel_ids)
-    return {(seat.channel_id, named) for seat in seats for named in ("", seat.agent_id)}
-
-
 def _received(draft: ExternalDraft, stored: Submitted, opened: Sequence[Run]) -> Received:
     """Return what came of a draft; others than the agent that is meant may have been added to the channel."""
     agent_id = draft.place.agent_id
@@ -214,9 +202,9 @@ def _received(draft: ExternalDraft, stored: Submitted, opened: Sequence[Run]) ->
 
 def _introduce(transaction: Transaction, draft: ExternalDraft) -> Received:
     """Store what was said, with the channel, and the author and the agent in it."""
-    channel = _find_channel(transaction.connection, draft.place) or _open(transaction, draft.place)
-    _seat_agent(transaction, channel, draft.place.agent_id)
-    _seat_author(transaction, channel, draft)
+    channel = seating.find_or_open(transaction, draft.place)
+    seating.seat_agent(transaction, channel, draft.place.agent_id)
+    seating.seat_author(transaction, channel, draft.author_id, draft.display_name, draft.user_id)
     stored = store_one(transaction, draft.within(channel.id))
     opened = store.runs.list_of_messages(transaction.connection, [stored.message.id])
     return _received(draft, stored, opened)
@@ -231,80 +219,8 @@ def _ingest(transaction: Transaction, draft: Draft) -> Submitted:
     # First, for it tells nothing of channels that the service may not know of.
     stored = store_one(transaction, draft)
     if has_left:
-        raise _no_longer_there()
+        raise seating.no_longer_there()
     return stored
 
 
 _ingest_all = one_by_one(_ingest)
-
-
-def _no_longer_there() -> PermissionDenied:
-    return PermissionDenied(
-        "Whoever has left a conversation, or was removed from it, can write there again "
-        "once somebody who manages it adds them"
-    )
-
-
-def _find_channel(connection: Connection, place: Place) -> Channel | None:
-    channel_id = store.external.find(connection, [place]).get(place)
-    return store.channels.find(connection, [channel_id]).get(channel_id) if channel_id else None
-
-
-def _open(transaction: Transaction, place: Place) -> Channel:
-    about = {"platform": place.platform, "channelId": place.source_id}
-    channel = Channel(
-        id=new_id(),
-        server_id=DEFAULT_SERVER_ID,
-        name=f"{place.platform} {place.source_id}"[:MAX_NAME],
-        type="GROUP",
-        source_type=place.platform,
-        source_id=place.source_id,
-        details=about | ({"agentId": place.agent_id} if place.agent_id else {}),
-        created_at=transaction.now,
-        updated_at=transaction.now,
-    )
-    store.channels.add(transaction.connection, channel.model_dump())
-    store.external.put(transaction.connection, place, channel.id, transaction.now)
-    return channel
-
-
-def _seat_agent(transaction: Transaction, channel: Channel, named: str) -> None:
-    """Let the agent that is meant take part, if there is one, and if it was not removed."""
-    connection = transaction.connection
-    if (channel.id, named) in _find_meant(connection, [channel.id]):
-        return
-    agent_id = _require_agent(connection, named) if named else _find_agent(connection)
-    if agent_id is not None and not store.participants.list_memberships(connection, [channel.id], agent_id):
-        participants.enrol(transaction, channel, Newcomer(agent_id, kind=Kind.AGENT))
-
-
-def _require_agent(connection: Connection, named: str) -> str:
-    # Not NotFound: clients take a 404 of this route for a server that does not have it.
-    if store.agents.find(connection, named) is None:
-        raise ValidationFailed(
-            f"Field 'metadata.agentId' must name an agent; there is none with ID '{named}'"
-        )
-    return named
-
-
-def _find_agent(connection: Connection) -> str | None:
-    """Return the only active agent, or None if there is none."""
-    found = store.agents.list_profiles(connection, 2, viewer=None)
-    active = [profile.id for profile in found if profile.is_active]
-    if len(active) > 1:
-        raise ValidationFailed(
-            "Field 'metadata.agentId' is missing, and there is more than one agent: say which one is meant"
-        )
-    return active[0] if active else None
-
-
-def _seat_author(transaction: Transaction, channel: Channel, draft: ExternalDraft) -> None:
-    """Let the author take part, under the name that the platform says, unless it was removed."""
-    connection, author_id, name = transaction.connection, draft.author_id, draft.display_name
-    if participants.has_left(connection, channel.id, author_id):
-        raise _no_longer_there()
-    if (channel.id, author_id) not in store.participants.find(connection, [(channel.id, author_id)]):
-        participants.enrol(transaction, channel, Newcomer(author_id, name=name or draft.user_id))
-    known = store.entities.find(connection, [author_id])[author_id]
-    if name is not None and name != known.name:
-        entities.set_names(connection, known, name, known.handle)

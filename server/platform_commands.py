@@ -90,22 +90,24 @@ async def _connect(settings: Settings, url: str, draft: PlatformDraft) -> None:
 
 
 async def _register(ctx: Context, platform: Platform, letter: Letter) -> None:
-    """Tell Telegram where to send; disconnect the platform again, and say why, if it does not take that."""
+    """Tell Telegram where to send; disconnect the platform again, and say why, if that cannot be done."""
     complaint = await _ask(ctx, letter)
     if complaint is not None:
         await _disconnect(ctx, platform.id)
-        raise BadSetting(f"Nothing was connected, since Telegram does not take it: {complaint}")
+        raise BadSetting(f"Nothing was connected: {complaint}")
 
 
 async def _ask(ctx: Context, letter: Letter) -> str | None:
-    """Make the request, and return why it has failed, or None."""
+    """Make the request, and return a sentence why it has failed, or None."""
     request = Request(letter.method, letter.url, letter.headers, letter.body)
     try:
         async with fetching(ctx.policy.reach) as fetcher:
             answer = await fetcher.fetch(request)
     except FetchFailed as error:
-        return error.reason
-    return None if answer.status == 200 else telegram.find_complaint(answer.body) or f"status {answer.status}"
+        return f"Telegram cannot be reached ({error.reason})"
+    if answer.status == 200:
+        return None
+    return f"Telegram answers '{telegram.find_complaint(answer.body) or f'status {answer.status}'}'"
 
 
 @app.command("list")
