@@ -34,6 +34,10 @@ READERS = 4
 BUSY_TIMEOUT_MS = 5_000
 POOL_SIZE = 8
 CONNECT_SECONDS = 10.0
+# Of an address; those that take a number are SQLAlchemy's to read.
+_PARAMETERS = frozenset(
+    {"ssl", "host", "port", "prepared_statement_cache_size", "target_session_attrs", "passfile"}
+)
 # Every so many commits the log that SQLite writes ahead is copied into the file, beside the writer; if
 # that falls behind, the writer does it itself after so many pages.
 CHECKPOINT_WRITES, CHECKPOINT_PAGES = 100, 10_000
@@ -67,7 +71,15 @@ def connect(url: str | URL, patience: float | None = None) -> Database:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return SqliteDatabase(parsed.set(drivername="sqlite"))
-    return PostgresDatabase(parsed.set(drivername="postgresql+asyncpg"), patience)
+    return PostgresDatabase(for_asyncpg(parsed), patience)
+
+
+def for_asyncpg(url: URL) -> URL:
+    """Return a PostgreSQL address in asyncpg's words; raise ValueError for a parameter that it lacks."""
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    for name in query.keys() - _PARAMETERS:
+        raise ValueError(f"has the parameter '{name}', which is not understood here: leave it out")
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 def _encode_json(value: object) -> str:

@@ -31,6 +31,7 @@ from handlers.hosts import ANY_HOST, OWN_NAMES, Hosts, host_name, in_url
 from handlers.tokens import TokenRules, can_verify
 from handlers.waiting import MAX_WAIT
 from rooms.context import MAX_REPLAYS
+from rooms.database import for_asyncpg
 from rooms.policy import Policy, SessionPolicy
 from rooms.principals import Scope
 from rooms.reach import Reach
@@ -144,6 +145,8 @@ class Settings(BaseSettings):
         nowhere = parsed is not None and parsed.database in (None, "", ":memory:")
         if backend not in ("sqlite", "postgresql") or nowhere:
             raise ValueError(_DATABASES)
+        if parsed is not None and backend == "postgresql":
+            for_asyncpg(parsed)
         return value
 
     @field_validator("redis_url")

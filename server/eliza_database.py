@@ -23,10 +23,11 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from rooms.database import for_asyncpg
 from server.config import BadSetting
 
 Row = dict[str, Any]
@@ -91,7 +92,10 @@ async def opened(address: str) -> AsyncIterator[Tables]:
         url = None
     if url is None or url.get_backend_name() != "postgresql":
         raise BadSetting("The source must be postgresql://USER:PASSWORD@HOST/NAME, or http://HOST:PORT")
-    engine = create_async_engine(_for_asyncpg(url), hide_parameters=True, connect_args=_OPENLY)
+    try:
+        engine = create_async_engine(for_asyncpg(url), hide_parameters=True, connect_args=_OPENLY)
+    except ValueError as error:
+        raise BadSetting(f"The source {error}") from None
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         async with engine.connect() as connection:
@@ -103,13 +107,6 @@ async def opened(address: str) -> AsyncIterator[Tables]:
         raise BadSetting(f"{where}: cannot be read: {reason}") from None
     finally:
         await engine.dispose()
-
-
-def _for_asyncpg(url: URL) -> URL:
-    """Return the address without what only other clients understand, who call ``ssl`` otherwise."""
-    stated = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
-    query = {name: value for name, value in stated.items() if name in {"ssl", "host", "port"}}
-    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 class _Words(NamedTuple):

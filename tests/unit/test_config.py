@@ -65,6 +65,7 @@ WRONG_SECRETS = [
     ("PARLEY_JWT_SECRET", "too-short", "at least 32 characters"),
     ("ELIZA_SERVER_AUTH_TOKEN", "too-short", "at least 16 characters"),
     ("DATABASE_URL", "mysql://root:too-short@host/db", "sqlite:///PATH or postgresql://"),
+    ("DATABASE_URL", "postgresql://too-short@host/db?channel_binding=require", "leave it out"),
     ("DATABASE_URL", "too-short", "sqlite:///PATH or postgresql://"),
     ("REDIS_URL", "redis://:too-short@host", "left unset"),
 ]
