@@ -19,6 +19,7 @@ from handlers.limits import Bucket
 from tests import platforms
 from tests.api.test_platforms import NOWHERE, PATH, connect, keep_secrets
 from tests.platforms import SIGN, FakeApi, Knock, said
+from tests.realtime.raw import until
 from tests.receiving import receiving
 from tests.rest import API, Reply
 from tests.running import DEADLINE, Parley, Start, run_parley, running_parley, secret_of
@@ -231,15 +232,9 @@ async def test_the_log_tells_nothing_confidential(start: Start, caplog: pytest.L
         await knock(parley, path, said("telegram", now=0).having(x_telegram_bot_api_secret_token="forged"))
         (run,) = await runs(parley)
         await parley.service.post(f"{API}/complete", {"run_id": run["id"], "response": "a confidence"})
-        await asyncio.wait_for(_until_dead(parley, f"{PATH}/{path.split('/')[3]}/deliveries"), DEADLINE)
-    assert "is dead: status_403" in caplog.text
+        await until(lambda: "is dead: status_403" in caplog.text)
     for kept in (*platforms.SECRETS["telegram"].values(), "between us", "a confidence", "forged"):
         assert kept not in caplog.text
-
-
-async def _until_dead(parley: Parley, path: str) -> None:
-    while not (await parley.service.get(path, state="dead")).data["deliveries"]:
-        pass
 
 
 COMMANDS = re.findall(r"^parley (platforms connect .+)$", PAGE.read_text(), re.MULTILINE)

@@ -646,9 +646,10 @@ async def test_a_quiet_client_is_told_its_position_now_and_then(
         await quiet.connect()
         channel_id = await parley.service.new_channel(f"talk{len(namespace)}", "ann")
         await say(parley, channel_id, *map(str, range(12)))
-        (cursor,) = await quiet.hears("cursor")
+        *_, cursor = await quiet.hears("cursor")
         seq = parley.node.ctx.tail.position(DEFAULT_SERVER_ID).seq
-        assert parley.node.ctx.cursors.read(cursor).seq == seq
+        # The heartbeat may have come before the last of it was said.
+        assert seq - 10 < parley.node.ctx.cursors.read(cursor).seq <= seq
         await quiet.close()
 
 
@@ -775,8 +776,13 @@ async def test_a_replay_that_is_overtaken_begins_anew(
     assert told["reason"] == "retention"
 
 
-async def test_a_thousand_clients_come_back_at_once(start: Start, engines: list[Engine]) -> None:
+async def test_a_thousand_clients_come_back_at_once(
+    start: Start, engines: list[Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each gets the fifty messages that it missed, once and in order."""
+    # However long a machine takes that plays all of them.
+    monkeypatch.setattr("tests.returning.PATIENCE", 180.0)
+    monkeypatch.setattr("server.sockets.OWING_SECONDS", 180.0)
     parley = await start()
     channel_id = await parley.service.new_channel("talk", "ann")
     secret = parley.service_key

@@ -30,7 +30,8 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 async def served(data_dir: Path) -> AsyncIterator[Served]:
     """Run a server as a process."""
-    async with serving(data_dir, PARLEY_RATE_LIMITS="off") as served:
+    # What waits for an agent does so for longer than commands take on any machine.
+    async with serving(data_dir, PARLEY_RATE_LIMITS="off", PARLEY_RUN_QUEUE_SECONDS="3600") as served:
         yield served
 
 
