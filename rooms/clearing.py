@@ -96,7 +96,7 @@ async def delete(ctx: Context, principal: Principal, channel_id: str) -> None:
 def _clear(transaction: Transaction, wish: _Clearing) -> _Clearing:
     """Clear the next of what is there; return what is left to be done."""
     standing = _require_management(transaction, wish.principal, wish.channel_id)
-    until = _now(transaction, standing) if wish.until is None else wish.until
+    until = _newest_seq(transaction, standing) if wish.until is None else wish.until
     found = store.messages.list_left(transaction.connection, wish.channel_id, wish.after, until, STEP + 1)
     is_last = len(found) <= STEP
     some = found[:STEP]
@@ -106,8 +106,8 @@ def _clear(transaction: Transaction, wish: _Clearing) -> _Clearing:
     return replace(wish, after=up_to, until=until)
 
 
-def _now(transaction: Transaction, standing: Standing) -> int:
-    """Return the seq that the log has come to, in this commit too."""
+def _newest_seq(transaction: Transaction, standing: Standing) -> int:
+    """Return the seq of the log's newest event, those of this commit included."""
     return transaction.next_seq(standing.channel.server_id) - 1
 
 
@@ -138,7 +138,7 @@ def _delete(transaction: Transaction, wish: _Deletion) -> bool:
     """Delete the channel, unless much has happened in it meanwhile; tell whether it is gone."""
     standing = _require_management(transaction, wish.principal, wish.channel_id)
     connection, channel = transaction.connection, standing.channel
-    now = _now(transaction, standing)
+    now = _newest_seq(transaction, standing)
     left = store.messages.list_left(connection, channel.id, wish.cleared, now, wish.most + 1)
     if len(left) > wish.most or _tells_of(transaction, channel):
         return False

@@ -42,7 +42,7 @@ def connect(
     api_url: Annotated[str | None, typer.Option(help="Where replies are sent, if not as usual.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Connect a platform; its secrets are asked for, or lines of standard input, and kept."""
+    """Connect a platform; its secrets are asked for, or read from standard input line by line, and stored."""
     settings = load(data_dir=data_dir)
     run(_connect(settings, url, _draft(kind, agent, api_url, _read_values(kind))))
 
@@ -55,7 +55,7 @@ def _read_values(kind: str) -> dict[str, str]:
     labels = [*map(_label, uses), *(f"{_label(use)} (empty if there is none)" for use in optional)]
     values = dict(zip([*uses, *optional], read_secrets(labels), strict=True))
     if missing := [use for use in uses if not values[use]]:
-        raise BadSetting(f"To connect {kind} takes its {', '.join(map(_label, missing))}")
+        raise BadSetting(f"To connect {kind}, state its {', '.join(map(_label, missing))}")
     if kind == "telegram":
         values["secret_token"] = secrets.token_urlsafe(32)  # Telegram is told it, and nobody else needs it
     return {use: value for use, value in values.items() if value}
@@ -136,7 +136,7 @@ def remove(
     platform_id: Annotated[str, typer.Argument(help="The id that 'parley platforms list' shows.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Disconnect a platform, and forget the secrets that 'connect' has kept for it."""
+    """Disconnect a platform, and delete the secrets that 'connect' has stored for it."""
     run(_remove(load(data_dir=data_dir), platform_id))
 
 

@@ -1,4 +1,4 @@
-"""The commands that look after secrets, which are asked for, and never a part of a command."""
+"""The commands for secrets. A secret is asked for, so that it never is part of a command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.database_commands import opened
 from server.first_start import OPERATOR
 from server.terminal import UNCUT, DataDir, moment, out, read_secrets, run
 
-app = typer.Typer(no_args_is_help=True, help="Keep, list and forget the secrets of agents and platforms.")
+app = typer.Typer(no_args_is_help=True, help="Store, list and delete the secrets of agents and platforms.")
 
 Name = Annotated[str, typer.Argument(help="What it is called.", show_default=False)]
 AgentId = Annotated[str, typer.Argument(help="The agent's id.", show_default=False)]
@@ -24,14 +24,16 @@ AgentId = Annotated[str, typer.Argument(help="The agent's id.", show_default=Fal
 @app.command("put")
 def put(
     name: Name,
-    agent: Annotated[list[str] | None, typer.Option(help="Whom it may be used for; repeatable.")] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option(help="An agent that it is granted to; repeatable.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Keep a secret, or another in its place; it is asked for, or a line of standard input."""
+    """Store a secret, or replace it; it is asked for, or read from standard input as one line."""
     settings = load(data_dir=data_dir)
     (value,) = read_secrets([name])
     if not value:
-        raise BadSetting("There is no secret in standard input: it is one line")
+        raise BadSetting("The secret is missing: write it into standard input, as one line")
     run(_put(settings, name, value, agent or []))
 
 
@@ -42,7 +44,7 @@ async def _put(settings: Settings, name: str, value: str, agent_ids: list[str]) 
 
 @app.command("list")
 def list_all(data_dir: DataDir = None) -> None:
-    """List the secrets, and for whom each may be used."""
+    """List the secrets, and the agents that each is granted to."""
     run(_list(load(data_dir=data_dir)))
 
 
@@ -61,7 +63,7 @@ async def _list(settings: Settings) -> None:
 
 @app.command("grant")
 def grant(name: Name, agent_id: AgentId, data_dir: DataDir = None) -> None:
-    """Let a secret be used for an agent."""
+    """Grant a secret to an agent."""
     run(_grant(load(data_dir=data_dir), name, agent_id))
 
 
@@ -72,7 +74,7 @@ async def _grant(settings: Settings, name: str, agent_id: str) -> None:
 
 @app.command("withdraw")
 def withdraw(name: Name, agent_id: AgentId, data_dir: DataDir = None) -> None:
-    """Let a secret be used for an agent no more."""
+    """Withdraw a secret from an agent."""
     run(_withdraw(load(data_dir=data_dir), name, agent_id))
 
 
@@ -83,7 +85,7 @@ async def _withdraw(settings: Settings, name: str, agent_id: str) -> None:
 
 @app.command("remove")
 def remove(name: Name, data_dir: DataDir = None) -> None:
-    """Forget a secret."""
+    """Delete a secret."""
     run(_remove(load(data_dir=data_dir), name))
 
 
