@@ -36,7 +36,9 @@ def in_elizas_words(
 
 def whisper(namespace: str, name: str, payload: dict[str, Any]) -> Outgoing:
     """Return an ephemeral event in the words of the namespace's dialect; without any it is no packet."""
-    said = eliza_words.whispered(name, payload) if namespace == "/" else (name, payload)
+    if namespace != "/":
+        return packets.event(namespace, name, payload)
+    said = eliza_words.whispered(name, payload)
     return packets.event(namespace, *said) if said else Outgoing()
 
 
