@@ -312,7 +312,7 @@ async def test_the_lines_for_postgresql_back_up_and_restore(
 
 async def test_the_lines_for_postgresql_hold_no_password() -> None:
     """They stay in the shell's history."""
-    url = "postgresql://ann:secret-word@db.example:5433/chat?password=secret-word"
+    url = "postgresql://ann:secret-word@db.example:5433/chat"
     code, said = await run_parley("backup", "it's.dump", DATABASE_URL=url)
     assert code == 1
     assert "postgresql://ann@db.example:5433/chat" in said

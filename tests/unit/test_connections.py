@@ -42,7 +42,7 @@ async def test_an_answer_that_nobody_reads_is_dropped(opened: Connections) -> No
     assert dropped.empty()
     for connection in made.values():
         connection.connection_lost(None)
-    opened.stop()
+    await opened.stop()
 
 
 async def test_an_answer_that_has_left_is_not_kept() -> None:
@@ -61,5 +61,5 @@ async def test_an_answer_that_has_left_is_not_kept() -> None:
             async with session.get(url) as response:
                 assert len(await response.read()) == 10_000
         await session.close()
-    kept.stop()
+    await kept.stop()
     assert [one.body for one in answers] == [None, None]

@@ -27,12 +27,21 @@ async def test_a_statement_that_takes_too_long_is_given_up(postgres_url: str) ->
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("migrate",), ("check",), ("keys", "list")])
 async def test_a_database_that_is_away_is_named_without_its_password(command: tuple[str, ...]) -> None:
     """Every command ends with status 1 and one sentence; there is no traceback."""
-    url = f"postgresql://ann:{PASSWORD}@127.0.0.1:1/chat?password={PASSWORD}"
+    url = f"postgresql://ann:{PASSWORD}@127.0.0.1:1/chat"
     status, said = await run_parley(*command, DATABASE_URL=url)
     assert status == 1
     (sentence,) = said.strip().splitlines()
     assert sentence.startswith("parley: DATABASE_URL=postgresql://ann:***@127.0.0.1:1/chat: ")
     assert PASSWORD not in sentence
+
+
+async def test_a_password_among_the_parameters_is_refused_and_not_repeated() -> None:
+    """It would be seen wherever the address is."""
+    url = f"postgresql://ann@127.0.0.1:1/chat?password={PASSWORD}"
+    status, said = await run_parley("check", DATABASE_URL=url)
+    assert status == 1
+    assert said.startswith("parley: DATABASE_URL: has the parameter 'password'")
+    assert PASSWORD not in said
 
 
 async def test_a_database_that_does_not_exist_is_named(postgres_url: str) -> None:
