@@ -25,7 +25,7 @@ def words(kind: str, payload: Mapping[str, Any], client_message_id: str | None =
     if kind not in ("message", "message_updated") or payload.get("deleted"):
         return None
     changes = kind == "message_updated" or payload["source_type"] == "agent_action"
-    updated = {"updatedAt": payload["updated_at"]} if changes else {}
+    updated = {"updatedAt": payload.get("updated_at", payload["createdAt"])} if changes else {}
     return "messageBroadcast", _broadcast(payload, client_message_id) | updated
 
 

@@ -59,7 +59,7 @@ async def test_an_action_is_one_message_that_changes(parley: Parley, channel: St
     assert first["id"] == second["id"] == action_id
     assert (first["source"], second["source"]) == ("agent_action", "agent_action")
     assert first["rawMessage"]["actionStatus"] == "executing"
-    assert (first["actions"], "updatedAt" in first) == (["LOOK_UP"], False)
+    assert (first["actions"], first["updatedAt"]) == (["LOOK_UP"], first["createdAt"])
     assert (second["rawMessage"], second["text"]) == (done, "Executing action: LOOK_UP")
     assert isinstance(second["updatedAt"], int)
     (stored,) = (await channel.ann.history(channel.id)).data["messages"]
