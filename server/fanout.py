@@ -8,6 +8,7 @@ events in the order in which they were sent.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
@@ -48,6 +49,8 @@ Room = dict[Receiver, None]
 
 FOLLOWERS = ""  # no client's namespace
 MENTION_LENGTH = 200  # of its message's text
+
+_log = logging.getLogger("parley.fanout")
 
 
 class Fanout:
@@ -222,6 +225,12 @@ class Fanout:
         return list(self._connections.get((event.server_id, who), ()))
 
     def _deliver(self, events: Sequence[Event], room: Room) -> None:
+        try:
+            self._send(events, room)
+        except Exception:  # noqa: BLE001 - what cannot be told in one room keeps no other from its events
+            _log.exception("%d events of a channel could not be delivered", len(events))
+
+    def _send(self, events: Sequence[Event], room: Room) -> None:
         """Encode the events at most once per namespace, and so per dialect, and queue them for everybody."""
         encoded: dict[str, Outgoing] = {}
         senders = {event.origin.connection_id for event in events if event.origin}

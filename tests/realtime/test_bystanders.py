@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from rooms.principals import Kind
+from server import dialects
 from server.engine import Engine
 from tests.realtime.raw import (
     BINARY,
@@ -21,8 +22,9 @@ from tests.realtime.raw import (
     until,
 )
 from tests.realtime.test_transport import HOSTILE, PLACE
+from tests.rest import API
 from tests.running import Parley
-from tests.talking import ELIZA, NATIVE, Talker, talking
+from tests.talking import ELIZA, NATIVE, Connect, Talker, talking
 
 ROUNDS = 40
 WAYS = {
@@ -157,3 +159,23 @@ async def test_an_attacked_server_serves_everybody_else(
         await talk(talker)
         await listener.wait_for(heard_as, len(heard) + ROUNDS)
         await until(lambda: len(engine.sockets) == 2)
+
+
+async def test_an_event_that_cannot_be_told_keeps_nobody_from_the_others(
+    parley: Parley, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of other channels that were committed with it are heard, and so is what comes next."""
+    native = dialects.native
+
+    def refuse_bad_words(namespace: str, kind: str, payload: bytes, cursor: bytes) -> bytes:
+        if b"unspeakable" in payload:
+            raise ValueError
+        return native(namespace, kind, payload, cursor)
+
+    monkeypatch.setattr(dialects, "native", refuse_bad_words)
+    bad, good = [await parley.service.new_channel(name, "ann") for name in ("bad", "good")]
+    ann = await connect("ann")
+    said = [(bad, "unspeakable"), (good, "one"), (bad, "two")]
+    messages = [{"channel_id": place, "author_id": "ann", "content": text} for place, text in said]
+    assert (await parley.service.post(f"{API}/submit/batch", {"messages": messages})).status == 201
+    assert [heard["text"] for heard in await ann.wait_for("message", 2)] == ["one", "two"]
